@@ -1,0 +1,1 @@
+"""Nouns that rest: folders with a manifest."""

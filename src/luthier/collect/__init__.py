@@ -1,0 +1,1 @@
+"""Bytes to records: a folder of files becomes a corpus."""

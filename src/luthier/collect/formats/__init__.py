@@ -1,0 +1,1 @@
+"""What kind of example a row is."""

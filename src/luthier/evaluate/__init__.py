@@ -1,0 +1,1 @@
+"""Base and tuned models on a sealed exam become evidence."""

@@ -1,0 +1,1 @@
+"""Scores of one answer, or of a corpus of answers."""

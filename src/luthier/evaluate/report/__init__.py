@@ -1,0 +1,1 @@
+"""Evidence as files a person or a program can read."""

@@ -1,0 +1,1 @@
+"""Arrays in, frozen records out; knows no model."""

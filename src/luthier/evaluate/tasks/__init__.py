@@ -1,0 +1,1 @@
+"""How each kind of item is asked and scored."""

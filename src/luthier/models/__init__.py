@@ -1,0 +1,1 @@
+"""What a model is: how it is loaded, worded, adapted and sampled."""

@@ -1,0 +1,1 @@
+"""Engines answer prompts that are already token ids."""

@@ -1,0 +1,1 @@
+"""Records to what a model reads and what it is examined on."""

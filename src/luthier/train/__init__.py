@@ -1,0 +1,1 @@
+"""A dataset and a base become a tuned model."""
