@@ -1,0 +1,159 @@
+"""Run the stages of a project in order; what is finished and unchanged is not done again."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir, find
+from luthier.artifacts.lock import run_lock
+from luthier.errors import NotFoundError
+from luthier.models.bases import Base, resolve_base
+from luthier.pipeline.plan import why
+from luthier.pipeline.project import Project, open_project, write_copy
+from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, key_of
+from luthier.records import Listener, nobody_listens
+
+Tell = Callable[[str], None]
+
+
+def nobody_hears(line: str) -> None:
+    """The hearer of those who do not care."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Where a run ended. Verdict, evidence and report are None unless `evaluate` was reached."""
+
+    run: Path
+    made: Path
+    """The last folder that was made or found."""
+    verdict: str | None
+    evidence: Path | None
+    report: Path | None
+    gain: str = ""
+    """The gain with its interval, in words."""
+
+    def words(self) -> str:
+        """The end of a run as a person reads it."""
+        return "\n".join(line for line in (self.verdict, self.gain, f"report: {self.report}") if line)
+
+
+def run(
+    project_file: Path,
+    *,
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+    only: StageName | None = None,
+    listener: Listener = nobody_listens,
+    tell: Tell = nobody_hears,
+) -> RunResult:
+    """Bring the run folder up to date, or one stage of it from the finished folders before it (`only`).
+
+    `tell` hears whole sentences a person should read: why a stage runs, warnings, what the exam can see.
+    Raises ConflictError if another process works on the run, NotFoundError if `only` lacks its inputs.
+    """
+    project = open_project(project_file, overrides=overrides, out=out)
+    with run_lock(project.folder):
+        write_copy(project)
+        base = resolve_base(project.config.base, relative_to=project.home, listener=listener)
+        shelf = Shelf()
+        for stage in STAGES:
+            if not _on_shelf(stage, project, base=base, shelf=shelf):
+                _require_turn(stage, project, only)
+                tell(f"{stage.name}: runs ({why(stage, project)})")
+                shelf.put(*_do(stage.name, project, base=base, shelf=shelf, listener=listener))
+            else:
+                tell(f"{stage.name}: skipped (finished, and nothing it depends on changed)")
+            if stage.name == "prepare":
+                _foretell(shelf, project, tell)
+            if stage.name == only:
+                break
+    return _result(project, shelf)
+
+
+def _on_shelf(stage: Stage, project: Project, *, base: Base, shelf: Shelf) -> bool:
+    key = key_of(stage.name, project, base=base, shelf=shelf)
+    found = [find(project.folder / kind.kind, kind, key=key) for kind in stage.makes]
+    artifacts = [artifact for artifact in found if artifact is not None]
+    if len(artifacts) < len(found):
+        return False
+    shelf.put(*artifacts)
+    return True
+
+
+def _require_turn(stage: Stage, project: Project, only: StageName | None) -> None:
+    if only is not None and stage.name != only:
+        raise NotFoundError(
+            f"{only} needs what {stage.name} makes, and {project.folder} has no current one ({why(stage, project)}). "
+            f"Run first: luthier {stage.name} {project.file}"
+        )
+
+
+def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener: Listener) -> Sequence[Artifact]:
+    # The heavy libraries load here, and only for a stage that has something to do.
+    config, folder = project.config, project.folder
+    match name:
+        case "collect":
+            from luthier.collect.stage import collect
+
+            return [collect(project.sources, config=config.collect, out=folder / CorpusDir.kind, listener=listener)]
+        case "prepare":
+            from luthier.prepare.stage import prepare
+
+            prepared = prepare(
+                shelf.take(CorpusDir),
+                base=base,
+                objective=project.objective,
+                config=config.prepare,
+                out=folder,
+                listener=listener,
+            )
+            return [prepared.dataset, prepared.exam]
+        case "train":
+            from luthier.train.stage import train
+
+            _check_leaks(shelf)
+            out = folder / ModelDir.kind
+            return [train(shelf.take(DatasetDir), base=base, config=config.train, out=out, listener=listener)]
+        case "evaluate":
+            from luthier.evaluate.stage import evaluate
+
+            _check_leaks(shelf)
+            return [
+                evaluate(
+                    shelf.take(ExamDir),
+                    dataset=shelf.take(DatasetDir),
+                    base=base,
+                    tuned=shelf.take(ModelDir),
+                    config=config.evaluate,
+                    out=folder / ReportDir.kind,
+                    listener=listener,
+                )
+            ]
+
+
+def _check_leaks(shelf: Shelf) -> None:
+    from luthier.prepare.leaks import check_leaks
+
+    check_leaks(shelf.take(DatasetDir), shelf.take(ExamDir))
+
+
+def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
+    for warning in shelf.take(DatasetDir).manifest.facts.get("warnings", []):
+        tell(f"warning: {warning}")
+
+
+def _result(project: Project, shelf: Shelf) -> RunResult:
+    made = list(shelf.items.values())[-1].path
+    if ReportDir.kind not in shelf.items:
+        return RunResult(run=project.folder, made=made, verdict=None, evidence=None, report=None)
+    report = shelf.take(ReportDir)
+    evidence = report.file("evidence.json")
+    return RunResult(
+        run=project.folder,
+        made=made,
+        verdict=str(json.loads(evidence.read_bytes())["verdict"]["verdict"]),
+        evidence=evidence,
+        report=report.file("report.html"),
+    )
