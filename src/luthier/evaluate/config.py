@@ -1,20 +1,52 @@
-"""Settings of the evaluate stage."""
+"""Settings of the evaluate stage, and the key of what it writes."""
 
+from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import Field
+
+from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, stage_key
 from luthier.config import Settings
+from luthier.models.bases import Base
+
+VERSION = 1
+"""Rises when the stage writes something else for the same input."""
 
 
 class EvaluateConfig(Settings):
     """What counts as better, and as not worse."""
 
-    alpha: float = 0.025
+    alpha: float = Field(default=0.025, gt=0, lt=0.5)
     """One-sided error rate of the first look at an exam."""
-    minimum_effect: float = 0.02
+    minimum_effect: float = Field(default=0.02, ge=0, lt=1)
     """Smallest gain worth shipping (MPE), in the metric's unit (1 = all items)."""
-    retention_margin: float = 0.01
+    retention_margin: float = Field(default=0.01, gt=0, lt=1)
     """Largest loss on general text that still counts as retained, as a share of bits per byte."""
     max_answer_tokens: int | Literal["auto"] = "auto"
     """`auto`: the longest gold answer plus 8, at least 16."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     """Seed of the swap test's random signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The two that are compared."""
+
+    base: Base
+    tuned: ModelDir
+
+
+def evaluate_key(exam: ExamDir, *, dataset: DatasetDir, base: Base, tuned: ModelDir, config: EvaluateConfig) -> str:
+    """Key of the report on these models and this exam."""
+    inputs = evaluate_inputs(exam, dataset=dataset, models=Models(base=base, tuned=tuned))
+    return stage_key("report", version=VERSION, settings=config.model_dump(mode="json"), inputs=inputs)
+
+
+def evaluate_inputs(exam: ExamDir, *, dataset: DatasetDir, models: Models) -> dict[str, str]:
+    """Digest of everything a report is made from."""
+    return {
+        "exam": exam.digest,
+        "dataset": dataset.digest,
+        "base": models.base.digest,
+        "model": models.tuned.digest,
+    }

@@ -1,0 +1,186 @@
+"""Two arms on the same items -> what is known about the difference."""
+
+# N items, G documents, K tasks, C labels
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from luthier.evaluate.metrics.labels import label_counts, macro_f1, scored_labels
+from luthier.evaluate.statistics.binary import mcnemar, tango, wilson
+from luthier.evaluate.statistics.clustered import (
+    FloatArray,
+    Gain,
+    IntArray,
+    Sums,
+    clustered_gain,
+    sum_by_document,
+)
+from luthier.evaluate.statistics.jackknife import jackknife_gain, jackknife_score, swap_corpus
+from luthier.evaluate.statistics.power import design_effect
+from luthier.evaluate.statistics.swap import SwapTest, swap_test
+
+FEW = 10
+"""Below this many differing documents the standard error collapses."""
+Figure = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Who was sampled: items of the tasks that count, with documents and tasks numbered from 0."""
+
+    chosen: IntArray
+    """Positions of these items among all items of the exam."""
+    document: IntArray
+    task: IntArray
+    weights: FloatArray
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return int(self.document.max()) + 1 if len(self.document) else 0
+
+    @property
+    def can_be_measured(self) -> bool:
+        """Every task has at least two documents, so that there is a standard error."""
+        if not len(self.chosen):
+            return False
+        per_task = [len(np.unique(self.document[self.task == task])) for task in range(len(self.weights))]
+        return min(per_task) > 1
+
+
+def sample_of(document: Sequence[str], task: Sequence[str], *, weights: Mapping[str, float]) -> Sample:
+    """Number the documents and tasks of the items whose task has a weight."""
+    names = sorted(weights)
+    chosen = np.array([place for place, name in enumerate(task) if name in weights], dtype=np.int64)
+    ids = [document[place] for place in chosen]
+    _, numbers = np.unique(np.array(ids, dtype=object).astype(str), return_inverse=True)
+    return Sample(
+        chosen=chosen,
+        document=numbers.astype(np.int64),
+        task=np.array([names.index(task[place]) for place in chosen], dtype=np.int64),
+        weights=np.array([weights[name] for name in names]),
+    )
+
+
+def narrow(sample: Sample, keep_N: Sequence[bool]) -> Sample:
+    """The part of a one-task view of the sample whose items are kept; documents are numbered anew."""
+    inside = np.array([keep_N[place] for place in sample.chosen], dtype=bool)
+    _, numbers = np.unique(sample.document[inside], return_inverse=True)
+    zeros = np.zeros(int(inside.sum()), dtype=np.int64)
+    return Sample(sample.chosen[inside], numbers.astype(np.int64), zeros, np.ones(1))
+
+
+def compare_scores(tuned: Sequence[float], base: Sequence[float], *, sample: Sample, alpha: float, seed: int) -> Figure:
+    """Figure of the mean gain: CR2 and Satterthwaite, widened by Tango where few documents differ, swap test always.
+
+    Where every item is its own document and scores are right or wrong: McNemar's exact test and Tango's interval.
+    """
+    tuned_N, base_N = _pick(tuned, sample), _pick(base, sample)
+    difference_N = tuned_N - base_N
+    sums = _sums(difference_N, sample)
+    gain = clustered_gain(sums, alpha=alpha)
+    differing = int((sums.shares != 0).sum())
+    shown = {"n": len(difference_N), "documents": sample.documents, "differing_documents": differing}
+    if sample.documents == len(difference_N) and len(sample.weights) == 1 and _is_binary(tuned_N, base_N):
+        won, lost = int((difference_N > 0).sum()), int((difference_N < 0).sum())
+        interval = tango(won, lost, n=len(difference_N), alpha=alpha)
+        gain = replace(gain, low=interval.low, high=interval.high)
+        return {**_figure(gain), **shown, "p": mcnemar(won, lost), "test": "McNemar, exact", "interval": "Tango"}
+    method = "CR2, Satterthwaite"
+    if differing < FEW:
+        gain, method = _widened(gain, difference_N, sample, alpha=alpha), "wider of CR2 and Tango"
+    test = swap_test(sums.shares, alpha=alpha, seed=seed)
+    return {**_figure(gain), **shown, "p": test.p, "test": _named(test), "interval": method}
+
+
+def score_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
+    """Figure of one arm's mean score; Wilson's interval where (nearly) every document says the same."""
+    score_N = _pick(scores, sample)
+    gain = clustered_gain(_sums(score_N, sample), alpha=alpha)
+    wrong = _sums(1 - score_N, sample)
+    right = _sums(score_N, sample)
+    if min((right.shares != 0).sum(), (wrong.shares != 0).sum()) < FEW:
+        n = _effective_n(sample)
+        interval = wilson(gain.value * n, n=n, alpha=alpha)
+        gain = replace(gain, low=min(gain.low, interval.low), high=max(gain.high, interval.high))
+    gain = replace(gain, low=max(0.0, gain.low), high=min(1.0, gain.high))
+    return {**_figure(gain), "n": len(score_N), "documents": sample.documents}
+
+
+def compare_labels(counts: Mapping[str, Any], *, sample: Sample, alpha: float, seed: int) -> dict[str, Figure]:
+    """Figures of macro-F1: gain, base and tuned, by jack-knife; no bounds below 10 differing documents.
+
+    `counts` holds the number of labels and, per item, the gold and each arm's predicted label.
+    """
+    labels = int(counts["labels"])
+    gold_N = _pick_labels(counts["gold"], sample)
+    kept = scored_labels(gold_N, sample.document, labels=labels)
+    if not len(kept):
+        return {}
+    metric = macro_f1(kept, labels=labels)
+    tuned_GV, base_GV = (
+        label_counts(gold_N, _pick_labels(counts[arm], sample), document_N=sample.document, labels=labels)
+        for arm in ("tuned", "base")
+    )
+    differing = int((tuned_GV != base_GV).any(axis=1).sum())
+    shown = {"n": len(gold_N), "documents": sample.documents, "labels": len(kept)}
+    gain = _figure(jackknife_gain(tuned_GV, base_GV, metric, alpha=alpha))
+    if differing < FEW:
+        gain |= {"low": None, "high": None}
+    test = swap_corpus(tuned_GV, base_GV, metric, alpha=alpha, seed=seed)
+    tested = {"differing_documents": differing, "p": test.p, "test": _named(test), "interval": "jack-knife, t(G-1)"}
+    arms = {
+        arm: {**_inside(jackknife_score(counts_GV, metric, alpha=alpha)), **shown}
+        for arm, counts_GV in (("base", base_GV), ("tuned", tuned_GV))
+    }
+    return {"gain": {**gain, **shown, **tested}, **arms}
+
+
+def _sums(value_N: FloatArray, sample: Sample) -> Sums:
+    return sum_by_document(value_N, document_N=sample.document, task_N=sample.task, weights_K=sample.weights)
+
+
+def _widened(gain: Gain, difference_N: FloatArray, sample: Sample, *, alpha: float) -> Gain:
+    """Tango's interval on n' = effective items, with the weighted shares of items won and lost as counts."""
+    n = _effective_n(sample)
+    won, lost = (
+        n * sum(weight * side[sample.task == task].mean() for task, weight in enumerate(sample.weights))
+        for side in (np.maximum(difference_N, 0), np.maximum(-difference_N, 0))
+    )
+    interval = tango(float(won), float(lost), n=n, alpha=alpha)
+    return replace(gain, low=min(gain.low, interval.low), high=max(gain.high, interval.high))
+
+
+def _effective_n(sample: Sample) -> float:
+    """n' = 1 / (DE sum_k w_k^2 / n_k)."""
+    n_K = np.bincount(sample.task, minlength=len(sample.weights))
+    effect = design_effect(len(sample.chosen), sample.documents)
+    return 1 / (effect * float((sample.weights**2 / n_K).sum()))
+
+
+def _is_binary(*arms: FloatArray) -> bool:
+    return all(bool(np.isin(scores, (0.0, 1.0)).all()) for scores in arms)
+
+
+def _pick(scores: Sequence[float], sample: Sample) -> FloatArray:
+    return np.array(scores, dtype=np.float64)[sample.chosen]
+
+
+def _pick_labels(labels: Sequence[int], sample: Sample) -> IntArray:
+    return np.array(labels, dtype=np.int64)[sample.chosen]
+
+
+def _figure(gain: Gain) -> Figure:
+    return {"value": gain.value, "low": gain.low, "high": gain.high, "se": gain.se, "df": gain.df}
+
+
+def _inside(gain: Gain) -> Figure:
+    return {**_figure(gain), "low": max(0.0, gain.low), "high": min(1.0, gain.high)}
+
+
+def _named(test: SwapTest) -> str:
+    patterns = f"{test.draws:,} sign patterns"
+    return f"swap test, all {patterns}" if test.exact else f"swap test, {patterns} drawn"

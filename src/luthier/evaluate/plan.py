@@ -1,0 +1,66 @@
+"""What will be asked and what will count, fixed before training and hashed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.artifacts.folders import DatasetDir, ExamDir
+from luthier.artifacts.rows import read_items
+from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.looks import exam_root
+from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
+from luthier.objectives import objective
+from luthier.records import Item
+
+FORMAT = "luthier.plan/1"
+AGAINST = {"chat": "base", "classify": "linear probe"}
+"""What stands for "base": an encoder without a head gets a linear probe on its frozen states."""
+
+
+def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) -> dict[str, Any]:
+    """The plan of an evaluation as plain JSON; its hash is `sha256_of(plan)`. Counting items is not a look at them."""
+    items = read_items(exam.file("items.parquet"))
+    goal = objective(str(dataset.manifest.facts["objective"]))
+    generates = goal.record == "chat"
+    return {
+        "format": FORMAT,
+        "claim": "SKILL",
+        "objective": goal.name,
+        "primary": goal.primary_metric,
+        "against": AGAINST[goal.name],
+        "alpha": config.alpha,
+        "minimum_effect": config.minimum_effect,
+        "retention_margin": config.retention_margin if generates else None,
+        "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),
+        "items": len(items),
+        "documents": len({item.document for item in items}),
+        "exam_root": exam_root(exam),
+        "dataset_digest": dataset.digest,
+        "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens} if generates else None,
+        "seed": config.seed,
+    }
+
+
+def foresight(plan: Mapping[str, Any]) -> str:
+    """One sentence for a person before training: what this exam will be able to see."""
+    n, documents = int(plan["items"]), int(plan["documents"])
+    gain = foreseen_mde(n, documents, alpha=float(plan["alpha"]), minimum_effect=float(plan["minimum_effect"]))
+    size = f"{n:,} item{'s' * (n != 1)} from {documents:,} document{'s' * (documents != 1)}"
+    if gain is None:
+        return (
+            f"with {size} the verdict will be INCONCLUSIVE whatever the model does: an exam needs at least "
+            f"{FEWEST_ITEMS} items from {FEWEST_DOCUMENTS} documents. Add examples or split finer."
+        )
+    if gain >= 1:
+        return f"with {size} this exam can hardly see any gain: add documents."
+    return f"with {size} this exam can see gains of {100 * gain:.0f} points or more"
+
+
+def _documents(items: list[Item], task: str) -> int:
+    return len({item.document for item in items if item.task == task})
+
+
+def _weights(documents: Mapping[str, int]) -> dict[str, float]:
+    """Equal weights over the tasks that have enough documents; the others are shown but do not count."""
+    enough = [task for task in sorted(documents) if documents[task] >= FEWEST_DOCUMENTS]
+    counting = enough or sorted(documents)
+    return {task: 1 / len(counting) for task in counting}
