@@ -1,0 +1,35 @@
+"""What every engine offers; light, so that whoever serves or asks need not load a library."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from luthier.models.chat import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; `seed` decides everything else."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+class AnswersTokens(Protocol):
+    """An engine as serving sees it."""
+
+    @property
+    def wording(self) -> Wording:
+        """How messages become ids."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of a classifier; empty for a decoder."""
+
+    def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
+        """Generated ids without the end token; closing the iterator aborts."""
+
+    def classify(self, rows: Sequence[Sequence[int]]) -> Any:
+        """Probabilities [rows, labels]."""
