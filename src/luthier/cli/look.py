@@ -40,7 +40,7 @@ def verify(asked: Asked, evidence: Evidence) -> None:
 
     checked = verify_evidence(evidence)
     asked.answer(checked.values, checked.text)
-    if not checked.holds:
+    if not checked.well:
         raise typer.Exit(1)
 
 

@@ -23,7 +23,7 @@ def ask(asked: Asked, run: RunFolder, question: Question, base: UseBase = False)
     from luthier.pipeline.actions.answers import ask as ask_model
 
     answered = ask_model(run, question, use_base=base, listener=asked.screen.tick)
-    asked.answer(answered.as_json(), answered.text)
+    asked.answer(answered.values, answered.text)
 
 
 def serve(asked: Asked, run: RunFolder, host: Host = None, port: Port = None) -> None:
@@ -33,4 +33,4 @@ def serve(asked: Asked, run: RunFolder, host: Host = None, port: Port = None) ->
     def ready(address: str, names: list[str]) -> None:
         asked.answer({"address": address, "models": names}, f"serving {', '.join(names)} at {address}/v1")
 
-    start(run, host=host, port=port, ready=ready, tell=asked.screen.tell)
+    start(run, host=host, port=port, ready=ready)

@@ -1,7 +1,7 @@
 """One engine, its wording and its names: what the HTTP routes call."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from luthier.models.engines.engine import AnswersTokens, Sampling
 from luthier.records import Message
 from luthier.serve.pieces import Piece, pieces
 from luthier.serve.router import Router
-from luthier.serve.worker import Worker
+from luthier.serve.worker import Items, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Talk:
     """An answer on its way."""
 
     prompt_tokens: int
-    pieces: AsyncIterator[Piece]
+    pieces: Items[Piece]
 
 
 class Host:
@@ -60,7 +60,9 @@ class Host:
         prompt = wording.prompt_ids(messages)
         room = wording.context - len(prompt)
         if room < 1:
-            raise UserError(f"the prompt has {len(prompt)} tokens and the context ends at {wording.context}. Shorten it.")
+            raise UserError(
+                f"the prompt has {len(prompt)} tokens and the context ends at {wording.context}. Shorten it."
+            )
         sampling = Sampling(
             max_tokens=min(wish.max_tokens or room, room),
             temperature=wish.temperature,

@@ -3,9 +3,9 @@
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from luthier.errors import LuthierError
 
@@ -38,6 +38,26 @@ class _Job(Generic[T]):
             self.loop.call_soon_threadsafe(self.items.put_nowait, item)
 
 
+class Items(Generic[T]):
+    """Items of queued work, as they come; closing aborts the work at its next item."""
+
+    def __init__(self, job: _Job[T]) -> None:
+        self._job = job
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        item = await self._job.items.get()
+        if not isinstance(item, _Ended):
+            return item
+        raise item.error or StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Nobody wants the rest."""
+        self._job.gone.set()
+
+
 class Worker:
     """Runs iterators on its own thread and hands their items to async callers."""
 
@@ -47,24 +67,14 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
-    async def each(self, work: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
-        """Items of `work()` as they come; leaving the loop early aborts it. BusyError if too many wait."""
+    def each(self, work: Callable[[], Iterator[T]]) -> Items[T]:
+        """Queue `work` and hand out its items as they come. BusyError if too many wait."""
         job: _Job[T] = _Job(work=work, loop=asyncio.get_running_loop())
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
             raise BusyError("too many requests are waiting; try again in a moment") from None
-        try:
-            while True:
-                item = await job.items.get()
-                if not isinstance(item, _Ended):
-                    yield item
-                elif item.error is not None:
-                    raise item.error
-                else:
-                    return
-        finally:
-            job.gone.set()
+        return Items(job)
 
     def close(self) -> None:
         """Abort what runs, drop what waits, and wait for the thread."""

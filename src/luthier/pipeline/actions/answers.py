@@ -1,0 +1,110 @@
+"""Let a run's model answer, worded exactly as in training and in the exam."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luthier.artifacts.canonical import sha256_of
+from luthier.artifacts.folders import DatasetDir, ModelDir
+from luthier.artifacts.manifest import MANIFEST
+from luthier.errors import UserError
+from luthier.models.bases import Base, resolve_base
+from luthier.pipeline.actions.shown import Shown
+from luthier.pipeline.project import Project, open_run
+from luthier.records import Listener, Message, nobody_listens
+
+if TYPE_CHECKING:
+    from luthier.models.engines.hf import Engine
+    from luthier.serve.host import Host
+
+LONGEST = 512
+"""Tokens of one answer on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A run's model with the base and the dataset it was made from."""
+
+    project: Project
+    base: Base
+    model: ModelDir
+    dataset: DatasetDir
+
+
+def open_tuned(run: Path, *, listener: Listener = nobody_listens) -> Tuned:
+    """Open a run that has a model; NotFoundError if it has none, UserError if model and dataset do not belong together."""
+    project = open_run(run)
+    model = ModelDir.open(run / ModelDir.kind)
+    dataset = DatasetDir.open(run / DatasetDir.kind)
+    if model.manifest.inputs.get("dataset") != dataset.digest:
+        raise UserError(
+            f"{run}: the model was trained on another dataset than the one beside it. Run: luthier run {run}"
+        )
+    base = resolve_base(project.config.base, relative_to=project.home, listener=listener)
+    if model.manifest.inputs.get("base") != base.digest:
+        raise UserError(f"{run}: base '{base.name}' is not the one the model was trained from. Run: luthier run {run}")
+    return Tuned(project=project, base=base, model=model, dataset=dataset)
+
+
+def ask(run: Path, question: str, *, use_base: bool = False, listener: Listener = nobody_listens) -> Shown:
+    """One greedy answer, or one label, to a question that is framed as prepare framed the training rows."""
+    tuned = open_tuned(run, listener=listener)
+    engine = _load(tuned)
+    name = tuned.base.name if use_base else tuned.project.config.name
+    if engine.labels:
+        return _label(engine, question, name=name, use_base=use_base)
+    from luthier.prepare.convert import framed
+
+    settings = tuned.dataset.manifest.settings
+    messages = framed([Message("user", question)], system=settings["system"], instruction=settings["instruction"])
+    prompt = engine.wording.prompt_ids(messages)
+    room = engine.wording.context - len(prompt)
+    if room < 1:
+        raise UserError(f"the question has {len(prompt)} tokens and the context ends at {engine.wording.context}")
+    [answer] = engine.generate([prompt], adapter=not use_base, max_tokens=min(LONGEST, room))
+    values = {"model": name, "answer": answer.text, "ended": answer.ended, "tokens": len(answer.ids)}
+    return Shown(values, answer.text)
+
+
+def open_host(run: Path) -> "Host":
+    """Load a run's engine behind a queue, with the names it answers to: the run's (tuned) and the base's."""
+    from luthier.serve.host import Host
+    from luthier.serve.router import Router
+
+    tuned = open_tuned(run)
+    engine = _load(tuned)
+    names = Router(tuned=tuned.project.config.name, base=None if engine.labels else _base_name(tuned.base))
+    created = int((tuned.model.path / MANIFEST).stat().st_mtime)
+    return Host(engine, router=names, fingerprint=_fingerprint(tuned, engine.wording.template_hash), created=created)
+
+
+def _load(tuned: Tuned) -> "Engine":
+    from luthier.models.engines.hf import load_engine
+
+    return load_engine(tuned.base, tuned=tuned.model)
+
+
+def _label(engine: "Engine", text: str, *, name: str, use_base: bool) -> Shown:
+    if use_base:
+        raise UserError("a base has no classifier; only the tuned model can label. Leave out --base.")
+    [scores] = engine.classify([engine.wording.text_ids(text)])
+    ranked = sorted(zip(engine.labels, map(float, scores), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    values: dict[str, Any] = {
+        "model": name,
+        "label": ranked[0][0],
+        "labels": [{"label": label, "score": score} for label, score in ranked],
+    }
+    return Shown(values, "\n".join(f"{score:6.1%}  {label}" for label, score in ranked[:5]))
+
+
+def _base_name(base: Base) -> str:
+    """A registry or hub name as it is, a folder by its last part."""
+    return base.name if base.name.startswith("hf:") or "/" not in base.name else Path(base.name).name
+
+
+def _fingerprint(tuned: Tuned, template_hash: str) -> str:
+    import importlib.metadata as metadata
+
+    versions = [metadata.version(name) for name in ("torch", "transformers")]
+    parts = [tuned.base.digest, tuned.model.digest, template_hash, *versions]
+    return f"fp_{sha256_of(parts)[:10]}"

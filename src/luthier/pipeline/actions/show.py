@@ -1,0 +1,119 @@
+"""Look at a run: what each stage made, one row, or what is learnt of it."""
+
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from luthier.artifacts.folders import CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir
+from luthier.errors import NotFoundError
+from luthier.models.bases import resolve_base
+from luthier.models.chat import Wording, load_wording
+from luthier.pipeline.actions.shown import Shown
+from luthier.pipeline.project import Project, open_run
+from luthier.records import Worded
+
+KINDS = (CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir)
+GREEN, PLAIN = "\x1b[32m", "\x1b[0m"
+TABLES = ("train.parquet", "validation.parquet")
+
+
+def show_run(run: Path) -> Shown:
+    """What each stage of a run made, and the verdict."""
+    project = open_run(run)
+    folders: dict[str, Any] = {}
+    lines = [f"{project.config.name}: objective {project.config.objective}, base {project.config.base}"]
+    for kind in KINDS:
+        try:
+            artifact = kind.open(run / kind.kind)
+        except NotFoundError:
+            lines.append(f"{kind.kind:<8} not made yet")
+            continue
+        counts = artifact.manifest.counts
+        folders[kind.kind] = {"path": str(artifact.path), "digest": artifact.digest, "counts": counts}
+        lines.append(f"{kind.kind:<8} {_counts(counts)}")
+    verdict = _verdict(run) if ReportDir.kind in folders else None
+    if verdict is not None:
+        lines.append(f"verdict  {verdict}")
+    return Shown({"run": str(run), "folders": folders, "verdict": verdict}, "\n".join(lines))
+
+
+def show_row(run: Path, wanted: str) -> Shown:
+    """Training and validation rows with this id or place; of an exam item only that it is one."""
+    wording = _wording(open_run(run))
+    found = [(table, row) for table, row in _rows(run) if wanted in {row.id, row.at}]
+    if not found:
+        if _in_exam(run, wanted):
+            raise NotFoundError(f"{wanted}: is in the sealed exam, and is not shown")
+        raise NotFoundError(f"{run}: no training or validation row has the id or place '{wanted}'")
+    rows = [{"table": table, **_row_values(row, wording)} for table, row in found]
+    lines = [f"{row['table']}  {row['id']}  {row['at']}  group {row['group']}\n{row['text']}" for row in rows]
+    return Shown({"rows": rows}, "\n\n".join(lines))
+
+
+def show_mask(run: Path, *, count: int, colour: bool) -> Shown:
+    """The first training rows as the model reads them; what is learnt stands in [brackets] and in colour."""
+    wording = _wording(open_run(run))
+    rows = []
+    for table, row in _rows(run):
+        if len(rows) == count or table != TABLES[0]:
+            break
+        rows.append(_row_values(row, wording))
+    open_mark, close_mark = (f"{GREEN}[", f"]{PLAIN}") if colour else ("[", "]")
+    lines = []
+    for row in rows:
+        text = "".join(
+            f"{open_mark}{part['text']}{close_mark}" if part["learnt"] else part["text"] for part in row["parts"]
+        )
+        label = f"  -> {row['label']}" if row["label"] is not None else ""
+        lines.append(f"{row['id']}  {row['at']}{label}\n{text}")
+    return Shown({"rows": rows}, "\n\n".join(lines))
+
+
+def _rows(run: Path) -> Iterator[tuple[str, Worded]]:
+    from luthier.artifacts.rows import read_worded
+
+    dataset = DatasetDir.open(run / DatasetDir.kind)
+    for table in TABLES:
+        for row in read_worded(dataset.file(table)):
+            yield table, row
+
+
+def _row_values(row: Worded, wording: Wording) -> dict[str, Any]:
+    parts = []
+    for learnt, pairs in groupby(zip(row.ids, row.trained, strict=True), key=lambda pair: pair[1]):
+        ids = [token for token, _ in pairs]
+        parts.append({"text": wording.tokenizer.decode(ids, skip_special_tokens=False), "learnt": learnt})
+    text = "".join(str(part["text"]) for part in parts)
+    learnt_count = sum(row.trained)
+    return {
+        "id": row.id,
+        "at": row.at,
+        "group": row.group,
+        "label": row.label,
+        "tokens": len(row.ids),
+        "learnt": learnt_count,
+        "text": text,
+        "parts": parts,
+    }
+
+
+def _in_exam(run: Path, wanted: str) -> bool:
+    from luthier.artifacts.rows import read_items
+
+    exam = ExamDir.open(run / ExamDir.kind)
+    return any(wanted in {item.id, item.at} for item in read_items(exam.file("items.parquet")))
+
+
+def _wording(project: Project) -> Wording:
+    return load_wording(resolve_base(project.config.base, relative_to=project.home).folder)
+
+
+def _verdict(run: Path) -> str:
+    record = json.loads(ReportDir.open(run / ReportDir.kind).file("evidence.json").read_bytes())
+    return str(record["verdict"]["verdict"])
+
+
+def _counts(counts: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in counts.items() if isinstance(value, int | float | str))
