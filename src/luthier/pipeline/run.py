@@ -7,7 +7,8 @@ from pathlib import Path
 
 from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir, find
 from luthier.artifacts.lock import run_lock
-from luthier.errors import NotFoundError
+from luthier.errors import NotFoundError, UserError
+from luthier.evaluate.config import Models
 from luthier.models.bases import Base, resolve_base
 from luthier.pipeline.plan import why
 from luthier.pipeline.project import Project, open_project, write_copy
@@ -57,6 +58,7 @@ def run(
     with run_lock(project.folder):
         write_copy(project)
         base = resolve_base(project.config.base, relative_to=project.home, listener=listener)
+        _check_fit(project, base)
         shelf = Shelf()
         for stage in STAGES:
             if not _on_shelf(stage, project, base=base, shelf=shelf):
@@ -70,6 +72,14 @@ def run(
             if stage.name == only:
                 break
     return _result(project, shelf)
+
+
+def _check_fit(project: Project, base: Base) -> None:
+    if project.objective.head == "causal" and base.architecture != "decoder":
+        raise UserError(
+            f"{project.file}: objective '{project.objective.name}' needs a decoder, and base '{base.name}' is an "
+            "encoder. Use base: smollm2-135m, or objective: classify"
+        )
 
 
 def _on_shelf(stage: Stage, project: Project, *, base: Base, shelf: Shelf) -> bool:
@@ -124,8 +134,7 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
                 evaluate(
                     shelf.take(ExamDir),
                     dataset=shelf.take(DatasetDir),
-                    base=base,
-                    tuned=shelf.take(ModelDir),
+                    models=Models(base=base, tuned=shelf.take(ModelDir)),
                     config=config.evaluate,
                     out=folder / ReportDir.kind,
                     listener=listener,
@@ -140,8 +149,12 @@ def _check_leaks(shelf: Shelf) -> None:
 
 
 def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
-    for warning in shelf.take(DatasetDir).manifest.facts.get("warnings", []):
+    from luthier.evaluate.plan import draft_plan, foresight
+
+    dataset = shelf.take(DatasetDir)
+    for warning in dataset.manifest.facts.get("warnings", []):
         tell(f"warning: {warning}")
+    tell(f"exam: {foresight(draft_plan(shelf.take(ExamDir), dataset=dataset, config=project.config.evaluate))}")
 
 
 def _result(project: Project, shelf: Shelf) -> RunResult:

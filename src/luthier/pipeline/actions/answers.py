@@ -32,7 +32,7 @@ class Tuned:
 
 
 def open_tuned(run: Path, *, listener: Listener = nobody_listens) -> Tuned:
-    """Open a run that has a model; NotFoundError if it has none, UserError if model and dataset do not belong together."""
+    """Open a run that has a model; NotFoundError if it has none, UserError if its parts do not belong together."""
     project = open_run(run)
     model = ModelDir.open(run / ModelDir.kind)
     dataset = DatasetDir.open(run / DatasetDir.kind)

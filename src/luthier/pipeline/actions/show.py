@@ -55,11 +55,11 @@ def show_row(run: Path, wanted: str) -> Shown:
 def show_mask(run: Path, *, count: int, colour: bool) -> Shown:
     """The first training rows as the model reads them; what is learnt stands in [brackets] and in colour."""
     wording = _wording(open_run(run))
-    rows = []
-    for table, row in _rows(run):
+    rows: list[dict[str, Any]] = []
+    for table, worded in _rows(run):
         if len(rows) == count or table != TABLES[0]:
             break
-        rows.append(_row_values(row, wording))
+        rows.append(_row_values(worded, wording))
     open_mark, close_mark = (f"{GREEN}[", f"]{PLAIN}") if colour else ("[", "]")
     lines = []
     for row in rows:
