@@ -1,30 +1,38 @@
-"""Settings of the prepare stage."""
+"""Settings of the prepare stage, and the key of what it writes."""
 
 from typing import Literal
 
+from pydantic import Field
+
+from luthier.artifacts.folders import CorpusDir, stage_key
 from luthier.config import Settings
+from luthier.models.bases import Base
+from luthier.objectives import Objective
+
+VERSION = 1
+"""Rises when the stage writes something else for the same input."""
 
 
 class SplitConfig(Settings):
     """How examples are divided. Groups are never cut."""
 
-    group_by: str | None = None
+    group_by: str | None = Field(default=None, min_length=1)
     """Column whose equal values stay together; `code[:3]` takes its first 3 characters; `question` groups equal
     questions only. None: everything from one file stays together."""
-    validation: float = 0.08
+    validation: float = Field(default=0.08, gt=0, lt=0.5)
     """Share of groups for validation, 0 to 1."""
-    exam: float = 0.12
-    """Share of groups for the exam, 0 to 1."""
-    items_per_group: int = 5
+    exam: float = Field(default=0.12, gt=0, lt=0.5)
+    """Share of groups for the exam, 0 to 1; a small folder gives more."""
+    items_per_group: int = Field(default=5, ge=1)
     """At most this many exam items from one group; surplus leaves by item id."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class PrepareConfig(Settings):
     """How examples become what the model reads."""
 
     system: str | None = None
-    """System message put before every conversation that has none."""
+    """System message put before every conversation that has none (chat); not used by classify."""
     instruction: str | None = None
     """Text put before every question (chat); not used by classify."""
     split: SplitConfig = SplitConfig()
@@ -32,3 +40,20 @@ class PrepareConfig(Settings):
     """Longest row in tokens; `auto`: the smaller of 2,048 and what the base can read."""
     over_length: Literal["stop", "drop", "shorten"] = "stop"
     """What to do with longer rows. `shorten`: chat drops its oldest turns, classify keeps head and tail."""
+
+
+def prepare_key(corpus: CorpusDir, *, base: Base, objective: Objective, config: PrepareConfig) -> str:
+    """Key of the dataset and of the exam that prepare makes from this corpus."""
+    return stage_key(
+        "prepare", version=VERSION, settings=recorded_settings(objective, config), inputs=inputs_of(corpus, base)
+    )
+
+
+def recorded_settings(objective: Objective, config: PrepareConfig) -> dict[str, object]:
+    """The settings as the manifests hold them."""
+    return {"objective": objective.name, **config.model_dump(mode="json")}
+
+
+def inputs_of(corpus: CorpusDir, base: Base) -> dict[str, str]:
+    """Digest of everything prepare reads."""
+    return {"corpus": corpus.digest, "base": base.digest}

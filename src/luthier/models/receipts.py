@@ -1,0 +1,136 @@
+"""Receipts: hard checks that what is trained is what will be served (data.md section 9).
+
+Every failure is a UserError that names the receipt, the row and the remedy; every success returns counts. `prepare`
+runs them on what it wrote, `train` again on what it read.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from luthier.errors import UserError
+from luthier.models.chat import Wording
+from luthier.records import Message, Worded
+
+PROBE = (Message("user", "a"), Message("assistant", "b"))
+
+
+def check_trained(rows: Sequence[Worded]) -> dict[str, int]:
+    """R1: every row has something to learn: trained tokens, or a label."""
+    for row in rows:
+        if len(row.trained) != len(row.ids):
+            raise _failure("R1 (trained tokens)", row, "its mask is not as long as its ids", "Run prepare again.")
+        if row.label is None and not any(row.trained):
+            raise _failure(
+                "R1 (trained tokens)", row, "no token would be learnt", "Check its assistant turns' weights."
+            )
+        if row.label is not None and any(row.trained):
+            raise _failure("R1 (trained tokens)", row, "a labelled row has learnt tokens", "Run prepare again.")
+    return {"rows": len(rows), "trained_tokens": sum(sum(row.trained) for row in rows)}
+
+
+def check_start(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
+    """R3: the start token stands once where the tokenizer wants it, and never twice."""
+    bos = wording.special.get("bos_token")
+    start = wording.tokenizer.token_to_id(bos) if bos else None
+    own = wording.tokenizer.encode("").ids
+    wanted = own[0] if own and (own[0] == start or any(row.label is not None for row in rows)) else None
+    for row in rows:
+        if wanted is not None and row.ids[:1] != (wanted,):
+            raise _failure("R3 (start token)", row, f"does not start with token {wanted}", "Let the template write it.")
+        first = wanted if wanted is not None else start
+        if first is not None and row.ids[:2] == (first, first):
+            raise _failure("R3 (start token)", row, f"starts with token {first} twice", "Take it out of the template.")
+    return {"rows": len(rows), "wanted": int(wanted is not None)}
+
+
+def check_end(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
+    """R4: every answer ends with a learnt end of turn that generation stops at and padding does not hide."""
+    if "pad_token" in wording.special and wording.pad_id in wording.end_ids:
+        raise UserError(
+            f"receipt R4 (end of turn): the base pads with {wording.special['pad_token']!r}, its end of turn, and a "
+            "model padded so never learns to stop. Set pad_token in tokenizer_config.json to another special token."
+        )
+    ending = _written_end(wording)
+    if ending is not None and ending not in wording.end_ids:
+        raise UserError(
+            f"receipt R4 (end of turn): the chat template ends an answer with token {ending}, but generation stops at "
+            f"{list(wording.end_ids)}. Add {ending} to eos_token_id in generation_config.json."
+        )
+    turns = 0
+    for row in rows:
+        for _start, end in learnt_stretches(row):
+            turns += 1
+            if row.ids[end - 1] not in wording.end_ids:
+                raise _failure(
+                    "R4 (end of turn)",
+                    row,
+                    f"an answer ends at token {end - 1} without an end of turn",
+                    "Run prepare again.",
+                )
+    return {"turns": turns}
+
+
+def check_told(row: Worded, messages: Sequence[Message], wording: Wording) -> None:
+    """R2 and R5 for one conversation: learnt tokens say what the assistant said, after the prompt that is served."""
+    said = [index for index, turn in enumerate(messages) if turn.role == "assistant" and turn.weight]
+    stretches = list(learnt_stretches(row))
+    if len(stretches) != len(said):
+        problem = f"{len(stretches)} stretches are learnt, the assistant speaks {len(said)} times"
+        raise _failure("R2 (trained text)", row, problem, "Use a template that prints each message as it is.")
+    for index, (start, end) in zip(said, stretches, strict=True):
+        text = wording.decode(row.ids[start : end - 1])
+        if text != messages[index].content:
+            problem = f"the learnt text is {text[:80]!r}, the assistant said {messages[index].content[:80]!r}"
+            raise _failure("R2 (trained text)", row, problem, "The tokenizer or the template changes this text.")
+        if wording.prompt_ids(messages[:index]) != row.ids[:start]:
+            problem = f"turn {index} is trained after another prompt than will be served"
+            raise _failure("R5 (same prompt)", row, problem, "Use a template that does not rewrite earlier turns.")
+
+
+def check_text(row: Worded, text: str, wording: Wording) -> None:
+    """R5 for one labelled text: its ids are those the server makes of the text."""
+    if wording.text_ids(text) != row.ids:
+        raise _failure("R5 (same prompt)", row, "is trained as other ids than will be served", "Run prepare again.")
+
+
+def check_lengths(rows: Sequence[Worded], *, limit: int) -> dict[str, int]:
+    """R6: no row is longer than `limit` tokens, so nothing will be cut."""
+    for row in rows:
+        if len(row.ids) > limit:
+            problem = f"has {len(row.ids):,} tokens, the limit is {limit:,}"
+            raise _failure("R6 (length)", row, problem, "Set prepare.over_length or a larger prepare.max_length.")
+    return {"rows": len(rows), "longest": max((len(row.ids) for row in rows), default=0), "limit": limit}
+
+
+def check_template(expected: str, wording: Wording) -> None:
+    """R9: the template, special tokens and tokenizer are those the rows were worded with."""
+    if wording.template_hash != expected:
+        raise UserError(
+            f"receipt R9 (template hash): the rows were worded with template {expected[:12]}, this model has "
+            f"{wording.template_hash[:12]}. Run prepare again with this base."
+        )
+
+
+def learnt_stretches(row: Worded) -> Iterator[tuple[int, int]]:
+    """[start, end) of every unbroken run of learnt tokens."""
+    start = None
+    for place, learnt in enumerate((*row.trained, False)):
+        if learnt and start is None:
+            start = place
+        elif not learnt and start is not None:
+            yield start, place
+            start = None
+
+
+def _written_end(wording: Wording) -> int | None:
+    """The special token that the template writes right behind an answer, if any."""
+    before = wording.render(PROBE[:1], add_generation_prompt=True) + PROBE[1].content
+    whole = wording.render(PROBE, add_generation_prompt=False)
+    if not whole.startswith(before):
+        return None
+    behind = whole.removeprefix(before).lstrip()
+    written = [text for text in wording.control if behind.startswith(text)]
+    return wording.tokenizer.token_to_id(max(written, key=len)) if written else None
+
+
+def _failure(receipt: str, row: Worded, problem: str, remedy: str) -> UserError:
+    return UserError(f"receipt {receipt}: row {row.id} at {row.at}: {problem}. {remedy}")

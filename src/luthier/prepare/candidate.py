@@ -1,0 +1,102 @@
+"""An example on its way to a part, and the books that account for all of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+import xxhash
+
+from luthier.artifacts.canonical import canonical_json
+from luthier.prepare.dedup.matching import matching_copy
+from luthier.records import Chat, Example, Label, Message, Text
+
+Part = Literal["train", "validation", "exam"]
+PARTS: tuple[Part, ...] = ("train", "validation", "exam")
+DUPLICATE = "duplicate"
+DROPPED_SCHEMA = pa.schema([("id", pa.string()), ("rule", pa.string()), ("at", pa.string()), ("text", pa.string())])
+SPLIT_SCHEMA = pa.schema([("id", pa.string()), ("group", pa.string()), ("part", pa.string())])
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An example with its matching copies (see `dedup/matching.py`)."""
+
+    id: str
+    """xxh3-128 of place and content: a row keeps its id whatever files come and go beside it."""
+    example: Chat | Label
+    question: str
+    """Matching copy of what is asked, without system text: equal questions share a group."""
+    prompt: str
+    """Matching copy with system text: equal prompts with equal answers are one example."""
+    answer: str
+    """Matching copy of the answer or label."""
+
+    @property
+    def at(self) -> str:
+        """Where the example stands in the customer's files."""
+        return self.example.origin.at
+
+
+def candidate(example: Chat | Label) -> Candidate:
+    """Make the matching copies of one example."""
+    system = [turn.content for turn in turns_of(example) if turn.role == "system"]
+    asked = [turn.content for turn in turns_of(example)[:-1] if turn.role != "system"]
+    question = matching_copy("\n".join(asked))
+    content = [[turn.role, turn.content, turn.weight] for turn in turns_of(example)]
+    return Candidate(
+        id=xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, content])),
+        example=example,
+        question=question,
+        prompt=f"{matching_copy(' '.join(system))}\n{question}" if system else question,
+        answer=matching_copy(turns_of(example)[-1].content),
+    )
+
+
+def turns_of(example: Chat | Label) -> tuple[Message, ...]:
+    """The example as a conversation; a label is the answer to its text."""
+    if isinstance(example, Chat):
+        return example.messages
+    return (Message("user", example.text), Message("assistant", example.label))
+
+
+def place_of(example: Example) -> tuple[str, int, str]:
+    """Order of examples: by file, line, place."""
+    return (example.origin.file, example.origin.line or 0, example.origin.at)
+
+
+def text_of(example: Example) -> str:
+    """An example as one readable text, for the list of what was dropped."""
+    if isinstance(example, Text):
+        return example.text
+    return "\n".join(f"{turn.role}: {turn.content}" for turn in turns_of(example))
+
+
+@dataclass(slots=True)
+class Books:
+    """Accounts of every example that does not reach a part, by rule."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def drop(self, example: Example, *, rule: str, row_id: str = "") -> None:
+        """Quarantine one example under the rule that took it out."""
+        self.counts[rule] += 1
+        self.rows.append({"id": row_id, "rule": rule, "at": example.origin.at, "text": text_of(example)})
+
+    def drop_candidates(self, leaving: Iterable[Candidate], *, rule: str) -> None:
+        """Quarantine candidates under one rule."""
+        for one in leaving:
+            self.drop(one.example, rule=rule, row_id=one.id)
+
+    def balance(self, *, examples: int, parts: dict[Part, int]) -> dict[str, Any]:
+        """The counts of the manifest; examples in = kept + dropped by reason + merged, or the mistake is ours."""
+        merged = self.counts[DUPLICATE]
+        dropped = {rule: count for rule, count in sorted(self.counts.items()) if rule != DUPLICATE}
+        kept = sum(parts.values())
+        assert examples == kept + sum(dropped.values()) + merged, (examples, parts, dropped, merged)
+        assert len(self.rows) == sum(self.counts.values())
+        return {"examples": examples, "dropped": dropped, "merged": merged} | {
+            str(part): size for part, size in parts.items()
+        }

@@ -1,0 +1,1 @@
+"""Defects of text: what is mended, and what cannot be used."""

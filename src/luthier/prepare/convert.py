@@ -1,0 +1,78 @@
+"""From the kinds of example a corpus holds to the one an objective learns from, where nothing is lost."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from luthier.errors import UserError
+from luthier.objectives import Objective
+from luthier.prepare.candidate import Books
+from luthier.prepare.clean.rules import NOT_LEARNT
+from luthier.records import Chat, Example, Label, Message, Text
+
+NOT_A_QUESTION = "plain text without a question and an answer"
+SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
+SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
+
+
+def convert(examples: Sequence[Example], *, objective: Objective, books: Books) -> list[Chat | Label]:
+    """Convert what can be used and quarantine the rest; UserError if nothing can be used."""
+    if not examples:
+        raise UserError("the corpus holds no examples. Look at files.parquet and rejects.parquet of the corpus folder.")
+    # The same system text before every conversation tells a classifier nothing.
+    one_system = len({_system(example) for example in examples if isinstance(example, Chat)} - {""}) <= 1
+    usable = []
+    for example in examples:
+        converted = _convert(example, objective, one_system)
+        if isinstance(converted, str):
+            books.drop(example, rule=converted)
+        else:
+            usable.append(converted)
+    if not usable:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
+        raise UserError(
+            f"objective '{objective.name}' learns from questions with answers or texts with labels, and the corpus has "
+            f"none ({reasons}; first at {examples[0].origin.at}). "
+            "Name the columns in collect.columns, or add such files."
+        )
+    return usable
+
+
+def framed(messages: Sequence[Message], *, system: str | None, instruction: str | None) -> tuple[Message, ...]:
+    """A conversation as the model is asked: system text if it has none, the instruction before every question."""
+    turns = [
+        dataclasses.replace(turn, content=f"{instruction}\n\n{turn.content}")
+        if instruction and turn.role == "user"
+        else turn
+        for turn in messages
+    ]
+    if system and (not turns or turns[0].role != "system"):
+        turns.insert(0, Message("system", system))
+    return tuple(turns)
+
+
+def _convert(example: Example, objective: Objective, one_system: bool) -> Chat | Label | str:
+    match example:
+        case Text():
+            return NOT_A_QUESTION
+        case Label() if objective.record == "chat":
+            turns = (Message("user", example.text), Message("assistant", example.label))
+            return Chat(messages=turns, origin=example.origin)
+        case Chat() if objective.record == "label":
+            return _label(example, one_system)
+        case _:
+            return example
+
+
+def _label(example: Chat, one_system: bool) -> Label | str:
+    turns = [turn for turn in example.messages if turn.role != "system"]
+    if [turn.role for turn in turns] != ["user", "assistant"]:
+        return SEVERAL_TURNS
+    if not one_system:
+        return SEVERAL_SYSTEMS
+    if turns[1].weight == 0:
+        return NOT_LEARNT
+    return Label(text=turns[0].content, label=turns[1].content, origin=example.origin)
+
+
+def _system(example: Chat) -> str:
+    return "\n".join(turn.content for turn in example.messages if turn.role == "system")

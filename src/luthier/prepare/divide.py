@@ -1,0 +1,152 @@
+"""Gathered examples to the three parts, worded and checked: everything that will be written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from luthier.errors import UserError
+from luthier.models.chat import Wording
+from luthier.objectives import Objective
+from luthier.prepare.candidate import PARTS, Books, Part
+from luthier.prepare.config import SplitConfig
+from luthier.prepare.exam.choose import Chosen, Terms, choose_items
+from luthier.prepare.gather import Gathered
+from luthier.prepare.general.text import General, general_text
+from luthier.prepare.leaks import Leak, prompts_of
+from luthier.prepare.receipts import run_receipts
+from luthier.prepare.split.assign import assign_parts
+from luthier.prepare.split.seal import root_of
+from luthier.prepare.warn import warnings_of
+from luthier.prepare.word import TOO_LONG, Frame, Reading, number_labels, word
+from luthier.records import Item, Listener, Worded
+
+FEWEST_ROWS = 10
+"""Training on fewer rows than this shows nothing."""
+UNKNOWN_LABEL = "its label has no training rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The content of both artifacts."""
+
+    train: list[Worded]
+    validation: list[Worded]
+    items: list[Item]
+    prompts: dict[str, str]
+    """Fingerprint of an item's prompt ids -> item id."""
+    leaks: list[Leak]
+    """What left before sealing."""
+    general: General
+    labels: list[str]
+    splits: list[dict[str, str]]
+    receipts: dict[str, Any]
+    counts: dict[str, Any]
+    warnings: list[str]
+
+    @property
+    def root(self) -> str:
+        """Merkle root of the exam."""
+        return root_of(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What dividing needs beside the examples."""
+
+    objective: Objective
+    split: SplitConfig
+    wording: Wording
+    frame: Frame
+
+
+def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener) -> Divided:
+    """Split by groups, word, choose the exam, run the receipts and balance the books."""
+    assignment = assign_parts(gathered.groups, means.split)
+    readings = word(
+        gathered.kept, group_of=gathered.group_of, wording=means.wording, frame=means.frame, listener=listener
+    )
+    books.drop_candidates(readings.too_long, rule=TOO_LONG)
+    sides: dict[Part, list[Reading]] = {part: [] for part in PARTS}
+    for one in readings.kept:
+        sides[assignment.parts[one.row.group]].append(one)
+    labels = _keep_known_labels(sides, books) if means.objective.record == "label" else []
+    if len(sides["train"]) < FEWEST_ROWS:
+        raise UserError(
+            f"only {len(sides['train'])} of {len(gathered.kept)} distinct examples are left for training, at least "
+            f"{FEWEST_ROWS} are needed. Found {len(gathered.groups)} groups (by {gathered.grouped_by}). Add examples."
+        )
+    terms = Terms(task=means.objective.name, per_group=means.split.items_per_group, conflicts=gathered.conflicts)
+    learnt = sides["train"] + sides["validation"]
+    chosen = choose_items(sides["exam"], trained=learnt, terms=terms, books=books)
+    train, validation, exam = (_rows(side, labels) for side in (sides["train"], sides["validation"], chosen.readings))
+    general = _general(means)
+    parts: dict[Part, int] = {"train": len(train), "validation": len(validation), "exam": len(exam)}
+    return Divided(
+        train=train,
+        validation=validation,
+        items=chosen.items,
+        prompts={prompts_of(row)[-1]: item.id for row, item in zip(exam, chosen.items, strict=True)},
+        leaks=chosen.leaks,
+        general=general,
+        labels=labels,
+        splits=_splits(sides["train"], sides["validation"], chosen),
+        receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *validation, *exam]),
+        counts=_counts(gathered, books, parts),
+        warnings=warnings_of(gathered, assignment=assignment, items=chosen.items, validation=validation, labels=labels),
+    )
+
+
+def _keep_known_labels(sides: dict[Part, list[Reading]], books: Books) -> list[str]:
+    """Sorted labels of the training rows; held-out rows of any other label leave. UserError below two classes."""
+    labels = sorted({_label(one) for one in sides["train"]})
+    everywhere = sorted({_label(one) for side in sides.values() for one in side})
+    if len(everywhere) < 2:
+        named = f"'{everywhere[0]}'" if everywhere else "none"
+        raise UserError(f"one class only: every example is labelled {named}. A classifier needs at least two labels.")
+    if len(labels) < 2:
+        raise UserError(
+            f"one class only: the corpus has {len(everywhere)} labels, but the training groups hold only {labels}. "
+            "Add groups of the other labels, or choose a finer prepare.split.group_by."
+        )
+    for part in ("validation", "exam"):
+        unknown = [one.candidate for one in sides[part] if _label(one) not in labels]
+        books.drop_candidates(unknown, rule=UNKNOWN_LABEL)
+        sides[part] = [one for one in sides[part] if _label(one) in labels]
+    return labels
+
+
+def _label(one: Reading) -> str:
+    return one.messages[-1].content
+
+
+def _rows(readings: Sequence[Reading], labels: Sequence[str]) -> list[Worded]:
+    return number_labels(readings, labels) if labels else [one.row for one in readings]
+
+
+def _general(means: Means) -> General:
+    # A classifier has no likelihood of text: its retention is not asked.
+    if means.objective.record == "label":
+        return General(exam=[], validation=[])
+    return general_text(means.wording, limit=means.frame.limit)
+
+
+def _splits(train: Sequence[Reading], validation: Sequence[Reading], chosen: Chosen) -> list[dict[str, str]]:
+    sides = {"train": train, "validation": validation, "exam": chosen.readings}
+    rows = [{"id": one.row.id, "group": one.row.group, "part": part} for part, side in sides.items() for one in side]
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def _receipts(means: Means, readings: Sequence[Reading], *, rows: Sequence[Worded]) -> dict[str, Any]:
+    shortened = sum(one.shortened for one in readings)
+    limit = means.frame.limit
+    return run_receipts(rows, readings, wording=means.wording, limit=limit, shortened=shortened)
+
+
+def _counts(gathered: Gathered, books: Books, parts: dict[Part, int]) -> dict[str, Any]:
+    return {
+        **books.balance(examples=gathered.examples, parts=parts),
+        "edits": gathered.edits,
+        "conflicts": len(gathered.conflicts),
+        "groups": len(gathered.groups),
+        "without_group_value": gathered.without_value,
+    }

@@ -1,0 +1,69 @@
+"""Which held-out examples become the exam: gradable, of a known label, leaking nothing, within the caps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from luthier.prepare.candidate import Books
+from luthier.prepare.exam.items import exam_item, within_caps
+from luthier.prepare.leaks import Asked, Leak, Trained, find_leaks, prompts_of
+from luthier.prepare.word import Reading
+from luthier.records import Item
+
+SURPLUS = "more exam items than one group may hold"
+CONFLICT = "the same question has another answer, so the exam cannot ask it"
+LEAK = "leak: training rows give the exam question away"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The exam, in order of item id."""
+
+    items: list[Item]
+    readings: list[Reading]
+    """The worded rows of the items, in their order."""
+    leaks: list[Leak]
+    """What was found and taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an exam is chosen under."""
+
+    task: str
+    per_group: int
+    """At most this many items from one group."""
+    conflicts: frozenset[str]
+    """Ids of candidates that nobody can grade."""
+
+
+def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], terms: Terms, books: Books) -> Chosen:
+    """Choose the exam from held-out readings; every one that is not chosen goes to the books."""
+    clear = [one for one in held_out if one.candidate.id not in terms.conflicts]
+    books.drop_candidates((one.candidate for one in held_out if one.candidate.id in terms.conflicts), rule=CONFLICT)
+    made: dict[str, tuple[Item, Reading]] = {}
+    for one in clear:
+        gold = one.messages[-1].content
+        item = exam_item(one.messages[:-1], group=one.row.group, task=terms.task, gold=gold, at=one.row.at)
+        assert item.id not in made, f"two examples make one item: {made[item.id][0].at} and {item.at}"
+        made[item.id] = (item, one)
+    asked = [Asked(id=key, group=one.row.group, question=one.candidate.question) for key, (_item, one) in made.items()]
+    leaks = find_leaks([_said(one) for one in trained], asked) + _same_ids(trained, made)
+    assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
+    leaking = {leak.item for leak in leaks}
+    books.drop_candidates((made[key][1].candidate for key in made if key in leaking), rule=LEAK)
+    clean = [item for key, (item, _one) in made.items() if key not in leaking]
+    items = within_caps(clean, per_group=terms.per_group)
+    chosen = {item.id for item in items}
+    books.drop_candidates((made[item.id][1].candidate for item in clean if item.id not in chosen), rule=SURPLUS)
+    return Chosen(items=items, readings=[made[item.id][1] for item in items], leaks=leaks)
+
+
+def _said(one: Reading) -> Trained:
+    return Trained(at=one.row.at, group=one.row.group, question=one.candidate.question, answer=one.candidate.answer)
+
+
+def _same_ids(trained: Sequence[Reading], made: dict[str, tuple[Item, Reading]]) -> list[Leak]:
+    """Different texts can be the same ids (capitals, unknown letters); to the model they are one question."""
+    places = {prompt: one.row.at for one in trained for prompt in prompts_of(one.row)}
+    last = {key: prompts_of(one.row)[-1] for key, (_item, one) in made.items()}
+    return [Leak(key, "equal", places[prompt]) for key, prompt in last.items() if prompt in places]

@@ -1,0 +1,43 @@
+"""From held-out examples to exam items, and the caps that keep one group from being the whole exam."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from luthier.artifacts.canonical import sha256_of
+from luthier.records import Item, Message
+
+LARGEST_SHARE = 0.25
+"""Largest share of the items that one group may hold (leverage h of evidence.md section 3)."""
+
+
+def exam_item(messages: Sequence[Message], *, group: str, task: str, gold: str, at: str) -> Item:
+    """Make one item. Its id is the first 16 hex digits of SHA-256 over group, task, prompt and golds.
+
+    The place is not part of the id: the same question keeps its id when a row moves to another line.
+    """
+    prompt = [{"role": turn.role, "content": turn.content} for turn in messages]
+    digest = sha256_of({"document": group, "task": task, "question": prompt, "golds": [gold]})
+    return Item(id=digest[:16], document=group, task=task, messages=tuple(messages), golds=(gold,), at=at)
+
+
+def within_caps(items: Sequence[Item], *, per_group: int) -> list[Item]:
+    """Keep at most `per_group` items of a group, fewer if one group would hold over a quarter; lowest ids stay.
+
+    With fewer than four groups a quarter cannot be kept to, and only `per_group` applies.
+    """
+    ordered = sorted(items, key=lambda item: item.id)
+    sizes = Counter(item.document for item in ordered)
+    caps = [cap for cap in range(per_group, 0, -1) if _fair(sizes, cap)]
+    cap = caps[0] if caps else per_group
+    taken: dict[str, int] = defaultdict(int)
+    kept = []
+    for item in ordered:
+        taken[item.document] += 1
+        if taken[item.document] <= cap:
+            kept.append(item)
+    return kept
+
+
+def _fair(sizes: Counter[str], cap: int) -> bool:
+    capped = [min(size, cap) for size in sizes.values()]
+    return bool(capped) and max(capped) <= LARGEST_SHARE * sum(capped)

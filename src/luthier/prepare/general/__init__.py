@@ -1,0 +1,1 @@
+"""General English text that retention is measured on; see LICENSE."""

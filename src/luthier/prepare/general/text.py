@@ -1,0 +1,45 @@
+"""General English text, for telling whether a tuned model lost what the base could do.
+
+From WordNet 3.0, see LICENSE beside it. Documents are fixed: 240 are examined, 80 are for validation.
+"""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import orjson
+import xxhash
+
+from luthier.models.chat import Wording
+from luthier.records import Worded
+
+EXAMINED = 240
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """Worded documents of both parts."""
+
+    exam: list[Worded]
+    validation: list[Worded]
+
+
+def general_text(wording: Wording, *, limit: int) -> General:
+    """Word every document: all tokens but the first are counted, `answer_bytes` are its UTF-8 bytes.
+
+    A document longer than `limit` tokens (a base with a tiny window) is cut, and its bytes are those of what is left.
+    """
+    lines = files("luthier.prepare.general").joinpath("wordnet.jsonl").read_bytes().splitlines()
+    documents = [orjson.loads(line) for line in lines]
+    documents.sort(key=lambda row: xxhash.xxh3_64_intdigest(row["id"].encode()))
+    rows = [_worded(row["id"], row["text"], wording, limit) for row in documents]
+    return General(exam=rows[:EXAMINED], validation=rows[EXAMINED:])
+
+
+def _worded(name: str, text: str, wording: Wording, limit: int) -> Worded:
+    ids = wording.document_ids(text)
+    while len(ids) > limit:
+        text = text[: len(text) * limit // len(ids)].rstrip()
+        ids = wording.document_ids(text)
+    trained = (False, *(True for _ in ids[1:]))
+    size = len(text.encode())
+    return Worded(id=name, group=name, at=f"general:{name}", ids=ids, trained=trained, label=None, answer_bytes=size)

@@ -1,0 +1,51 @@
+"""The receipts that prepare runs on everything it is about to write."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import xxhash
+
+from luthier.models.chat import Wording
+from luthier.models.receipts import (
+    check_end,
+    check_lengths,
+    check_start,
+    check_text,
+    check_told,
+    check_trained,
+)
+from luthier.prepare.word import Reading
+from luthier.records import Worded
+
+DEEP = 1_000
+"""Rows that are decoded and worded again; the others are counted exactly."""
+
+
+def run_receipts(
+    rows: Sequence[Worded], readings: Sequence[Reading], *, wording: Wording, limit: int, shortened: int
+) -> dict[str, Any]:
+    """Run R1 to R6 and R9 (data.md section 9) on all rows; returns what receipts.json holds.
+
+    `readings` are all rows with their text, exam included: its prompts must be worded like the trained ones. R2 and
+    R5 are deep checks on the 1,000 rows with the smallest hashes. R9 is recorded here for those who load the rows.
+    Raises UserError at the first failure.
+    """
+    deep = sorted(readings, key=lambda one: xxhash.xxh3_64_intdigest(one.row.id.encode()))[:DEEP]
+    chats = [one for one in deep if one.row.label is None]
+    texts = [one for one in deep if one.row.label is not None]
+    trained, start = check_trained(rows), check_start(rows, wording)
+    end = check_end(rows, wording) if chats else {"turns": 0}
+    lengths = check_lengths([one.row for one in readings], limit=limit)
+    for one in chats:
+        check_told(one.row, one.messages, wording)
+    for one in texts:
+        check_text(one.row, one.messages[0].content, wording)
+    return {
+        "R1": trained,
+        "R2": {"rows": len(chats)},
+        "R3": start,
+        "R4": end,
+        "R5": {"rows": len(deep)},
+        "R6": {**lengths, "shortened": shortened},
+        "R9": {"template_hash": wording.template_hash},
+    }

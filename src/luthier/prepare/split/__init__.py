@@ -1,0 +1,1 @@
+"""Which examples stay together, and which side they go to."""

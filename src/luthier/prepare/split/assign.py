@@ -1,0 +1,87 @@
+"""Which group goes to training, validation and the exam: by hash, so that added files move nothing they need not.
+
+A group goes to the exam only if every value in it does: when a new file joins two groups, training wins.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+from luthier.prepare.candidate import Part
+from luthier.prepare.config import SplitConfig
+from luthier.prepare.split.groups import Group
+
+EXAM_GROUPS = 20
+EXAM_ITEMS = 40
+VALIDATION_GROUPS = 8
+LARGEST_SHARE = 0.2
+"""A group with more than this share of all examples trains whole."""
+EXAM_CEILING = 0.4
+VALIDATION_CEILING = 0.3
+"""Chances up to which a small folder is drawn on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Group name -> part, and the groups that were too large to be examined."""
+
+    parts: dict[str, Part]
+    too_large: list[Group]
+
+
+def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
+    """Send every group to one part.
+
+    The exam takes the groups whose chance is below its share, then the next ones (chance below 0.4) until it has 20
+    groups and 40 questions. More groups therefore never pull another one into the exam: they can only release one.
+    """
+    total = sum(len(group.members) for group in groups)
+    small = [group for group in groups if len(group.members) <= LARGEST_SHARE * total]
+    chance = {group.name: _chance(group, config.seed, "exam") for group in groups}
+    pool = sorted(small or groups, key=lambda group: (chance[group.name], group.name))
+    if len(pool) == len(groups):
+        pool.pop()  # somebody has to be learnt from: the last in line always trains
+    exam = _take_exam(pool[:-1] or pool, chance, config)
+    rest = pool[len(exam) :]
+    validation = _take_validation(rest, config)
+    parts: dict[str, Part] = {group.name: "train" for group in groups}
+    parts.update({group.name: "exam" for group in exam})
+    parts.update({group.name: "validation" for group in validation})
+    too_large = [
+        group for group in groups if parts[group.name] == "train" and len(group.members) > LARGEST_SHARE * total
+    ]
+    return Assignment(parts=parts, too_large=too_large)
+
+
+def _take_exam(pool: Sequence[Group], chance: dict[str, float], config: SplitConfig) -> list[Group]:
+    items = 0
+
+    def enough(taken: int) -> bool:
+        return taken >= EXAM_GROUPS and items >= EXAM_ITEMS
+
+    exam: list[Group] = []
+    for group in pool:
+        below = chance[group.name] < config.exam
+        if not (below or not exam or (chance[group.name] < EXAM_CEILING and not enough(len(exam)))):
+            break
+        exam.append(group)
+        items += min(len(group.members), config.items_per_group)
+    return exam
+
+
+def _take_validation(rest: Sequence[Group], config: SplitConfig) -> list[Group]:
+    chance = {group.name: _chance(group, config.seed, "validation") for group in rest}
+    share = config.validation / (1 - config.exam)
+    validation: list[Group] = []
+    for group in sorted(rest, key=lambda group: chance[group.name]):
+        needed = chance[group.name] < VALIDATION_CEILING and len(validation) < VALIDATION_GROUPS
+        if not (chance[group.name] < share or not validation or needed):
+            break
+        validation.append(group)
+    return validation
+
+
+def _chance(group: Group, seed: int, purpose: str) -> float:
+    draws = (xxhash.xxh3_64_intdigest(f"{purpose}\0{atom}".encode(), seed=seed) for atom in group.atoms)
+    return max(draws) / 2**64

@@ -1,0 +1,124 @@
+"""From a corpus to a dataset and a sealed exam."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
+from luthier.artifacts.rows import write_items, write_worded
+from luthier.artifacts.tables import write_table
+from luthier.errors import UserError
+from luthier.models.bases import Base
+from luthier.models.chat import load_wording
+from luthier.objectives import Objective
+from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
+from luthier.prepare.config import PrepareConfig, inputs_of, prepare_key, recorded_settings
+from luthier.prepare.divide import Divided, Means, divide
+from luthier.prepare.gather import gather
+from luthier.prepare.leaks import LEAKS, leak_report
+from luthier.prepare.prepared import Prepared, find_prepared
+from luthier.prepare.split.seal import SEAL
+from luthier.prepare.word import Frame
+from luthier.records import Listener, nobody_listens
+
+LONGEST_ROW = 2_048
+
+
+def prepare(
+    corpus: CorpusDir,
+    *,
+    base: Base,
+    objective: Objective,
+    config: PrepareConfig,
+    out: Path,
+    listener: Listener = nobody_listens,
+) -> Prepared:
+    """Make `out/dataset` and `out/exam`, or return them if they are there with the same key.
+
+    Raises UserError for a corpus that cannot be learnt from (empty, one class, duplicates only, too few rows), an
+    answer longer than the base can read, and any receipt that fails. The exam is sealed and written first.
+    """
+    key = prepare_key(corpus, base=base, objective=objective, config=config)
+    found = find_prepared(out, key=key)
+    if found is not None:
+        return found
+    _check_base(base, objective)
+    books = Books()
+    means = Means(
+        objective=objective,
+        split=config.split,
+        wording=load_wording(base.folder),
+        frame=_frame(config, base, objective),
+    )
+    gathered = gather(corpus, objective=objective, group_by=config.split.group_by, books=books, listener=listener)
+    divided = divide(gathered, means, books=books, listener=listener)
+    settings, inputs = recorded_settings(objective, config), inputs_of(corpus, base)
+    with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
+        _write_exam(draft, divided)
+    with building(out / DatasetDir.kind, DatasetDir, key=key, settings=settings, inputs=inputs) as draft:
+        _write_dataset(draft, divided, books=books)
+        draft.facts |= _facts(means, base=base, divided=divided)
+    return Prepared(dataset=DatasetDir.open(out / DatasetDir.kind), exam=ExamDir.open(out / ExamDir.kind))
+
+
+def _check_base(base: Base, objective: Objective) -> None:
+    if objective.head == "causal" and base.architecture != "decoder":
+        raise UserError(
+            f"objective '{objective.name}' needs a decoder, and base '{base.name}' is an encoder. "
+            "Use objective: classify, or base: smollm2-135m."
+        )
+
+
+def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
+    limit = min(LONGEST_ROW, base.context) if config.max_length == "auto" else config.max_length
+    if limit > base.context:
+        raise UserError(
+            f"prepare.max_length is {limit:,}, but base '{base.name}' reads at most {base.context:,} tokens. "
+            "Lower it, or leave it 'auto'."
+        )
+    chat = objective.record == "chat"
+    return Frame(
+        system=config.system if chat else None,
+        instruction=config.instruction if chat else None,
+        limit=limit,
+        over_length=config.over_length,
+    )
+
+
+def _write_exam(draft: Draft, divided: Divided) -> None:
+    write_items(draft.path / "items.parquet", divided.items)
+    write_worded(draft.path / "general.parquet", divided.general.exam)
+    (draft.path / LEAKS).write_bytes(leak_report(divided.leaks, prompts=divided.prompts))
+    _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.items)})
+    groups = len({item.document for item in divided.items})
+    draft.counts |= {"items": len(divided.items), "groups": groups, "general": len(divided.general.exam)}
+
+
+def _write_dataset(draft: Draft, divided: Divided, *, books: Books) -> None:
+    write_worded(draft.path / "train.parquet", divided.train)
+    write_worded(draft.path / "validation.parquet", divided.validation)
+    write_worded(draft.path / "general.parquet", divided.general.validation)
+    write_table(draft.path / "dropped.parquet", books.rows, schema=DROPPED_SCHEMA)
+    write_table(draft.path / "splits.parquet", divided.splits, schema=SPLIT_SCHEMA)
+    _write_json(draft.path / "receipts.json", divided.receipts)
+    draft.counts |= {**divided.counts, "general": len(divided.general.validation)}
+
+
+def _facts(means: Means, *, base: Base, divided: Divided) -> dict[str, Any]:
+    return {
+        "objective": means.objective.name,
+        "base": base.name,
+        "base_digest": base.digest,
+        "template_hash": means.wording.template_hash,
+        "labels": divided.labels,
+        "exam_root": divided.root,
+        "max_length": means.frame.limit,
+        "system": means.frame.system,
+        "instruction": means.frame.instruction,
+        "warnings": divided.warnings,
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
