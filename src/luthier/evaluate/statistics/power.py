@@ -47,11 +47,11 @@ def items_needed(delta: float, *, psi: float, alpha: float = 0.025) -> int:
 
 
 def documents_needed(value: float, se: float, *, documents: int, df: float, alpha: float, minimum_effect: float) -> int:
-    """G*: documents to SHIP if `value` is the truth (value > MPE), else documents to settle if the truth is 0."""
+    """G*: documents to SHIP if `value` is the truth (value > MPE), else documents to settle if the truth is 0; >= 6."""
     significance, power = float(stdtrit(df, 1 - alpha)), float(stdtrit(df, POWER))
     if value > minimum_effect:
         factor = max((significance + power) / value, power / (value - minimum_effect))
     else:
         factor = (significance + power) / minimum_effect if minimum_effect > 0 else math.inf
     needed = documents * se**2 * factor**2
-    return math.ceil(min(needed, 1e9))
+    return max(FEWEST_DOCUMENTS, math.ceil(min(needed, 1e9)))

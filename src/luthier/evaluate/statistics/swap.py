@@ -16,6 +16,8 @@ from luthier.evaluate.statistics.clustered import FloatArray
 
 EXACT_UP_TO = 13
 """Documents: 2^13 patterns are all tried."""
+MOST_DRAWS = 999_999
+"""Looks that may spend less than 20 millionths cannot be won."""
 _CHUNK = 1 << 22
 """Signs held at once."""
 
@@ -50,7 +52,7 @@ def over_patterns(documents: int, count: Callable[[FloatArray], int], *, alpha: 
         codes = np.arange(1 << documents)
         keep_RG = ((codes[:, None] >> np.arange(documents)) & 1).astype(np.float64)
         return SwapTest(p=count(keep_RG) / len(codes), draws=len(codes), exact=True)
-    draws = max(9_999, math.ceil(20 / alpha))
+    draws = min(max(9_999, math.ceil(20 / alpha)), MOST_DRAWS)
     # Raw bits, because numpy keeps only those equal from version to version.
     bits = np.random.PCG64(seed)
     words = math.ceil(documents / 64)

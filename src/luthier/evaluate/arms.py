@@ -1,0 +1,40 @@
+"""What one arm answered, whatever kind of model it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from luthier.records import Item
+
+MOST_SLICES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Answers of one arm to all items, in the items' order."""
+
+    texts: tuple[str, ...]
+    ended: tuple[bool, ...]
+    """True where the model stopped by itself."""
+    scores: dict[str, list[float]]
+    """Metric -> one number per item."""
+    predicted: tuple[int, ...] | None = None
+    """Index of the predicted label (classify)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Items by their gold answer, where there are few different ones."""
+
+    names: tuple[str, ...]
+    column: tuple[int | None, ...]
+    """Index into `names` per item."""
+
+
+def slices_of(items: Sequence[Item]) -> Slices:
+    """Slice by gold answer if every item has one gold and there are 2 to 40 different ones; else no slices."""
+    golds = [item.golds[0] if len(item.golds) == 1 else None for item in items]
+    names = tuple(sorted({gold for gold in golds if gold is not None}))
+    if None in golds or not 2 <= len(names) <= MOST_SLICES:
+        return Slices(names=(), column=(None,) * len(items))
+    places = {name: place for place, name in enumerate(names)}
+    return Slices(names=names, column=tuple(places[gold] if gold is not None else None for gold in golds))

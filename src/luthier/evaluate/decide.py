@@ -1,0 +1,201 @@
+"""Figures, gates and the verdict, from what was planned and measured: a pure function that `verify` runs again."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.evaluate.compare import Figure, Sample, compare_labels, compare_scores, narrow, sample_of, score_of
+from luthier.evaluate.forget import retention, retention_state
+from luthier.evaluate.remedy import missing_power
+from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
+
+Gate = dict[str, Any]
+PASSED = {"passed", "RETAINED", "NOT ASKED", "CLEAN"}
+FAILED = {"failed", "FORGOT", "DIRTY"}
+LATE = (
+    "This is look {look} at the exam. A model chosen after seeing this exam has a weakened guarantee; "
+    "fresh documents restore it."
+)
+
+
+def conclude(record: Mapping[str, Any]) -> dict[str, Any]:
+    """`figures`, `gates` and `verdict` of an evidence record, from its other keys alone."""
+    figures = measure(record)
+    gates = judge(record, figures)
+    return {"figures": figures, "gates": gates, "verdict": decide(record, figures, gates)}
+
+
+def measure(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Every figure: the gain and both arms under the primary metric, secondary metrics, slices, retention."""
+    plan, items = record["plan"], record["items"]
+    sample = sample_of(items["document"], items["task"], weights=plan["weights"])
+    figures: dict[str, Any] = {}
+    if sample.can_be_measured:
+        figures |= _primary(record, sample)
+        figures["slices"] = _slices(record, sample)
+    if plan["retention_margin"] is not None:
+        figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
+    return figures
+
+
+def judge(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Gate]:
+    """State and reasons of every gate."""
+    return {
+        "size": _size(record["plan"], figures),
+        "superiority": _superiority(record, figures.get("gain")),
+        "minimum_effect": _minimum_effect(record["plan"], figures.get("gain")),
+        "retained": _retained(figures.get("retention")),
+        "clean": _clean(record["exam"]),
+    }
+
+
+def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping[str, Gate]) -> dict[str, Any]:
+    """SHIP if every gate passed, DON'T SHIP if one failed, else INCONCLUSIVE; always with every reason."""
+    states = {name: gate["state"] for name, gate in gates.items()}
+    if states["size"] not in PASSED:
+        verdict = "INCONCLUSIVE"
+    elif any(state in FAILED for state in states.values()):
+        verdict = "DON'T SHIP"
+    else:
+        verdict = "SHIP" if all(state in PASSED for state in states.values()) else "INCONCLUSIVE"
+    reasons = [reason for name in _order(verdict, gates) for reason in gates[name]["reasons"]]
+    power = missing_power(record, figures, states)
+    caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
+    return {"verdict": verdict, "reasons": reasons, "caveats": caveats, **power}
+
+
+def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
+    plan, scores = record["plan"], record["scores"]
+    alpha, seed = record["look"]["alpha"], plan["seed"]
+    name = plan["primary"] if plan["primary"] in scores["base"] else "accuracy"
+    pairs = scores["tuned"][name], scores["base"][name]
+    by_item = {
+        "gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=seed),
+        "base": score_of(scores["base"][name], sample=sample, alpha=alpha),
+        "tuned": score_of(scores["tuned"][name], sample=sample, alpha=alpha),
+    }
+    tally = {
+        "won": sum(a > b for a, b in zip(*pairs, strict=True)),
+        "lost": sum(a < b for a, b in zip(*pairs, strict=True)),
+        "both_right": sum(a == b == 1 for a, b in zip(*pairs, strict=True)),
+        "both_wrong": sum(a == b != 1 for a, b in zip(*pairs, strict=True)),
+    }
+    unfinished = {arm: sum(1 - ended for ended in scores[arm]["ended"]) for arm in ("base", "tuned")}
+    shown = {"items": tally, "unfinished": unfinished}
+    if plan["primary"] == name:
+        return {**by_item, **shown}
+    corpus = compare_labels(record["counts"]["labels"], sample=sample, alpha=alpha, seed=seed)
+    return {**corpus, **shown, "accuracy": by_item}
+
+
+def _slices(record: Mapping[str, Any], sample: Sample) -> list[Figure]:
+    """Gain per slice of the items, exploratory: bounds only from 6 documents on, and never part of the verdict."""
+    column = record["items"]["slice"]
+    rows = []
+    for name in sorted({value for value in column if value is not None}):
+        part = narrow(sample, [value == name for value in column])
+        metric = next(metric for metric in ("exact_match", "accuracy") if metric in record["scores"]["base"])
+        means = {arm: _mean(record["scores"][arm][metric], part) for arm in ("base", "tuned")}
+        row = {"slice": name, **means, "n": len(part.chosen), "documents": part.documents, "low": None, "high": None}
+        if part.documents >= FEWEST_DOCUMENTS:
+            arms = record["scores"]["tuned"][metric], record["scores"]["base"][metric]
+            gain = compare_scores(*arms, sample=part, alpha=record["look"]["alpha"], seed=record["plan"]["seed"])
+            row |= {"low": gain["low"], "high": gain["high"]}
+        rows.append(row)
+    return rows
+
+
+def _mean(scores: list[float], part: Sample) -> float | None:
+    chosen = [scores[place] for place in part.chosen]
+    return math.fsum(chosen) / len(chosen) if chosen else None
+
+
+def _size(plan: Mapping[str, Any], figures: Mapping[str, Any]) -> Gate:
+    gain = figures.get("gain")
+    n = gain["n"] if gain else plan["items"]
+    documents = gain["documents"] if gain else plan["documents"]
+    size = f"{n:,} items from {documents:,} documents"
+    if gain and n >= FEWEST_ITEMS and documents >= FEWEST_DOCUMENTS:
+        return {"state": "passed", "reasons": []}
+    least = f"{FEWEST_ITEMS} items from {FEWEST_DOCUMENTS} documents"
+    return {"state": "open", "reasons": [f"The exam is too small for a verdict: {size}; the least is {least}."]}
+
+
+def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
+    if gain is None:
+        return {"state": "open", "reasons": ["The gain could not be measured on so few documents."]}
+    alpha = record["look"]["alpha"]
+    if gain["low"] is None:
+        reason = f"Only {gain['differing_documents']} documents were answered differently: too few to bound the gain."
+        return {"state": "open", "reasons": [reason]}
+    interval = f"{points(gain['value'])} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
+    chance = f"p = {gain['p']:.2g}, allowed {alpha:.2g}"
+    if gain["low"] > 0 and gain["p"] <= alpha:
+        reason = f"The tuned model is better than the {record['plan']['against']}: gain {interval}, {chance}."
+        return {"state": "passed", "reasons": [reason]}
+    reason = f"It is not shown that the tuned model is better: gain {interval}, {chance}."
+    return {"state": "open", "reasons": [reason]}
+
+
+def _minimum_effect(plan: Mapping[str, Any], gain: Figure | None) -> Gate:
+    least = f"the smallest gain worth shipping, {points(plan['minimum_effect'])}"
+    if gain is None:
+        return {"state": "open", "reasons": []}
+    if gain["high"] is not None and gain["high"] < plan["minimum_effect"]:
+        reason = f"A useful gain is ruled out: at most {points(gain['high'])}, below {least}."
+        return {"state": "failed", "reasons": [reason]}
+    if gain["value"] >= plan["minimum_effect"]:
+        return {"state": "passed", "reasons": [f"The measured gain is at least {least}."]}
+    return {"state": "open", "reasons": [f"The measured gain, {points(gain['value'])}, is below {least}."]}
+
+
+def _retained(figure: Figure | None) -> Gate:
+    if figure is None:
+        return {
+            "state": "NOT ASKED",
+            "reasons": ["General ability: not asked, a classifier has no general text to keep."],
+        }
+    state = retention_state(figure)
+    if figure["value"] is None:
+        reason = f"General ability could not be measured on {figure['documents']} documents of general text."
+        return {"state": state, "reasons": [reason]}
+    change = f"{percent(-figure['value'])} bits per byte ({percent(-figure['high'])} to {percent(-figure['low'])})"
+    allowed = f"allowed {percent(-figure['limit'])}"
+    words = {
+        "RETAINED": "General ability was kept",
+        "FORGOT": "General ability was lost",
+        "INCONCLUSIVE": "It is not shown that general ability was kept",
+    }
+    return {"state": state, "reasons": [f"{words[state]}: {change} on general text, {allowed}."]}
+
+
+def _clean(exam: Mapping[str, Any]) -> Gate:
+    leaks = {name: count for name, count in exam["leaks"].items() if count}
+    reasons = [f"Exam items left in the training rows ({name}): {count}." for name, count in sorted(leaks.items())]
+    if exam["trained_on"] != exam["dataset"] or not exam["sealed_with"]:
+        reasons.append("The model was trained on another dataset than the one this exam was kept apart from.")
+    if reasons:
+        return {"state": "DIRTY", "reasons": reasons}
+    return {"state": "CLEAN", "reasons": ["No exam item is left in the training rows."]}
+
+
+def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:
+    """Gates that decided come first."""
+
+    def rank(name: str) -> int:
+        state = gates[name]["state"]
+        if verdict == "SHIP":
+            return 0
+        return 0 if state in FAILED else 2 if state in PASSED else 1
+
+    return sorted(gates, key=rank)
+
+
+def points(value: float) -> str:
+    """A share as signed points: 0.123 -> '+12.3 points'."""
+    return f"{100 * value:+.1f} points"
+
+
+def percent(log_ratio: float) -> str:
+    """A log ratio as a signed change: 0.01 -> '+1.0 %'."""
+    return f"{100 * math.expm1(log_ratio):+.2f} %"

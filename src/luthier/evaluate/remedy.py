@@ -1,0 +1,55 @@
+"""What the exam could have seen, and what to do when it saw too little."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scipy.special import stdtrit
+
+from luthier.evaluate.compare import Figure
+from luthier.evaluate.statistics.power import documents_needed, mde
+
+MOST_DOCUMENTS = 100_000
+"""Above this many documents an exam is no remedy."""
+
+
+def missing_power(record: Mapping[str, Any], figures: Mapping[str, Any], states: Mapping[str, str]) -> dict[str, Any]:
+    """`mde` (None if nothing was measured), `documents_needed` and `remedy` in plain words."""
+    gain, minimum = figures.get("gain"), record["plan"]["minimum_effect"]
+    if gain is None or gain["low"] is None or gain["df"] <= 0:
+        return {"mde": None, "documents_needed": None, "remedy": _remedy(record, None, states)}
+    alpha = record["look"]["alpha"]
+    se = _honest_se(gain, alpha)
+    seen = mde(se, gain["df"], alpha=alpha, minimum_effect=minimum)
+    needed = documents_needed(
+        gain["value"], se, documents=gain["documents"], df=gain["df"], alpha=alpha, minimum_effect=minimum
+    )
+    return {"mde": seen, "documents_needed": needed, "remedy": _remedy(record, needed, states)}
+
+
+def _honest_se(gain: Figure, alpha: float) -> float:
+    """The standard error, or what the half-width of a widened interval stands for where it collapsed."""
+    half = (gain["high"] - gain["low"]) / 2
+    return max(float(gain["se"]), float(half / stdtrit(gain["df"], 1 - alpha)))
+
+
+def _remedy(record: Mapping[str, Any], needed: int | None, states: Mapping[str, str]) -> str:
+    if states["clean"] == "DIRTY":
+        return "Run prepare again: it removes exam items from the training rows; then train again."
+    if states["size"] == "open":
+        return "Add documents, or split finer (prepare.split.group_by), so that the exam holds more of them."
+    if states["minimum_effect"] == "failed":
+        return "More exam items will not change this. Look at the lost items, add training examples, or raise epochs."
+    if states["retained"] == "FORGOT":
+        return "Train with a smaller learning rate, fewer epochs or a smaller train.scale, and evaluate again."
+    if states["superiority"] == "open" or states["minimum_effect"] == "open":
+        if needed is None or needed > MOST_DOCUMENTS:
+            return "The two answer too much alike for any exam to tell them apart: train longer or add examples."
+        have = record["plan"]["documents"]
+        if needed <= have:
+            return "It was a near miss: a fresh exam of this size, or a slightly better model, would settle it."
+        return (
+            f"An exam of about {needed:,} documents (this one has {have:,}) would settle it, if nothing else changes."
+        )
+    if states["retained"] == "INCONCLUSIVE":
+        return "Lower train.scale or the learning rate; or accept a wider evaluate.retention_margin, in the plan."
+    return "Nothing to mend."

@@ -1,0 +1,110 @@
+"""The evidence file, `luthier.evidence/1`: ids and scores, no customer text, and everything needed to recompute it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from luthier.artifacts.canonical import canonical_json, sha256_of
+from luthier.errors import NotFoundError, UserError
+from luthier.evaluate.arms import Arm, slices_of
+from luthier.evaluate.decide import conclude
+from luthier.evaluate.looks import Look
+from luthier.records import Item
+
+FORMAT = "luthier.evidence/1"
+EVIDENCE = "evidence.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that was measured."""
+
+    items: Sequence[Item]
+    base: Arm
+    tuned: Arm
+    labels: Sequence[str]
+    """Labels of a classifier, in the dataset's order; else empty."""
+    likelihood: Mapping[str, Mapping[str, Any]]
+    """Set (GEN-TEST) -> columns document, bytes, base_nats, tuned_nats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Everything that was fixed: plain JSON, no times, no paths."""
+
+    plan: Mapping[str, Any]
+    models: Mapping[str, Any]
+    exam: Mapping[str, Any]
+    """root, leaks (kind -> count), dataset and trained_on (digests), sealed_with (one split made both)."""
+    look: Look
+    environment: Mapping[str, Any]
+
+
+def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
+    """Answers in, evidence out: the record with its figures, gates, verdict and hash."""
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "plan": dict(setting.plan),
+        "plan_sha256": sha256_of(dict(setting.plan)),
+        "models": dict(setting.models),
+        "exam": dict(setting.exam),
+        "look": {"number": setting.look.number, "alpha": setting.look.alpha, "line": setting.look.sha256},
+        "environment": dict(setting.environment),
+        "items": _items(observed.items),
+        "scores": {"base": observed.base.scores, "tuned": observed.tuned.scores},
+        "counts": _counts(observed),
+        "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
+    }
+    record |= conclude(record)
+    record["sha256"] = sha256_of(record)
+    # What is written is what is shown: tuples and numpy numbers become plain JSON values here.
+    plain: dict[str, Any] = json.loads(canonical_json(record))
+    return plain
+
+
+def evidence_bytes(record: Mapping[str, Any]) -> bytes:
+    """The one byte string of an evidence record."""
+    return canonical_json(dict(record)) + b"\n"
+
+
+def read_evidence(path: Path) -> dict[str, Any]:
+    """Read an evidence file; NotFoundError if there is none, UserError if it is not one."""
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such evidence file")
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as evidence ({error})") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise UserError(f"{path}: not an evidence file of the format {FORMAT}")
+    return record
+
+
+def document_id(document: str) -> str:
+    """First 16 hex of a document name's SHA-256: names of groups may be the customer's text."""
+    return sha256(document.encode()).hexdigest()[:16]
+
+
+def _items(items: Sequence[Item]) -> dict[str, list[Any]]:
+    return {
+        "id": [item.id for item in items],
+        "document": [document_id(item.document) for item in items],
+        "task": [item.task for item in items],
+        "slice": list(slices_of(items).column),
+    }
+
+
+def _counts(observed: Observed) -> dict[str, Any]:
+    if observed.base.predicted is None or observed.tuned.predicted is None:
+        return {}
+    return {
+        "labels": {
+            "labels": len(observed.labels),
+            "gold": [list(observed.labels).index(item.golds[0]) for item in observed.items],
+            "base": list(observed.base.predicted),
+            "tuned": list(observed.tuned.predicted),
+        }
+    }

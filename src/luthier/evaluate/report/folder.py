@@ -1,0 +1,61 @@
+"""The files of a ReportDir."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from luthier.artifacts.tables import write_table
+from luthier.evaluate.report import words
+from luthier.evaluate.report.evidence import EVIDENCE, Observed, evidence_bytes
+from luthier.evaluate.report.page import render_page
+
+ANSWER_SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),
+        ("arm", pa.string()),
+        ("text", pa.string()),
+        ("ended", pa.bool_()),
+        ("score", pa.float64()),
+    ]
+)
+
+
+def write_report(
+    folder: Path, record: Mapping[str, Any], observed: Observed, *, curve: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Write evidence.json, plan.json, report.html, answers.parquet and card.md."""
+    (folder / EVIDENCE).write_bytes(evidence_bytes(record))
+    (folder / "plan.json").write_bytes(orjson.dumps(record["plan"], option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    (folder / "report.html").write_bytes(render_page(record, observed, curve=curve))
+    (folder / "card.md").write_text(card(record), encoding="utf-8")
+    write_table(folder / "answers.parquet", _answers(observed), schema=ANSWER_SCHEMA)
+
+
+def card(record: Mapping[str, Any]) -> str:
+    """The evaluation part of a model card, in Markdown."""
+    verdict, figures, plan = record["verdict"], record["figures"], record["plan"]
+    lines = ["## Evaluation", "", f"**{verdict['verdict']}**. {words.lead(record)}", ""]
+    lines += [f"- {reason}" for reason in [*verdict["reasons"], *verdict["caveats"]]]
+    if "gain" in figures:
+        metric = words.METRICS[plan["primary"]]
+        lines += ["", f"| | {metric} | interval ({words.level(record['look']['alpha'])}) |", "|---|---|---|"]
+        for arm, name in (("base", words.ARMS[plan["against"]]), ("tuned", "tuned")):
+            lines.append(f"| {name} | {words.share(figures[arm]['value'])} | {words.between(figures[arm])} |")
+        gain = figures["gain"]
+        lines.append(f"| gain, points | {words.points(gain['value'])} | {words.between(gain, signed=True)} |")
+    lines += ["", f"What to do: {verdict['remedy']}", ""]
+    lines.append(f"Evidence `{record['sha256']}`, exam `{record['exam']['root']}`, look {record['look']['number']}.")
+    return "\n".join(lines) + "\n"
+
+
+def _answers(observed: Observed) -> list[dict[str, Any]]:
+    rows = []
+    for name, arm in (("base", observed.base), ("tuned", observed.tuned)):
+        metric = "exact_match" if "exact_match" in arm.scores else "accuracy"
+        for place, item in enumerate(observed.items):
+            answer = {"text": arm.texts[place], "ended": arm.ended[place], "score": arm.scores[metric][place]}
+            rows.append({"item": item.id, "arm": name, **answer})
+    return rows

@@ -1,0 +1,282 @@
+"""The parts of the page: each figure with one sentence that says what it means and what to do."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from luthier.evaluate.arms import slices_of
+from luthier.evaluate.report import plots, words
+from luthier.evaluate.report.evidence import Observed
+from luthier.evaluate.report.plots import Bar, Mark
+from luthier.records import Item
+
+SHOWN = 10
+LONGEST = 400
+"""Characters of a text in the tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A plot and its sentence."""
+
+    meaning: str
+    plot: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part of the page."""
+
+    title: str
+    figures: tuple[Figure, ...]
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the last table."""
+
+    text: str
+    hash: bool = False
+
+
+def gain(record: Mapping[str, Any]) -> Section | None:
+    """Both arms, and the gain against 0 and the smallest gain worth shipping."""
+    figures, plan = record["figures"], record["plan"]
+    if "gain" not in figures:
+        return None
+    metric, level = words.METRICS[plan["primary"]], words.level(record["look"]["alpha"])
+    against = words.ARMS[plan["against"]]
+    arms = [
+        Bar(name, _shown(figures[arm]), figures[arm]["value"], figures[arm]["low"], figures[arm]["high"], arm)
+        for arm, name in (("base", against[0].upper() + against[1:]), ("tuned", "Tuned"))
+    ]
+    scores = plots.intervals(arms, scale=plots.share_scale(), title=f"{metric} of base and tuned")
+    difference, least = figures["gain"], plan["minimum_effect"]
+    ends = [end for end in (difference["low"], difference["high"]) if end is not None]
+    scale = plots.scale_around([0.0, least, difference["value"], *ends], unit=0.01, suffix="")
+    shown = f"{words.points(difference['value'])} points ({words.between(difference, signed=True)})"
+    bar = Bar("Gain", shown, difference["value"], difference["low"], difference["high"], _colour(difference, least))
+    marks = [Mark(0.0, "0: no difference"), Mark(least, f"{100 * least:g}: smallest gain worth shipping")]
+    return Section(
+        title="The gain",
+        figures=(
+            Figure(
+                f"Share of the exam by {metric}, with {level} intervals. Both sat the same items in the same order; "
+                "judge the difference below, not the overlap here.",
+                scores,
+            ),
+            Figure(_gain_words(record), plots.intervals([bar], scale=scale, title="Gain in points", marks=marks)),
+        ),
+        lines=tuple(_accuracy_words(figures)),
+    )
+
+
+def power(record: Mapping[str, Any]) -> Section:
+    """What this exam could have seen."""
+    verdict, figures, plan = record["verdict"], record["figures"], record["plan"]
+    lines = []
+    if verdict["mde"] is not None:
+        size = f"{plan['items']:,} items from {plan['documents']:,} documents"
+        lines.append(
+            f"With {size}, answered as they were, this exam ships a true gain of {100 * verdict['mde']:.1f} points "
+            f"four times in five. Smaller gains may exist and stay unseen; more documents would show them."
+        )
+        differing = figures["gain"]["differing_documents"]
+        lines.append(f"The two answered differently in {differing:,} of {figures['gain']['documents']:,} documents.")
+    else:
+        lines.append(
+            "It cannot be said what gain this exam would have seen: too few documents, or too few differences."
+        )
+    if verdict["verdict"] == "INCONCLUSIVE" and verdict["documents_needed"] is not None:
+        lines.append(f"An exam that settles the question needs about {verdict['documents_needed']:,} documents.")
+    return Section(title="What this exam could see", figures=(), lines=tuple(lines))
+
+
+def retention(record: Mapping[str, Any]) -> Section | None:
+    """General text: change in bits per byte against the margin."""
+    figure = record["figures"].get("retention")
+    if figure is None or figure["value"] is None:
+        return None
+    state = record["gates"]["retained"]["state"]
+    value, low, high = (math.expm1(-figure[name]) for name in ("value", "high", "low"))
+    limit = math.expm1(-figure["limit"])
+    kind = {"RETAINED": "good", "FORGOT": "bad"}.get(state, "open")
+    shown = f"{100 * value:+.2f} % ({100 * low:+.2f} to {100 * high:+.2f})"
+    scale = plots.scale_around([0.0, limit, low, high], unit=0.01, suffix=" %")
+    marks = [Mark(0.0, "0: as the base"), Mark(limit, f"+{100 * limit:g} %: most that is allowed")]
+    plot = plots.intervals(
+        [Bar("Change", shown, value, low, high, kind)], scale=scale, title="Change on general text", marks=marks
+    )
+    words_of = {
+        "RETAINED": "The interval stays left of the limit: general ability was kept. Nothing to do.",
+        "FORGOT": "General text became harder for the model: train with a smaller learning rate or train.scale.",
+    }
+    meaning = words_of.get(state, "The interval crosses the limit: it is not shown that general ability was kept.")
+    bits = (
+        f"Bits per byte on {figure['documents']:,} general texts: base {figure['base_bits_per_byte']:.4f}, "
+        f"tuned {figure['tuned_bits_per_byte']:.4f} (lower is better); the interval is one-sided 95 % on each end."
+    )
+    return Section("What the base could do before", (Figure(meaning, plot),), (bits,))
+
+
+def training(curve: Sequence[Mapping[str, Any]]) -> Section | None:
+    """Nats per answer byte in training and validation, if the model kept them."""
+    names = (("Training", "base", "train_nats_per_byte"), ("Validation", "tuned", "validation_nats_per_byte"))
+    lines = []
+    for label, kind, key in names:
+        points = [(float(row["step"]), float(row[key])) for row in curve if row.get(key) is not None]
+        if len(points) > 1:
+            lines.append((label, kind, points))
+    if not lines:
+        return None
+    meaning = (
+        "How surprising the answers were while learning (nats per answer byte; lower is better). If validation rises "
+        "while training falls, the model recites: use fewer epochs or more examples."
+    )
+    plot = plots.curves(lines, title="Loss by step", across="step")
+    return Section("How it learnt", (Figure(meaning, plot),))
+
+
+def slices(record: Mapping[str, Any], observed: Observed) -> list[dict[str, Any]]:
+    """One row per expected answer, largest first."""
+    names = slices_of(observed.items).names
+    rows = []
+    for row in sorted(record["figures"].get("slices", []), key=lambda row: (-row["n"], row["slice"])):
+        interval = "-" if row["low"] is None else words.between(row, signed=True)
+        plot = plots.spark(row["base"], row["tuned"], title=f"base {row['base']:.0%}, tuned {row['tuned']:.0%}")
+        shown = {"name": _cut(names[row["slice"]]), "n": row["n"], "plot": plot, "interval": interval}
+        rows.append({**shown, "base": f"{row['base']:.0%}", "tuned": f"{row['tuned']:.0%}"})
+    return rows
+
+
+def answers(record: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
+    """Won, lost and equal items, with up to ten of the first two."""
+    metric = "exact_match" if "exact_match" in observed.base.scores else "accuracy"
+    pairs = list(zip(observed.tuned.scores[metric], observed.base.scores[metric], strict=True))
+    won = [place for place, (tuned, base) in enumerate(pairs) if tuned > base]
+    lost = [place for place, (tuned, base) in enumerate(pairs) if tuned < base]
+    right = sum(tuned == base == 1 for tuned, base in pairs)
+    same = len(pairs) - len(won) - len(lost) - right
+    counts = [
+        ("Won: only the tuned model is right", len(won), "tuned"),
+        ("Both right", right, "same"),
+        ("Both wrong", same, "half"),
+        ("Lost: only the other is right", len(lost), "bad"),
+    ]
+    unfinished = record["figures"].get("unfinished", {"base": 0, "tuned": 0})
+    cut_off = (
+        f"Cut off at the longest answer: {unfinished['base']:g} of the base, {unfinished['tuned']:g} of the tuned."
+    )
+    return {
+        "meaning": f"Read the lost items first: they show what training broke or never taught. {cut_off}",
+        "plot": plots.stacked(counts, title="Items won and lost"),
+        "tables": [
+            {"title": _title("Lost", lost), "rows": _rows(observed, lost[:SHOWN])},
+            {"title": _title("Won", won), "rows": _rows(observed, won[:SHOWN])},
+        ],
+    }
+
+
+def facts(record: Mapping[str, Any]) -> list[tuple[str, Fact]]:
+    """Method, environment and hashes."""
+    plan, figures, look = record["plan"], record["figures"], record["look"]
+    lines: list[tuple[str, Fact]] = []
+    if "gain" in figures:
+        found = figures["gain"]
+        method = f"{found['interval']}; standard error {found['se']:.4g}, {found['df']:.1f} degrees of freedom"
+        lines += [("Interval", Fact(method)), ("Test", Fact(f"{found['test']}, p = {found['p']:.3g}"))]
+    lines += [
+        ("Look", Fact(f"{look['number']}, spends {look['alpha']:.4g} on each side")),
+        ("Claim", Fact(f"{plan['claim']}: items of documents never trained on")),
+        ("Decoding", Fact(_decoding(record))),
+    ]
+    lines += [(f"Gate: {name.replace('_', ' ')}", Fact(gate["state"])) for name, gate in record["gates"].items()]
+    environment = record["environment"]
+    versions = ", ".join(f"{name} {number}" for name, number in sorted(environment["versions"].items()))
+    machine = f"Python {environment['python']}, {environment['machine']}, {environment['device']}"
+    machine += f", {environment['threads']} threads, {environment['dtype']}"
+    lines += [("Versions", Fact(versions)), ("Machine", Fact(machine))]
+    hashes = {
+        "Evidence": record["sha256"],
+        "Plan": record["plan_sha256"],
+        "Exam root": record["exam"]["root"],
+        "Dataset": record["exam"]["dataset"],
+        "Base": record["models"]["base"]["digest"],
+        "Tuned": record["models"]["tuned"]["digest"],
+        "Ledger line": look["line"],
+    }
+    return [*lines, *((name, Fact(value, hash=True)) for name, value in hashes.items())]
+
+
+def _decoding(record: Mapping[str, Any]) -> str:
+    if record["plan"]["decoding"] is None:
+        probe = record["environment"].get("probe", {})
+        ended = "converged" if probe.get("converged") else "stopped before it converged"
+        return f"most probable label; linear probe with C = {probe.get('strength')}, {ended}"
+    return f"greedy, at most {record['environment'].get('max_answer_tokens')} tokens"
+
+
+def _gain_words(record: Mapping[str, Any]) -> str:
+    found, least = record["figures"]["gain"], record["plan"]["minimum_effect"]
+    if found["low"] is None:
+        return "Too few documents were answered differently to bound the gain. Add documents to the exam."
+    if found["low"] >= least:
+        return "The whole interval lies right of the smallest gain worth shipping: the gain is real and useful."
+    if found["high"] < least:
+        return "The whole interval lies left of the smallest gain worth shipping: do not spend more on this exam."
+    if found["low"] > 0:
+        return "The gain is real, but may be smaller than what is worth shipping."
+    return "The interval holds 0: this may be luck. Add documents to the exam, or train a better model."
+
+
+def _accuracy_words(figures: Mapping[str, Any]) -> Iterable[str]:
+    if "accuracy" in figures:
+        found = figures["accuracy"]
+        arms = f"base {words.share(found['base']['value'])}, tuned {words.share(found['tuned']['value'])}"
+        interval = words.between(found["gain"], signed=True)
+        yield f"Accuracy: {arms}, gain {words.points(found['gain']['value'])} points ({interval})."
+
+
+def _colour(figure: Mapping[str, Any], least: float) -> str:
+    if figure["low"] is None:
+        return "open"
+    return "good" if figure["low"] > 0 else "bad" if figure["high"] < least else "open"
+
+
+def _shown(figure: Mapping[str, Any]) -> str:
+    return f"{words.share(figure['value'])} ({words.between(figure)})"
+
+
+def _title(word: str, places: Sequence[int]) -> str:
+    return f"{word}: {len(places):,}" + (f", the first {SHOWN}" if len(places) > SHOWN else "")
+
+
+def _rows(observed: Observed, places: Sequence[int]) -> list[dict[str, str]]:
+    rows = []
+    for place in places:
+        item, base, tuned = observed.items[place], observed.base, observed.tuned
+        metric = "exact_match" if "exact_match" in base.scores else "accuracy"
+        rows.append(
+            {
+                "id": item.id,
+                "question": _cut(_question(item)),
+                "gold": _cut(" | ".join(item.golds)),
+                "base": _cut(base.texts[place]),
+                "base_kind": "right" if base.scores[metric][place] == 1 else "wrong",
+                "tuned": _cut(tuned.texts[place]),
+                "tuned_kind": "right" if tuned.scores[metric][place] == 1 else "wrong",
+            }
+        )
+    return rows
+
+
+def _question(item: Item) -> str:
+    return next((turn.content for turn in reversed(item.messages) if turn.role == "user"), "")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

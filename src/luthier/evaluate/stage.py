@@ -1,0 +1,172 @@
+"""The stage: a sealed exam, a base and a tuned model -> evidence."""
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, find
+from luthier.artifacts.rows import read_worded
+from luthier.errors import UserError
+from luthier.evaluate.arms import Arm
+from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
+from luthier.evaluate.likelihood import general_text
+from luthier.evaluate.looks import OpenExam, exam_root, open_exam
+from luthier.evaluate.plan import draft_plan
+from luthier.evaluate.report.evidence import Observed, Setting, assemble
+from luthier.evaluate.report.folder import write_report
+from luthier.evaluate.tasks import classify, generate
+from luthier.models.engines.hf import Engine, load_engine
+from luthier.objectives import objective
+from luthier.records import Item, Listener, nobody_listens
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "tokenizers", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """Both arms' answers and how they came about."""
+
+    base: Arm
+    tuned: Arm
+    likelihood: dict[str, dict[str, list[Any]]]
+    rules: dict[str, Any]
+    """What was settled while asking: answer limit, strength of the probe."""
+
+
+def evaluate(
+    exam: ExamDir,
+    *,
+    dataset: DatasetDir,
+    models: Models,
+    config: EvaluateConfig,
+    out: Path,
+    listener: Listener = nobody_listens,
+) -> ReportDir:
+    """Let base and tuned sit the exam and write the report; one look at the exam is spent.
+
+    Raises UserError if exam and dataset do not belong together or the exam was changed after sealing.
+    """
+    inputs = evaluate_inputs(exam, dataset=dataset, models=models)
+    key = evaluate_key(exam, dataset=dataset, base=models.base, tuned=models.tuned, config=config)
+    found = find(out, ReportDir, key=key)
+    if isinstance(found, ReportDir):
+        return found
+    _check_same_exam(exam, dataset)
+    plan = draft_plan(exam, dataset=dataset, config=config)
+    opened = open_exam(exam, model=models.tuned.digest, plan=plan, why="evaluate")
+    started = time.perf_counter()
+    engine = load_engine(models.base, tuned=models.tuned)
+    sitting = _sit(opened, exam=exam, dataset=dataset, engine=engine, config=config, listener=listener)
+    seconds = time.perf_counter() - started
+    setting = Setting(
+        plan=plan,
+        models=_described(models, plan),
+        exam=_exam_facts(exam, dataset, models, opened.items),
+        look=opened.look,
+        environment={**_environment(), **sitting.rules},
+    )
+    labels = _labels(dataset)
+    observed = Observed(opened.items, sitting.base, sitting.tuned, labels, sitting.likelihood)
+    record = assemble(setting, observed)
+    settings = config.model_dump(mode="json")
+    with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
+        curve = _curve(models)
+        write_report(draft.path, record, observed, curve=curve)
+        draft.counts |= {"items": len(opened.items), "documents": plan["documents"]}
+        draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
+        _write_cost(draft.path, seconds, opened.items)
+    return ReportDir.open(out)
+
+
+def _check_same_exam(exam: ExamDir, dataset: DatasetDir) -> None:
+    root, expected = exam_root(exam), dataset.manifest.facts.get("exam_root")
+    if root != expected:
+        raise UserError(
+            f"{dataset.path}: was made beside another exam (root {str(expected)[:12]}) than {exam.path} "
+            f"(root {root[:12]}). Run prepare again, or name the exam that belongs to it."
+        )
+
+
+def _sit(
+    opened: OpenExam,
+    *,
+    exam: ExamDir,
+    dataset: DatasetDir,
+    engine: Engine,
+    config: EvaluateConfig,
+    listener: Listener,
+) -> Sitting:
+    items = opened.items
+    if objective(str(dataset.manifest.facts["objective"])).record == "label":
+        labels = _labels(dataset)
+        base, probe = classify.ask_probe(items, engine=engine, dataset=dataset, labels=labels, listener=listener)
+        tuned = classify.ask_tuned(items, engine=engine, labels=labels, listener=listener)
+        rules = {"probe": {"strength": probe.strength, "converged": probe.converged}}
+        return Sitting(base, tuned, {}, rules)
+    limit = generate.answer_limit(items, engine.wording, setting=config.max_answer_tokens)
+    base, tuned = (
+        generate.ask(items, engine=engine, adapter=adapter, max_tokens=limit, listener=listener)
+        for adapter in (False, True)
+    )
+    general = general_text(read_worded(exam.file("general.parquet")), engine=engine, listener=listener)
+    return Sitting(base, tuned, {"GEN-TEST": general}, {"max_answer_tokens": limit})
+
+
+def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:
+    # A folder's path would tell where the machine keeps its files.
+    name = models.base.name if models.base.name.startswith("hf:") else Path(models.base.name).name
+    base = {"name": name, "digest": models.base.digest, "arm": plan["against"]}
+    return {"base": base, "tuned": {"digest": models.tuned.digest}}
+
+
+def _exam_facts(exam: ExamDir, dataset: DatasetDir, models: Models, items: Sequence[Item]) -> dict[str, Any]:
+    """What the clean gate looks at; rows of an exam group in TRAIN or VAL are counted here once more."""
+    documents = {item.document for item in items}
+    groups = [row.group for name in ("train.parquet", "validation.parquet") for row in read_worded(dataset.file(name))]
+    left = int(json.loads(exam.file("leaks.json").read_bytes())["left"])
+    return {
+        "root": exam_root(exam),
+        "leaks": {"left by prepare": left, "rows of exam groups": sum(group in documents for group in groups)},
+        "dataset": dataset.digest,
+        "trained_on": models.tuned.manifest.inputs.get("dataset", ""),
+        # Exam and dataset of one split carry one key.
+        "sealed_with": exam.manifest.key == dataset.manifest.key,
+    }
+
+
+def _environment() -> dict[str, Any]:
+    import torch
+
+    return {
+        "versions": {name: version(name) for name in ("luthier", *LIBRARIES)},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": "cpu",
+        "threads": torch.get_num_threads(),
+        "dtype": "float32",
+    }
+
+
+def _labels(dataset: DatasetDir) -> list[str]:
+    return [str(label) for label in dataset.manifest.facts.get("labels") or ()]
+
+
+def _curve(models: Models) -> list[dict[str, Any]]:
+    if "curve.jsonl" not in models.tuned.manifest.files:
+        return []
+    lines = models.tuned.file("curve.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def _write_cost(folder: Path, seconds: float, items: Sequence[Item]) -> None:
+    notes = folder / "notes"
+    notes.mkdir(exist_ok=True)
+    cost = {"seconds": round(seconds, 3), "items": len(items)}
+    (notes / "cost.json").write_bytes(orjson.dumps(cost, option=orjson.OPT_INDENT_2))

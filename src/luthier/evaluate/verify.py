@@ -1,0 +1,158 @@
+"""Recompute a report from its own scores and say whatever does not follow."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from luthier.artifacts.canonical import sha256_of
+from luthier.artifacts.folders import LOOKS, ExamDir, ReportDir
+from luthier.artifacts.manifest import MANIFEST, check_files
+from luthier.artifacts.rows import read_items
+from luthier.artifacts.tables import read_table
+from luthier.errors import LuthierError, UserError
+from luthier.evaluate.decide import conclude
+from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
+from luthier.evaluate.metrics.text import exact_match
+from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
+from luthier.records import Item
+
+TOLERANCE = 1e-12
+
+
+def verify(path: Path) -> list[str]:
+    """Problems of an evidence file, a report folder or a run folder; an empty list means that everything follows.
+
+    Of a report folder also the manifest, the recorded answers and, where they lie beside it, the exam (answers are
+    scored again) and the ledger of looks. Raises NotFoundError if there is nothing to verify.
+    """
+    folder = path / ReportDir.kind if (path / ReportDir.kind).is_dir() else path
+    file = folder / EVIDENCE if folder.is_dir() else folder
+    try:
+        record = read_evidence(file)
+    except UserError as error:
+        return [str(error)]
+    problems = list(_self_consistent(record, file))
+    if (file.parent / MANIFEST).is_file():
+        problems += _folder_problems(record, file.parent)
+    return problems
+
+
+def _self_consistent(record: Mapping[str, Any], file: Path) -> Iterator[str]:
+    rest = {key: value for key, value in record.items() if key != "sha256"}
+    try:
+        if record.get("sha256") != sha256_of(rest):
+            yield f"{file}: the content does not have the hash it names: it was edited"
+        if file.read_bytes() != evidence_bytes(record):
+            yield f"{file}: not in canonical form: it was edited"
+        yield from _agreeing(record)
+        for key, value in conclude(rest).items():
+            yield from _differences(record.get(key), json.loads(json.dumps(value)), key)
+    except (KeyError, IndexError, TypeError, ValueError, AssertionError, ArithmeticError, AttributeError) as error:
+        yield f"{file}: cannot be recomputed ({type(error).__name__}: {error})"
+
+
+def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
+    plan, items, scores = record["plan"], record["items"], record["scores"]
+    size = len(items["id"])
+    columns = [*items.values(), *(column for arm in scores.values() for column in arm.values())]
+    columns += [record["counts"]["labels"][name] for name in ("gold", "base", "tuned") if record["counts"]]
+    if any(len(column) != size for column in columns):
+        yield "items: columns of different length"
+    if len(set(items["id"])) != size:
+        yield "items: an id occurs twice"
+    if (plan["items"], plan["documents"]) != (size, len(set(items["document"]))):
+        yield "items: another number of items or documents than planned"
+    if record["plan_sha256"] != sha256_of(plan):
+        yield "plan_sha256: not the hash of the plan"
+    if plan["exam_root"] != record["exam"]["root"] or plan["dataset_digest"] != record["exam"]["dataset"]:
+        yield "exam: not the exam or the dataset of the plan"
+    if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
+        yield "look.alpha: not what this look may spend"
+    if any(not 0 <= score <= 1 for arm in scores.values() for column in arm.values() for score in column):
+        yield "scores: outside 0 to 1"
+    for arm in scores if record["counts"] else ():
+        labels = record["counts"]["labels"]
+        right = [float(gold == named) for gold, named in zip(labels["gold"], labels[arm], strict=True)]
+        if right != scores[arm]["accuracy"]:
+            yield f"scores.{arm}.accuracy: does not follow from the labels"
+
+
+def _differences(told: Any, found: Any, where: str) -> Iterator[str]:
+    """Where two JSON values differ by more than a relative 1e-12."""
+    if isinstance(told, Mapping) and isinstance(found, Mapping):
+        for key in sorted({*told, *found}):
+            yield from _differences(told.get(key), found.get(key), f"{where}.{key}")
+    elif isinstance(told, list) and isinstance(found, list) and len(told) == len(found):
+        for place, (one, other) in enumerate(zip(told, found, strict=True)):
+            yield from _differences(one, other, f"{where}[{place}]")
+    elif not _same(told, found):
+        yield f"{where}: says {json.dumps(told)}, recomputed {json.dumps(found)}"
+
+
+def _same(told: Any, found: Any) -> bool:
+    numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (told, found)]
+    if all(numbers):
+        return math.isclose(told, found, rel_tol=TOLERANCE, abs_tol=1e-15)
+    return bool(told == found)
+
+
+def _folder_problems(record: Mapping[str, Any], folder: Path) -> list[str]:
+    try:
+        report = ReportDir.open(folder)
+        problems = check_files(folder, report.manifest)
+        rows = read_table(report.file("answers.parquet"))
+        problems += _answer_problems(record, rows)
+        exam = folder.parent / ExamDir.kind
+        if (exam / MANIFEST).is_file() and exam_root(ExamDir.open(exam)) == record["exam"]["root"]:
+            items = read_items(ExamDir.open(exam).file("items.parquet"))
+            problems += _scored_again(record, rows, items)
+        problems += _ledger_problems(record, folder.parent / LOOKS)
+    except LuthierError as error:
+        return [str(error)]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        return [f"{folder}: cannot be compared with its evidence ({type(error).__name__}: {error})"]
+    return problems
+
+
+def _answer_problems(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    told = [(name, arm, score) for arm in ("base", "tuned") for name, score in _scores(record, arm)]
+    found = [(row["item"], row["arm"], row["score"]) for row in rows]
+    return [] if told == found else ["answers.parquet: other items or scores than the evidence"]
+
+
+def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: list[Item]) -> list[str]:
+    golds = {item.id: item.golds for item in items}
+    by_words = record["plan"]["primary"] == "exact_match"
+    problems = []
+    if [document_id(item.document) for item in items] != record["items"]["document"]:
+        problems.append("items.document: not the documents of the exam")
+    for row in rows:
+        wanted = golds.get(row["item"], ())
+        right = exact_match(row["text"], wanted) if by_words else float(row["text"] in wanted)
+        if right != row["score"]:
+            problems.append(f"answers.parquet: item {row['item']}, {row['arm']}: scored {row['score']}, is {right}")
+    return problems
+
+
+def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:
+    if not ledger.is_file():
+        return []
+    line = next((line for line in read_ledger(ledger) if line["sha256"] == record["look"]["line"]), None)
+    if line is None:
+        return [f"{ledger}: does not hold the look of this evidence"]
+    told = (
+        record["look"]["number"],
+        record["exam"]["root"],
+        record["plan_sha256"],
+        record["models"]["tuned"]["digest"],
+    )
+    found = (line["look"], line["exam"], line["plan"], line["model"])
+    return [] if told == found else [f"{ledger}: names another look, exam, plan or model than the evidence"]
+
+
+def _scores(record: Mapping[str, Any], arm: str) -> Iterator[tuple[str, float]]:
+    scores = record["scores"][arm]
+    metric = "exact_match" if "exact_match" in scores else "accuracy"
+    yield from zip(record["items"]["id"], scores[metric], strict=True)
