@@ -106,7 +106,7 @@ def _keep_known_labels(sides: dict[Part, list[Reading]], books: Books) -> list[s
     if len(labels) < 2:
         raise UserError(
             f"one class only: the corpus has {len(everywhere)} labels, but the training groups hold only {labels}. "
-            "Add groups of the other labels, or choose a finer prepare.split.group_by."
+            "Add groups of the other labels, or set prepare.split.group_by to a finer column or 'question'."
         )
     for part in ("validation", "exam"):
         unknown = [one.candidate for one in sides[part] if _label(one) not in labels]

@@ -19,7 +19,7 @@ LARGEST_SHARE = 0.2
 """A group with more than this share of all examples trains whole."""
 EXAM_CEILING = 0.4
 VALIDATION_CEILING = 0.3
-"""Chances up to which a small folder is drawn on."""
+"""Chances up to which a small folder is drawn on, and the largest shares of its groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     """Send every group to one part.
 
     The exam takes the groups whose chance is below its share, then the next ones (chance below 0.4) until it has 20
-    groups and 40 questions. More groups therefore never pull another one into the exam: they can only release one.
+    groups and 40 questions. From 50 groups on, further ones therefore pull none of these into the exam: they can only
+    release one.
     """
     total = sum(len(group.members) for group in groups)
     small = [group for group in groups if len(group.members) <= LARGEST_SHARE * total]
@@ -42,9 +43,9 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     pool = sorted(small or groups, key=lambda group: (chance[group.name], group.name))
     if len(pool) == len(groups):
         pool.pop()  # somebody has to be learnt from: the last in line always trains
-    exam = _take_exam(pool[:-1] or pool, chance, config)
+    exam = _take_exam(pool, chance, config)[: max(1, int(EXAM_CEILING * len(groups)))]
     rest = pool[len(exam) :]
-    validation = _take_validation(rest, config)
+    validation = _take_validation(rest, config)[: max(1, int(VALIDATION_CEILING * len(groups)))]
     parts: dict[str, Part] = {group.name: "train" for group in groups}
     parts.update({group.name: "exam" for group in exam})
     parts.update({group.name: "validation" for group in validation})
