@@ -1,9 +1,10 @@
 """Run the stages of a project in order; what is finished and unchanged is not done again."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir, find
 from luthier.artifacts.lock import run_lock
@@ -163,10 +164,21 @@ def _result(project: Project, shelf: Shelf) -> RunResult:
         return RunResult(run=project.folder, made=made, verdict=None, evidence=None, report=None)
     report = shelf.take(ReportDir)
     evidence = report.file("evidence.json")
+    record = json.loads(evidence.read_bytes())
     return RunResult(
         run=project.folder,
         made=made,
-        verdict=str(json.loads(evidence.read_bytes())["verdict"]["verdict"]),
+        verdict=str(record["verdict"]["verdict"]),
         evidence=evidence,
         report=report.file("report.html"),
+        gain=_gain(record),
     )
+
+
+def _gain(record: Mapping[str, Any]) -> str:
+    gain = record["figures"].get("gain")
+    if gain is None:
+        return "\n".join(record["verdict"]["reasons"])
+    points = {name: f"{100 * gain[name]:+.1f}" for name in ("value", "low", "high") if gain[name] is not None}
+    interval = f", interval {points['low']} to {points['high']}" if len(points) == 3 else ""
+    return f"gain {points['value']} points of {record['plan']['primary']}{interval}"

@@ -85,7 +85,7 @@ class Worker:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             if self._closed.is_set():
-                job.post(_Ended(BusyError("the server is stopping")))
+                job.post(_Ended(_stopping()))
             elif not job.gone.is_set():
                 job.post(_Ended(self._work_off(job)))
 
@@ -94,8 +94,10 @@ class Worker:
         try:
             items = job.work()
             for item in items:
-                if job.gone.is_set() or self._closed.is_set():
+                if job.gone.is_set():
                     return None
+                if self._closed.is_set():
+                    return _stopping()
                 job.post(item)
         except Exception as error:  # handed to the caller, who raises it
             return error
@@ -104,3 +106,7 @@ class Worker:
             if close is not None:
                 close()
         return None
+
+
+def _stopping() -> BusyError:
+    return BusyError("the server is stopping; what was written so far is not the whole answer")

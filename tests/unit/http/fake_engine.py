@@ -1,0 +1,64 @@
+"""A small real engine: a byte tokenizer, and a model that repeats the question, one byte a token."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from luthier.models.chat import PLAIN_TEMPLATE, Wording
+from luthier.models.engines.engine import Sampling
+
+END = 256
+
+
+def byte_wording(context: int = 512) -> Wording:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={text: index for index, text in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<end>"])
+    return Wording(
+        tokenizer=tokenizer,
+        template=PLAIN_TEMPLATE,
+        special={"eos_token": "<end>"},
+        end_ids=(END,),
+        pad_id=END,
+        start_id=None,
+        control=("<end>",),
+        context=context,
+        template_hash="plain",
+    )
+
+
+@dataclass
+class EchoEngine:
+    """Answers with the last user's text (tuned) or in reverse byte order (base); `live` counts open streams."""
+
+    wording: Wording = field(default_factory=byte_wording)
+    labels: tuple[str, ...] = ()
+    delay: float = 0.0
+    live: int = 0
+    made: int = 0
+    samplings: list[Sampling] = field(default_factory=list)
+
+    def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
+        text = self.wording.decode(prompt)
+        if "explode" in text:
+            raise RuntimeError("a secret inside")
+        answer = text.rpartition("User: ")[2].rpartition("Assistant: ")[0].rstrip("\n")
+        ids = self.wording.text_ids(answer)[: sampling.max_tokens]
+        self.samplings.append(sampling)
+        self.live += 1
+        try:
+            for token in ids if adapter else ids[::-1]:
+                time.sleep(self.delay)
+                self.made += 1
+                yield token
+        finally:
+            self.live -= 1
+
+    def classify(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
+        lengths = np.array([[len(row) % (place + 2) + 1.0 for place, _ in enumerate(self.labels)] for row in rows])
+        return lengths / lengths.sum(axis=1, keepdims=True)
