@@ -62,7 +62,7 @@ def main() -> None:
     write_xlsx(arguments.folder / "clinic_export.xlsx", files["xlsx"])
     write_jsonl(arguments.folder / "helpdesk.jsonl", files["jsonl"])
     write_tsv(arguments.folder / "inclusion_terms.tsv", files["tsv"])
-    shutil.copyfile(arguments.folder / "inclusion_terms.tsv", arguments.folder / "inclusion_terms (1).tsv")
+    shutil.copyfile(arguments.folder / "inclusion_terms.tsv", arguments.folder / "inclusion_terms_backup.tsv")
     categories = {row.code[:3] for rows in files.values() for row in rows}
     print({name: len(rows) for name, rows in files.items()}, sum(map(len, files.values())), "rows;", end=" ")
     print(len(categories), "categories")

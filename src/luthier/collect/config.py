@@ -1,11 +1,18 @@
-"""Settings of the collect stage."""
+"""Settings of the collect stage, and the key of what it would make."""
 
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field
 
+from luthier.artifacts.canonical import sha256_of_file
+from luthier.artifacts.folders import CorpusDir, stage_key
+from luthier.collect.walk import Found, find_files
 from luthier.config import Settings
 
+VERSION = 1
+UNREADABLE = "unreadable"
 Format = Literal["openai", "alpaca", "prompt", "qa", "label", "text"]
 
 
@@ -17,9 +24,37 @@ class CollectConfig(Settings):
     format: Format | Literal["auto"] = "auto"
     """What kind of rows the row files hold; `auto` looks at the columns of each file."""
     columns: dict[str, list[str] | str] = Field(default_factory=dict)
-    """Role -> column name or names, where they are not the usual ones.
-    Roles: question, context, answer, text, label."""
-    bad_rows: float = 0.01
+    """Role -> column name or names, where they are not the usual ones; the first that a file has counts, in any case.
+    Roles: question, context, answer, system, messages, text, label. Any other role names a column that rides along,
+    for `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
+    bad_rows: float = Field(default=0.01, ge=0, le=1)
     """Share of bad rows that is accepted, 0 to 1; above it the run stops."""
     accept_losses: bool = False
     """Go on although more than 20 % of the bytes could not be read."""
+
+
+def collect_key(sources: Sequence[Path], *, config: CollectConfig) -> str:
+    """Key of the CorpusDir that these files and settings make: names and contents count, places do not."""
+    return corpus_key(hash_files(find_files(sources)), config=config)
+
+
+def corpus_key(inputs: dict[str, str], *, config: CollectConfig) -> str:
+    """Key for file hashes that are already known."""
+    return stage_key(CorpusDir.kind, version=VERSION, settings=key_settings(config), inputs=inputs)
+
+
+def key_settings(config: CollectConfig) -> dict[str, Any]:
+    """The settings without the sources: what lies in them is in the inputs."""
+    return config.model_dump(mode="json", exclude={"sources"})
+
+
+def hash_files(found: Sequence[Found]) -> dict[str, str]:
+    """Name -> SHA-256; for what is skipped the reason, for what cannot be opened `unreadable`."""
+    return {entry.name: entry.skipped or _hash(entry.path) for entry in found}
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256_of_file(path)
+    except OSError:
+        return UNREADABLE

@@ -1,0 +1,55 @@
+"""What a reader is given, what it gives back, and how it says that a file cannot be read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from luthier.records import Document, Reject, Row
+
+MOST_ROW_CHARACTERS = 4 << 20
+SHOWN_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file: where it lies, what the ledger calls it, and how its text is encoded (None for binary types)."""
+
+    path: Path
+    name: str
+    encoding: str | None = None
+
+
+class UnreadableError(Exception):
+    """The file is not what it claims to be; its ledger row becomes `failed` with this text as the reason."""
+
+
+@contextmanager
+def unreadable_on(*kinds: type[Exception], problem: str) -> Iterator[None]:
+    """Turn a library's complaints into an UnreadableError that begins with `problem`."""
+    try:
+        yield
+    except kinds as error:
+        first_line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UnreadableError(f"{problem}: {first_line}") from error
+
+
+RowReader = Callable[[Source], Iterator[Row | Reject]]
+DocumentReader = Callable[[Source], Iterator[Document]]
+
+
+def reject(file: str, line: int, reason: str, row: str) -> Reject:
+    """A bad row, shown in at most 2,000 characters."""
+    return Reject(file=file, line=line, reason=reason, row=row.rstrip("\r\n")[:SHOWN_CHARACTERS])
+
+
+def column_names(cells: list[str]) -> list[str]:
+    """Names for the cells of a header: blanks are numbered, repeats get their number in brackets."""
+    names: list[str] = []
+    for position, cell in enumerate(cells, start=1):
+        wanted = cell.strip() or f"column {position}"
+        name, repeat = wanted, 2
+        while name in names:
+            name, repeat = f"{wanted} ({repeat})", repeat + 1
+        names.append(name)
+    return names

@@ -1,0 +1,103 @@
+"""Folders to files, in an order that does not depend on the machine."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from luthier.artifacts.lock import LOCK
+from luthier.artifacts.manifest import FORMAT, MANIFEST
+from luthier.errors import NotFoundError, UserError
+
+PROJECT_FILE = re.compile(rb"(?ms)(?=.*^objective:)(?=.*^collect:)")
+HEAD_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing that lies in a source. `skipped` says why it is not looked into, None if it is."""
+
+    name: str
+    """Relative to its source, with '/'; begins with the source's own name where there are several sources."""
+    path: Path
+    skipped: str | None = None
+
+
+def find_files(sources: Sequence[Path]) -> list[Found]:
+    """List the files of all sources, sorted by name within a source. NotFoundError for a source that is missing.
+
+    Hidden files, links that lead out and special files are listed as skipped. Luthier's own folders (runs and
+    artifacts) are not input and not listed.
+    """
+    if not sources:
+        raise UserError("collect.sources is empty. Name at least one file or folder.")
+    found: list[Found] = []
+    for source, label in zip(sources, _labels(sources), strict=True):
+        if source.is_dir():
+            prefix = f"{label}/" if len(sources) > 1 else ""
+            found += sorted(_walk(source, root=source.resolve(), prefix=prefix), key=lambda entry: entry.name)
+        elif source.exists():
+            found.append(Found(name=label, path=source))
+        else:
+            raise NotFoundError(f"{source}: no such file or folder. Check collect.sources.")
+    return found
+
+
+def _labels(sources: Sequence[Path]) -> list[str]:
+    labels: list[str] = []
+    for source in sources:
+        wanted = source.resolve().name
+        label, repeat = wanted, 2
+        while label in labels:
+            label, repeat = f"{wanted} ({repeat})", repeat + 1
+        labels.append(label)
+    return labels
+
+
+def _walk(folder: Path, *, root: Path, prefix: str) -> Iterator[Found]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Found(name=prefix, path=folder, skipped=f"cannot be opened ({error.strerror})")
+        return
+    for entry in entries:
+        path, name = folder / entry.name, f"{prefix}{entry.name}"
+        reason = _skip_reason(path, entry, root=root)
+        if entry.is_dir(follow_symlinks=False) and not reason:
+            if not _is_our_own(path):
+                yield from _walk(path, root=root, prefix=f"{name}/")
+        else:
+            yield Found(name=name, path=path, skipped=reason)
+
+
+def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | None:
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.name.startswith("~$"):
+        return "lock file of an office program"
+    if entry.is_symlink():
+        return _link_reason(path, root=root)
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return "not a regular file"
+    if entry.name.endswith((".yaml", ".yml")) and PROJECT_FILE.search(path.read_bytes()[:HEAD_BYTES]):
+        return "a Luthier project file"
+    return None
+
+
+def _link_reason(path: Path, *, root: Path) -> str | None:
+    target = path.resolve()
+    if not target.exists():
+        return "link that leads nowhere"
+    if not target.is_relative_to(root):
+        return "link that leads out of the folder"
+    return "link to a folder that is read anyway" if target.is_dir() else None
+
+
+def _is_our_own(folder: Path) -> bool:
+    places = [folder / MANIFEST, *folder.glob(f"*/{MANIFEST}")]
+    return (folder / LOCK).exists() or any(
+        place.is_file() and FORMAT.encode() in place.read_bytes()[:HEAD_BYTES] for place in places
+    )
