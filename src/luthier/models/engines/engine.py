@@ -11,7 +11,7 @@ from luthier.models.chat import Wording
 class Sampling:
     """How the next token is chosen. Temperature 0 is greedy; `seed` decides everything else."""
 
-    max_tokens: int
+    max_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0

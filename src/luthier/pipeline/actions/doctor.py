@@ -34,7 +34,7 @@ def examine(*, listener: Listener = nobody_listens) -> Shown:
         "bases": {name: "cached" if cached_folder(name).is_dir() else "not fetched yet" for name in REGISTRY},
     }
     listener(Tick("doctor", 0, 0, "measuring matrix multiplication"))
-    values["speed_gflops"] = _speed()
+    values["speed"] = _speed()
     values["problems"] = problems = _problems(values)
     return Shown(values, _words(values), well=not problems)
 
@@ -78,7 +78,7 @@ def _existing(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
-def _speed() -> dict[str, float]:
-    from luthier.compute.speed import matmul_gflops
+def _speed() -> str:
+    from luthier.models.machine import faster_dtype
 
-    return matmul_gflops()
+    return faster_dtype()[1]
