@@ -21,11 +21,12 @@ class Table:
 
 def read_tables(source: Source, kind: str) -> Iterator[Table]:
     """All tables of a row file, in order. Raises UnreadableError."""
-    for name, group in groupby(row_reader(kind)(source), key=_table_of):
+    for name, group in groupby(row_reader(kind)(source), key=table_of):
         items = list(group)
         rows = tuple(item for item in items if isinstance(item, Row))
         yield Table(name, rows, tuple(item for item in items if isinstance(item, Reject)))
 
 
-def _table_of(item: Row | Reject) -> str:
+def table_of(item: Row | Reject) -> str:
+    """Name of the table that a row stands in."""
     return item.file if isinstance(item, Reject) else item.at.rpartition(":")[0]
