@@ -2,15 +2,18 @@
 
 from typing import Literal
 
+from luthier.artifacts.folders import stage_key
 from luthier.config import Settings
+
+VERSION = 1
+"""Rises when training writes something else from the same inputs."""
 
 Auto = Literal["auto"]
 
 
 class AdapterConfig(Settings):
-    """LoRA on all linear layers (Hu et al. 2021, arXiv:2106.09685), or all weights."""
+    """LoRA on all linear layers (Hu et al. 2021, arXiv:2106.09685)."""
 
-    kind: Literal["lora", "full"] = "lora"
     rank: int | Auto = "auto"
     alpha: float | Auto = "auto"
     """Scale of the adapter is alpha / rank."""
@@ -40,7 +43,18 @@ class TrainConfig(Settings):
     scale: float | Auto = "auto"
     """Factor on the adapter that ships; `auto` takes the largest of 0.25, 0.5, 0.75, 1 that keeps general ability."""
     replay: float = 0.1
-    """Share of trained tokens taken from the base's own answers to general prompts (chat)."""
+    """Tokens of the base's own writing, as a share of trained tokens, on which the model must stay close to the base
+    (chat). 0 switches it off."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: what this machine multiplies faster, measured."""
     seed: int = 0
+
+
+def train_key(config: TrainConfig, *, dataset_digest: str, base_digest: str) -> str:
+    """Key of the model that these inputs make."""
+    return stage_key(
+        "model",
+        version=VERSION,
+        settings=config.model_dump(),
+        inputs={"dataset": dataset_digest, "base": base_digest},
+    )

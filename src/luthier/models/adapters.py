@@ -1,0 +1,165 @@
+"""LoRA on all linear layers, on disk exactly as `peft` writes it."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from luthier.errors import UserError
+from luthier.models.fused import lora_product
+
+WEIGHTS = "adapter_model.safetensors"
+SETTINGS = "adapter_config.json"
+PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterShape:
+    """What an adapter is, before it has weights."""
+
+    rank: int
+    alpha: float
+    dropout: float = 0.0
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear layer with a trainable low-rank correction s B A; `active` off gives the base back."""
+
+    def __init__(self, linear: nn.Linear, shape: AdapterShape, *, generator: torch.Generator) -> None:
+        super().__init__()
+        self.linear = linear
+        self.scale = shape.alpha / shape.rank
+        self.dropout = shape.dropout
+        self.active = True
+        # As peft does: A uniform after Kaiming with a = sqrt(5), B zero, so training starts at the base.
+        bound = math.sqrt(6 / ((1 + 5) * linear.in_features))
+        values = torch.rand(shape.rank, linear.in_features, generator=generator) * 2 * bound - bound
+        self.lora_A = nn.Parameter(values)
+        self.lora_B = nn.Parameter(torch.zeros(linear.out_features, shape.rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., I] -> [..., O]."""
+        if not self.active:
+            return F.linear(x, self.linear.weight, self.linear.bias)
+        a, b = self.lora_A.to(x.dtype), self.lora_B.to(x.dtype)
+        if self.training and self.dropout > 0:
+            low = F.dropout(x, self.dropout) @ a.t()
+            return F.linear(x, self.linear.weight, self.linear.bias) + self.scale * (low @ b.t())
+        rows = x.reshape(-1, x.shape[-1])
+        y = lora_product(rows, self.linear.weight, a, b, self.scale)
+        if self.linear.bias is not None:
+            y = y + self.linear.bias
+        return y.view(*x.shape[:-1], -1)
+
+
+def inject(model: nn.Module, shape: AdapterShape, *, skip: Sequence[str], seed: int) -> None:
+    """Freeze the model and put LoRA on every linear layer but the named ones; UserError if there is none."""
+    model.requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    targets = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.split(".")[0] not in skip
+    ]
+    if not targets:
+        raise UserError("the base has no linear layers that LoRA could adapt. Choose another base.")
+    for name, linear in targets:
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, LoraLinear(linear, shape, generator=generator))
+
+
+def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoraLinear]]:
+    """All adapted layers by name, in the model's order."""
+    for name, module in model.named_modules():
+        if isinstance(module, LoraLinear):
+            yield name, module
+
+
+def switch(model: nn.Module, *, active: bool) -> None:
+    """Turn all adapters on or off: off is the base, bit for bit."""
+    for _, layer in lora_layers(model):
+        layer.active = active
+
+
+def rescale(model: nn.Module, *, factor: float, shape: AdapterShape) -> None:
+    """Set the strength of all adapters to `factor` times what they were trained at."""
+    for _, layer in lora_layers(model):
+        layer.scale = factor * shape.alpha / shape.rank
+
+
+def adapter_state(model: nn.Module, *, heads: Sequence[str]) -> dict[str, Tensor]:
+    """Trained weights under the names `peft` gives them, float32."""
+    state = {}
+    for name, layer in lora_layers(model):
+        state[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.detach().float().contiguous()
+        state[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.detach().float().contiguous()
+    for head in heads:
+        for name, value in model.get_submodule(head).state_dict().items():
+            state[f"{PREFIX}{head}.{name}"] = value.detach().float().contiguous()
+    return state
+
+
+def load_adapter_state(model: nn.Module, state: dict[str, Tensor], *, heads: Sequence[str]) -> None:
+    """Put saved weights into an injected model; UserError if names or shapes differ."""
+    expected = adapter_state(model, heads=heads)
+    wrong = [name for name in expected if name not in state or state[name].shape != expected[name].shape]
+    wrong += [name for name in state if name not in expected]
+    if wrong:
+        raise UserError(f"the adapter does not fit this base: {wrong[0]} and {len(wrong) - 1} more tensors differ")
+    with torch.no_grad():
+        for name, layer in lora_layers(model):
+            layer.lora_A.copy_(state[f"{PREFIX}{name}.lora_A.weight"])
+            layer.lora_B.copy_(state[f"{PREFIX}{name}.lora_B.weight"])
+        for head in heads:
+            for name, value in model.get_submodule(head).state_dict().items():
+                value.copy_(state[f"{PREFIX}{head}.{name}"])
+
+
+def save_adapter(
+    folder: Path, model: nn.Module, *, shape: AdapterShape, base_name: str, heads: Sequence[str], task: str
+) -> None:
+    """Write a folder that `PeftModel.from_pretrained` loads. `task`: CAUSAL_LM or SEQ_CLS."""
+    save_file(adapter_state(model, heads=heads), folder / WEIGHTS)
+    targets = sorted({name.rpartition(".")[2] for name, _ in lora_layers(model)})
+    settings = {
+        "peft_type": "LORA",
+        "task_type": task,
+        "base_model_name_or_path": base_name,
+        "r": shape.rank,
+        "lora_alpha": shape.alpha,
+        "lora_dropout": shape.dropout,
+        "target_modules": _regex(model) if heads else targets,
+        "modules_to_save": list(heads) or None,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "use_rslora": False,
+        "use_dora": False,
+    }
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_adapter(folder: Path) -> tuple[AdapterShape, dict[str, Tensor]]:
+    """Read an adapter folder; UserError if it is damaged."""
+    try:
+        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        state = load_file(folder / WEIGHTS)
+        shape = AdapterShape(rank=int(settings["r"]), alpha=float(settings["lora_alpha"]))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise UserError(f"{folder}: not a readable adapter ({error}). Train it again.") from None
+    return shape, state
+
+
+def _regex(model: nn.Module) -> str:
+    """Adapted layers as one pattern: a bare name such as 'dense' would also match inside a saved head."""
+    names = sorted(name for name, _ in lora_layers(model))
+    return "|".join(name.replace(".", r"\.") for name in names)

@@ -1,0 +1,226 @@
+"""Answers in float32 over `transformers` modules: the oracle that evaluation and serving share.
+
+One copy of the base is in memory; the adapter is switched on and off, so base and tuned see the same code.
+"""
+
+# B rows, L tokens, V vocabulary
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import DynamicCache
+
+from luthier.artifacts.folders import ModelDir
+from luthier.errors import UserError
+from luthier.models.adapters import inject, load_adapter, load_adapter_state, switch
+from luthier.models.bases import Base
+from luthier.models.chat import Wording, load_wording
+from luthier.models.engines.engine import Sampling
+from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
+from luthier.models.fused import token_nats
+from luthier.models.load import head_weight, load_model
+from luthier.models.machine import use_all_cores
+from luthier.objectives import Objective, objective
+from luthier.records import Answer, Listener, Tick, Worded, nobody_listens
+
+BATCH = 64
+BATCH_TOKENS = 4096
+
+FloatArray = NDArray[np.float64]
+
+
+class Engine:
+    """A base, with or without a tuned adapter, that answers token ids."""
+
+    def __init__(self, model: Any, *, wording: Wording, labels: tuple[str, ...], has_adapter: bool) -> None:
+        self.model = model.eval()
+        self.wording = wording
+        self.labels = labels
+        self.has_adapter = has_adapter
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        adapter: bool,
+        max_tokens: int,
+        listener: Listener = nobody_listens,
+    ) -> list[Answer]:
+        """Greedy answers, in the order of the prompts."""
+        self._switch(adapter)
+        answers: list[Answer | None] = [None] * len(prompts)
+        order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            written = self._greedy([prompts[index] for index in chosen], max_tokens)
+            for index, ids in zip(chosen, written, strict=True):
+                answers[index] = self._answer(ids, max_tokens)
+            listener(Tick("answer", min(start + BATCH, len(order)), len(order)))
+        return [answer for answer in answers if answer is not None]
+
+    def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
+        """Token ids of one answer as they are chosen, the end token left out. Close the iterator to abort."""
+        self._switch(adapter)
+        generator = torch.Generator().manual_seed(sampling.seed)
+        cache = DynamicCache(config=self.model.config)
+        ids = torch.tensor([list(prompt)])
+        for _ in range(min(sampling.max_tokens, self.wording.context - len(prompt))):
+            with torch.no_grad():
+                logits = self._logits(ids, mask=None, positions=None, cache=cache)[0]
+            token = _choose(logits, sampling, generator)
+            if token in self.wording.end_ids:
+                return
+            yield token
+            self._switch(adapter)  # another answer may have run in between
+            ids = torch.tensor([[token]])
+
+    def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
+        """Total nats of the trained tokens of each row."""
+        self._switch(adapter)
+        totals = [0.0] * len(rows)
+        done = 0
+        for batch in batches_by_length([row.ids for row in rows], tokens=BATCH_TOKENS):
+            for index, value in zip(batch, self._nats([rows[index] for index in batch]), strict=True):
+                totals[index] = value
+            done += len(batch)
+            listener(Tick("likelihood", done, len(rows)))
+        return totals
+
+    def classify(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
+        """Label probabilities [N, labels] of the tuned model."""
+        self._switch(True)
+        found = np.zeros((len(rows), len(self.labels)))
+        done = 0
+        for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
+            logits = self._forward([rows[index] for index in batch]).logits
+            found[batch] = logits.double().softmax(dim=-1).numpy()
+            done += len(batch)
+            listener(Tick("classify", done, len(rows)))
+        return found
+
+    def states(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
+        """Mean of the frozen base's last hidden states per row: [N, hidden]."""
+        self._switch(False)
+        found: list[NDArray[np.float64] | None] = [None] * len(rows)
+        done = 0
+        for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
+            ids, mask = pad_rows([rows[index] for index in batch], pad_id=self.wording.pad_id)
+            with torch.no_grad():
+                hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state.double()
+            means = (hidden * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            for index, mean in zip(batch, means.numpy(), strict=True):
+                found[index] = mean
+            done += len(batch)
+            listener(Tick("states", done, len(rows)))
+        return np.stack([row for row in found if row is not None])
+
+    def _switch(self, adapter: bool) -> None:
+        assert self.has_adapter or not adapter, "no adapter was loaded"
+        switch(self.model, active=adapter)
+
+    def _forward(self, rows: TokenRows) -> Any:
+        ids, mask = pad_rows(rows, pad_id=self.wording.pad_id)
+        with torch.no_grad():
+            return self.model(input_ids=ids, attention_mask=mask)
+
+    def _nats(self, rows: Sequence[Worded]) -> list[float]:
+        with torch.no_grad():
+            states = padded_states(self.model, [row.ids for row in rows])
+            positions, targets, owners = labelled_positions(rows)
+            nats = token_nats(states[positions], head_weight(self.model), targets).double()
+        sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, owners, nats)
+        return [float(value) for value in sums]
+
+    def _logits(self, ids: Tensor, *, mask: Tensor | None, positions: Tensor | None, cache: DynamicCache) -> Tensor:
+        """Logits [B, V] after the last column of `ids` [B, L]."""
+        self.model.config._attn_implementation = "sdpa"
+        output = self.model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
+        )
+        logits: Tensor = output.logits[:, -1]
+        return logits
+
+    def _greedy(self, prompts: TokenRows, max_tokens: int) -> list[list[int]]:
+        """Continue left-padded prompts; a row that ends leaves the batch."""
+        written: list[list[int]] = [[] for _ in prompts]
+        longest = max(len(prompt) for prompt in prompts)
+        ids = torch.full((len(prompts), longest), self.wording.pad_id, dtype=torch.long)
+        mask = torch.zeros(len(prompts), longest, dtype=torch.long)
+        for place, prompt in enumerate(prompts):
+            ids[place, longest - len(prompt) :] = torch.tensor(prompt)
+            mask[place, longest - len(prompt) :] = 1
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        cache = DynamicCache(config=self.model.config)
+        live = torch.arange(len(prompts))
+        for _ in range(max_tokens):
+            with torch.no_grad():
+                chosen = self._logits(ids, mask=mask, positions=positions, cache=cache).argmax(dim=-1)
+            for row, token in zip(live.tolist(), chosen.tolist(), strict=True):
+                written[row].append(token)
+            stay = torch.tensor([token not in self.wording.end_ids for token in chosen.tolist()])
+            if not bool(stay.any()):
+                break
+            if not bool(stay.all()):
+                cache.batch_select_indices(stay.nonzero()[:, 0])
+                live, chosen, mask, positions = live[stay], chosen[stay], mask[stay], positions[stay]
+            ids = chosen[:, None]
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+        return written
+
+    def _answer(self, ids: list[int], max_tokens: int) -> Answer:
+        ended = bool(ids) and ids[-1] in self.wording.end_ids
+        kept = tuple(ids[:-1] if ended else ids[:max_tokens])
+        return Answer(text=self.wording.decode(kept), ids=kept, ended=ended)
+
+
+def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = None) -> Engine:
+    """Load a base and, if given, a tuned model made from it; UserError if the two do not belong together."""
+    if threads:
+        torch.set_num_threads(threads)
+    else:
+        use_all_cores()
+    facts = tuned.manifest.facts if tuned is not None else {}
+    asked: Objective = objective(str(facts.get("objective", "chat")))
+    labels = tuple(str(label) for label in facts.get("labels", ()))
+    if tuned is not None and facts["base_digest"] != base.digest:
+        raise UserError(f"{tuned.path}: was trained from another base than '{base.name}' is now. Train it again.")
+    loaded = load_model(base, asked, dtype=torch.float32, labels=labels)
+    wording = load_wording(base.folder)
+    if tuned is not None:
+        saved = load_wording(tuned.path)
+        if saved.template_hash != wording.template_hash:
+            raise UserError(f"{tuned.path}: its tokenizer or template is not the base's (R9). Train it again.")
+        shape, state = load_adapter(tuned.path)
+        inject(loaded.model, shape, skip=loaded.skip, seed=0)
+        load_adapter_state(loaded.model, state, heads=loaded.heads)
+    return Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
+
+
+def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the packed states of `rows` predict a trained token: positions, targets and owning rows, each [N]."""
+    positions, targets, owners = [], [], []
+    start = 0
+    for owner, row in enumerate(rows):
+        for place in range(1, len(row.ids)):
+            if row.trained[place]:
+                positions.append(start + place - 1)
+                targets.append(row.ids[place])
+                owners.append(owner)
+        start += len(row.ids)
+    return torch.tensor(positions), torch.tensor(targets), torch.tensor(owners)
+
+
+def _choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
+    """One token from logits [V]: greedy, or temperature with nucleus sampling (Holtzman et al. 2020)."""
+    if sampling.temperature <= 0:
+        return int(logits.argmax())
+    chances = (logits.double() / sampling.temperature).softmax(dim=-1)
+    ordered, tokens = chances.sort(descending=True)
+    kept = ordered.cumsum(dim=-1) - ordered < sampling.top_p
+    picked = torch.multinomial(ordered * kept, 1, generator=generator)
+    return int(tokens[picked])

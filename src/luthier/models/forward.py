@@ -1,0 +1,81 @@
+"""Hidden states of many rows of unequal length, packed or padded: the two give the same numbers."""
+
+# T tokens of all rows, E embedding, B rows, L longest row
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from luthier.models.attention import PACKED, packed, packed_layout
+from luthier.models.load import backbone
+
+TokenRows = Sequence[Sequence[int]]
+Forward = Callable[[Any, TokenRows], Tensor]
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 6e-2}
+"""Largest difference between packed and padded states, relative to their largest value."""
+
+
+def packed_states(model: Any, rows: TokenRows) -> Tensor:
+    """Last hidden states of a causal model over all rows in one stream without padding: [T, E]."""
+    model.config._attn_implementation = PACKED
+    ids = torch.tensor([token for row in rows for token in row])
+    positions = torch.cat([torch.arange(len(row)) for row in rows])
+    with packed(packed_layout([len(row) for row in rows])):
+        output = backbone(model)(input_ids=ids[None], position_ids=positions[None], use_cache=False)
+    states: Tensor = output.last_hidden_state[0]
+    return states
+
+
+def padded_states(model: Any, rows: TokenRows) -> Tensor:
+    """The same states from a right-padded batch: any causal architecture can do this. [T, E] in row order."""
+    model.config._attn_implementation = "sdpa"
+    ids, mask = pad_rows(rows, pad_id=0)
+    output = backbone(model)(input_ids=ids, attention_mask=mask, use_cache=False)
+    states: Tensor = output.last_hidden_state[mask.bool()]
+    return states
+
+
+def pad_rows(rows: TokenRows, *, pad_id: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask, both [B, L], padded on the right."""
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros(len(rows), longest, dtype=torch.long)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = torch.tensor(row)
+        mask[place, : len(row)] = 1
+    return ids, mask
+
+
+def choose_forward(model: Any, rows: TokenRows) -> tuple[Forward, str]:
+    """Take the packed path if it gives this model the same states as the padded one (receipt R7), else the padded.
+
+    `rows` is a small sample. Returns the path and the reason for it.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            alone = torch.cat([padded_states(model, [row]) for row in rows]).float()
+            together = packed_states(model, rows).float()
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
+        return padded_states, f"padded: this architecture cannot take packed rows ({type(error).__name__}: {error})"
+    finally:
+        model.train(was_training)
+    worst = float((alone - together).abs().max() / alone.abs().max())
+    if worst > TOLERANCE[next(model.parameters()).dtype]:
+        return padded_states, f"padded: packed rows would differ by {worst:.1e} (R7)"
+    return packed_states, f"packed: equal to each row alone within {worst:.1e} (R7)"
+
+
+def batches_by_length(rows: TokenRows, *, tokens: int) -> list[list[int]]:
+    """Indices of rows in batches of at most `tokens` padded tokens, like lengths together, in a fixed order."""
+    order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
+    batches: list[list[int]] = []
+    for index in order:
+        if batches and (len(batches[-1]) + 1) * len(rows[index]) <= tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches

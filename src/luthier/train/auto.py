@@ -1,0 +1,82 @@
+"""What `auto` becomes, and why."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from luthier.config import Resolved
+from luthier.objectives import Objective
+from luthier.train.config import TrainConfig
+
+STEPS = {"causal": 150, "sequence": 600}
+"""Optimizer steps that a small domain needs: a new classification head starts from nothing and needs more."""
+MAX_EPOCHS = {"causal": 10, "sequence": 20}
+BATCH_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Every hyper-parameter of a run, with its reason."""
+
+    epochs: Resolved[float]
+    learning_rate: Resolved[float]
+    batch_tokens: Resolved[int]
+    micro_batch_tokens: Resolved[int]
+    rank: Resolved[int]
+    alpha: Resolved[float]
+    dropout: Resolved[float]
+
+    def as_rows(self) -> dict[str, dict[str, Any]]:
+        """Name -> value and reason, for the manifest."""
+        return {
+            name: {"value": getattr(self, name).value, "reason": getattr(self, name).reason}
+            for name in self.__dataclass_fields__
+        }
+
+
+def resolve(config: TrainConfig, lengths: Sequence[int], *, objective: Objective, hidden: int) -> Choices:
+    """Settle every `auto` from the data's size and the base's width."""
+    tokens = sum(lengths)
+    batch = _chosen(config.batch_tokens)
+    if batch is None:
+        grown = 2 ** max(0, round(math.log2(max(1.0, tokens / STEPS[objective.head] / BATCH_TOKENS))) - 1)
+        batch = Resolved(min(8192, BATCH_TOKENS * grown), f"{tokens:,} tokens: small steps while data is scarce")
+    per_epoch = max(1, math.ceil(tokens / batch.value))
+    epochs = _chosen(config.epochs)
+    if epochs is None:
+        wanted, most = STEPS[objective.head], MAX_EPOCHS[objective.head]
+        count = min(most, max(1, round(wanted / per_epoch)))
+        epochs = Resolved(float(count), f"{per_epoch} steps an epoch, about {wanted} wanted, at most {most} epochs")
+    steps = max(1, round(per_epoch * epochs.value))
+    rank = _chosen(config.adapter.rank) or Resolved(16, "enough for a domain; more did not help on small data")
+    alpha = _chosen(config.adapter.alpha) or Resolved(2.0 * rank.value, "2 x rank")
+    dropout = _chosen(config.adapter.dropout)
+    if dropout is None:
+        dropout = Resolved(0.0, "early stopping and the adapter's scale guard against overfitting at no cost in time")
+    micro = _chosen(config.micro_batch_tokens) or Resolved(2048, "about 1 GB of activations at this size of model")
+    return Choices(
+        epochs=epochs,
+        learning_rate=_learning_rate(config, steps, hidden),
+        batch_tokens=batch,
+        micro_batch_tokens=micro,
+        rank=rank,
+        alpha=alpha,
+        dropout=dropout,
+    )
+
+
+def _learning_rate(config: TrainConfig, steps: int, hidden: int) -> Resolved[float]:
+    """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and less for wider models
+    (Schulman et al. 2025, "LoRA Without Regret").
+    """
+    fixed = _chosen(config.learning_rate)
+    if fixed is not None:
+        return fixed
+    factor = 15 if steps < 100 else 10
+    rate = float(f"{5e-5 * factor * (2000 / hidden) ** 0.78:.2g}")
+    return Resolved(rate, f"{factor} x the full fine-tuning rate for width {hidden}, {steps} steps")
+
+
+def _chosen(value: Any) -> Resolved[Any] | None:
+    return None if value == "auto" else Resolved(value, "set in the project file")

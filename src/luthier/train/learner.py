@@ -1,0 +1,140 @@
+"""One optimizer step: accumulate over micro-batches, stay close to the base, clip, update."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from luthier.models.adapters import adapter_state, load_adapter_state
+from luthier.records import Worded
+from luthier.train.batches import StepPlan, micro_batches
+from luthier.train.replay import Replay
+from luthier.train.schedule import rate_factor
+from luthier.train.stopping import History
+
+
+class Loss(Protocol):
+    """One objective's loss (`losses/<objective>.py`)."""
+
+    def units(self, rows: Sequence[Worded]) -> int:
+        """Size of the denominator of these rows."""
+
+    def sum(self, model: Any, rows: Sequence[Worded]) -> Tensor:
+        """Differentiable sum of nats."""
+
+    def score(self, model: Any, rows: Sequence[Worded]) -> list[float]:
+        """Nats of each row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What one step did."""
+
+    loss: float
+    """Nats per unit before the update (chat: per trained token; classify: per text)."""
+    tokens: int
+    """Real tokens computed, replay left out."""
+    drift: float | None
+    """KL(base || tuned) in nats per token on this step's replay rows."""
+    rate: float
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast to learn."""
+
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    clip: float
+    micro_batch_tokens: int
+
+
+class Learner:
+    """The model, its trainable weights and their optimizer (AdamW, Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+
+    def __init__(
+        self,
+        model: Any,
+        rows: Sequence[Worded],
+        *,
+        loss: Loss,
+        pace: Pace,
+        heads: tuple[str, ...],
+    ) -> None:
+        self.model = model.train()
+        self.rows = rows
+        self.lengths = [len(row.ids) for row in rows]
+        self.loss = loss
+        self.pace = pace
+        self.heads = heads
+        self.replay: Replay | None = None
+        self.names = [name for name, value in model.named_parameters() if value.requires_grad]
+        self.weights = [value for value in model.parameters() if value.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.weights, lr=pace.learning_rate, weight_decay=pace.weight_decay)
+
+    def learn(self, plan: StepPlan, *, of: int, history: History) -> Learned:
+        """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""
+        rate = self.pace.learning_rate * history.rate_scale * rate_factor(plan.index, steps=of, warmup=self.pace.warmup)
+        units = self.loss.units([self.rows[row] for row in plan.rows])
+        total = 0.0
+        for piece in micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens):
+            nats = self.loss.sum(self.model, [self.rows[row] for row in piece])
+            (nats / units).backward()
+            total += float(nats.detach())
+        tokens = sum(self.lengths[row] for row in plan.rows)
+        drift = self.replay.learn(self.model, step=plan.index, tokens=tokens) if self.replay else None
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.pace.clip)
+        finite = bool(torch.isfinite(norm)) and total == total
+        if finite:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        history.skipped += not finite
+        history.skipped_in_a_row = 0 if finite else history.skipped_in_a_row + 1
+        return Learned(loss=total / units if finite else 0.0, tokens=tokens, drift=drift, rate=rate, skipped=not finite)
+
+    def score(self, rows: Sequence[Worded]) -> list[float]:
+        """Nats of each row under the present weights."""
+        self.model.eval()
+        found = [0.0] * len(rows)
+        lengths = [len(row.ids) for row in rows]
+        with torch.no_grad():
+            for piece in micro_batches(range(len(rows)), lengths, tokens=self.pace.micro_batch_tokens):
+                values = self.loss.score(self.model, [rows[index] for index in piece])
+                for index, value in zip(piece, values, strict=True):
+                    found[index] = value
+        self.model.train()
+        return found
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and optimizer as named tensors: all that the next step depends on, besides the history."""
+        tensors = dict(adapter_state(self.model, heads=self.heads))
+        for name, weight in zip(self.names, self.weights, strict=True):
+            for key, value in self.optimizer.state.get(weight, {}).items():
+                tensors[f"optimizer.{key}.{name}"] = value.detach().clone().contiguous()
+        tensors["random"] = torch.get_rng_state()
+        return tensors
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Continue from what `state` returned, bit for bit."""
+        self.restore_weights(tensors)
+        torch.set_rng_state(tensors["random"])
+        self.optimizer.state.clear()
+        for name, weight in zip(self.names, self.weights, strict=True):
+            held = {
+                key: tensors[f"optimizer.{key}.{name}"].clone()
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"optimizer.{key}.{name}" in tensors
+            }
+            if held:
+                self.optimizer.state[weight] = held
+
+    def restore_weights(self, tensors: dict[str, Tensor]) -> None:
+        """Take only the weights of a saved state."""
+        weights = {name: value for name, value in tensors.items() if not name.startswith(("optimizer.", "random"))}
+        load_adapter_state(self.model, weights, heads=self.heads)

@@ -1,0 +1,45 @@
+"""How much of the adapter ships: the most that keeps the base's general ability."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from luthier.models.adapters import AdapterShape, rescale
+from luthier.records import Worded
+from luthier.train.learner import Learner
+
+FACTORS = (1.0, 0.75, 0.5, 0.25)
+MARGIN = math.log(1.01)
+"""Loss on general text that still counts as retained: 1 % more bits per byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The chosen factor, why, and what each tried factor did."""
+
+    factor: float
+    reason: str
+    tried: tuple[dict[str, float], ...]
+
+
+def choose_scale(learner: Learner, general: Sequence[Worded], before: Sequence[float], *, shape: AdapterShape) -> Scale:
+    """Take the largest factor whose loss on general validation text stays within the margin at one-sided 95 %.
+
+    `before` holds the base's nats per row. If no factor does, the adapter ships whole and the exam tells.
+    """
+    tried = []
+    for factor in FACTORS:
+        rescale(learner.model, factor=factor, shape=shape)
+        ratios = -np.log(np.array(learner.score(general)) / np.array(before))
+        error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios))
+        low = float(ratios.mean()) - float(student.ppf(0.95, len(ratios) - 1)) * error
+        tried.append({"factor": factor, "mean_log_ratio": float(ratios.mean()), "low": low})
+        if low > -MARGIN:
+            return Scale(
+                factor, f"the largest that keeps general text within 1 % (lower bound {low:+.4f})", tuple(tried)
+            )
+    rescale(learner.model, factor=1.0, shape=shape)
+    return Scale(1.0, "no smaller factor kept general text within 1 % either", tuple(tried))

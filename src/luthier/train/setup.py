@@ -1,0 +1,113 @@
+"""What a training run needs before its first step: model, loss, settled settings, replay."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import torch
+
+from luthier.artifacts.folders import DatasetDir
+from luthier.artifacts.rows import read_worded
+from luthier.artifacts.storage import write_atomic
+from luthier.models.adapters import AdapterShape, inject
+from luthier.models.bases import Base
+from luthier.models.chat import Wording
+from luthier.models.forward import choose_forward
+from luthier.models.load import Loaded, load_model
+from luthier.models.machine import faster_dtype
+from luthier.objectives import objective
+from luthier.records import Listener
+from luthier.train.auto import Choices, resolve
+from luthier.train.config import TrainConfig
+from luthier.train.learner import Learner, Loss, Pace
+from luthier.train.losses.chat import ChatLoss
+from luthier.train.losses.classify import ClassifyLoss
+from luthier.train.replay import Replay, replay_rows
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+SAMPLE = 4
+"""Rows on which the packed path is checked against the padded one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked."""
+
+    dataset: DatasetDir
+    base: Base
+    config: TrainConfig
+    wording: Wording
+    scratch: Path
+    listener: Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A run that is ready to start."""
+
+    config: TrainConfig
+    learner: Learner
+    loaded: Loaded
+    shape: AdapterShape
+    choices: Choices
+    reasons: dict[str, str]
+    """Decisions about this machine and this architecture, in words."""
+    listener: Listener
+
+
+def set_up(job: Job) -> Setup:
+    """Load the base, put the adapter in, settle every `auto` and sample the replay rows."""
+    facts = job.dataset.manifest.facts
+    asked = objective(str(facts["objective"]))
+    rows = read_worded(job.dataset.file("train.parquet"))
+    dtype, why = _dtype(job, sequence=asked.head == "sequence")
+    labels = tuple(facts.get("labels") or ())
+    loaded = load_model(job.base, asked, dtype=dtype, labels=labels, seed=job.config.seed)
+    choices = resolve(job.config, [len(row.ids) for row in rows], objective=asked, hidden=_width(loaded))
+    shape = AdapterShape(choices.rank.value, choices.alpha.value, choices.dropout.value)
+    inject(loaded.model, shape, skip=loaded.skip, seed=job.config.seed)
+    for head in loaded.heads:
+        loaded.model.get_submodule(head).requires_grad_(True)
+    reasons = {"dtype": why}
+    loss: Loss = ClassifyLoss(job.wording.pad_id)
+    replay = None
+    if asked.head == "causal":
+        forward, reasons["forward"] = choose_forward(loaded.model, [row.ids for row in rows[:SAMPLE]])
+        loss = ChatLoss(forward)
+        replay = _replay(job, loaded) if job.config.replay > 0 else None
+    pace = Pace(
+        learning_rate=choices.learning_rate.value,
+        warmup=job.config.warmup,
+        weight_decay=job.config.weight_decay,
+        clip=job.config.clip,
+        micro_batch_tokens=choices.micro_batch_tokens.value,
+    )
+    torch.manual_seed(job.config.seed)
+    learner = Learner(loaded.model, rows, loss=loss, pace=pace, heads=loaded.heads)
+    learner.replay = replay
+    return Setup(job.config, learner, loaded, shape, choices, reasons, job.listener)
+
+
+def _replay(job: Job, loaded: Loaded) -> Replay:
+    cache = job.scratch / "replay.json"
+    rows = replay_rows(loaded.model, job.wording, cache=cache, seed=job.config.seed, listener=job.listener)
+    forward, _ = choose_forward(loaded.model, rows[:SAMPLE])
+    return Replay(rows, forward=forward, share=job.config.replay)
+
+
+def _dtype(job: Job, *, sequence: bool) -> tuple[torch.dtype, str]:
+    """The compute type; measured once per run, because a resumed run must multiply as it began."""
+    if job.config.dtype != "auto":
+        return DTYPES[job.config.dtype], "set in the project file"
+    if sequence:
+        return torch.float32, "a new head starts from nothing and the model is small"
+    path = job.scratch / "dtype.json"
+    if not path.is_file():
+        dtype, why = faster_dtype()
+        write_atomic(path, orjson.dumps({"dtype": str(dtype).removeprefix("torch."), "why": why}))
+    kept = orjson.loads(path.read_bytes())
+    return DTYPES[kept["dtype"]], kept["why"]
+
+
+def _width(loaded: Loaded) -> int:
+    return int(loaded.model.config.hidden_size)

@@ -1,0 +1,131 @@
+"""The train stage: a dataset and a base become a tuned model."""
+
+import time
+from pathlib import Path
+
+import orjson
+
+from luthier.artifacts.folders import DatasetDir, Draft, ModelDir, building, find
+from luthier.artifacts.rows import read_worded
+from luthier.artifacts.storage import explain_disk
+from luthier.errors import UserError
+from luthier.models.adapters import AdapterShape, save_adapter, switch
+from luthier.models.bases import Base
+from luthier.models.chat import Wording, load_wording, save_wording
+from luthier.models.machine import keep_freed_memory, use_all_cores
+from luthier.records import Listener, Worded, nobody_listens
+from luthier.train.batches import plan_steps
+from luthier.train.checkpoint import CheckpointStore
+from luthier.train.config import TrainConfig, train_key
+from luthier.train.scale import Scale, choose_scale
+from luthier.train.session import Session
+from luthier.train.setup import Job, Setup, set_up
+
+VALIDATION_ROWS = 160
+"""Rows scored at each validation; more would cost more than they tell."""
+
+
+def train(
+    dataset: DatasetDir, *, base: Base, config: TrainConfig, out: Path, listener: Listener = nobody_listens
+) -> ModelDir:
+    """Train the base further on a dataset; continues from the last checkpoint if there is one.
+
+    Checkpoints live in `out.parent/training`. Raises StoppedError after SIGINT or SIGTERM (a checkpoint is written
+    first), ConflictError if another process took the run over, LuthierError if training diverges or the disk is full.
+    """
+    key = train_key(config, dataset_digest=dataset.digest, base_digest=base.digest)
+    found = find(out, ModelDir, key=key)
+    if isinstance(found, ModelDir):
+        return found
+    dataset.check()
+    wording = load_wording(base.folder)
+    if dataset.manifest.facts["template_hash"] != wording.template_hash:
+        raise UserError(f"{dataset.path}: was worded with another tokenizer or template (R9). Run prepare again.")
+    threads = use_all_cores()
+    keep_freed_memory()
+    scratch = out.parent / "training" / key[:12]
+    with explain_disk(out):
+        scratch.mkdir(parents=True, exist_ok=True)
+    setup = set_up(Job(dataset, base, config, wording, scratch, listener))
+    general = _general(setup, dataset)
+    session = _session(setup, dataset, key=key, scratch=scratch, run=out.parent)
+    session.run()
+    scale = _scale(setup, general)
+    inputs = {"dataset": dataset.digest, "base": base.digest}
+    with building(out, ModelDir, key=key, settings=config.model_dump(), inputs=inputs) as draft:
+        _write(draft, session, wording, base=base, scale=scale)
+        draft.facts.update(objective=dataset.manifest.facts["objective"], labels=dataset.manifest.facts.get("labels"))
+        draft.facts.update(base=base.name, base_digest=base.digest, template_hash=wording.template_hash)
+        draft.facts["threads"] = threads
+    return ModelDir.open(out)
+
+
+def _session(setup: Setup, dataset: DatasetDir, *, key: str, scratch: Path, run: Path) -> Session:
+    choices = setup.choices
+    steps = plan_steps(
+        setup.learner.lengths,
+        epochs=choices.epochs.value,
+        batch_tokens=choices.batch_tokens.value,
+        seed=setup.config.seed,
+    )
+    store = CheckpointStore(
+        scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, run=run, listener=setup.listener
+    )
+    validation = read_worded(dataset.file("validation.parquet"))
+    # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
+    validation = sorted(validation, key=lambda row: row.id)[:VALIDATION_ROWS]
+    return Session(setup=setup, store=store, steps=steps, validation=validation)
+
+
+def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:
+    """General validation rows with the base's nats; none where retention is not asked for."""
+    if setup.learner.replay is None or "general.parquet" not in dataset.manifest.files:
+        return []
+    rows = read_worded(dataset.file("general.parquet"))
+    switch(setup.loaded.model, active=False)
+    nats = setup.learner.score(rows)
+    switch(setup.loaded.model, active=True)
+    return list(zip(rows, nats, strict=True))
+
+
+def _scale(setup: Setup, general: list[tuple[Worded, float]]) -> Scale:
+    if setup.config.scale != "auto":
+        return Scale(setup.config.scale, "set in the project file", ())
+    if not general:
+        return Scale(1.0, "nothing general to keep for this objective", ())
+    rows, before = [row for row, _ in general], [nats for _, nats in general]
+    return choose_scale(setup.learner, rows, before, shape=setup.shape)
+
+
+def _write(draft: Draft, session: Session, wording: Wording, *, base: Base, scale: Scale) -> None:
+    setup, history = session.setup, session.history
+    shipped = AdapterShape(setup.shape.rank, setup.shape.alpha * scale.factor, setup.shape.dropout)
+    save_adapter(
+        draft.path,
+        setup.loaded.model,
+        shape=shipped,
+        base_name=base.hub_name,
+        heads=setup.loaded.heads,
+        task=setup.loaded.task,
+    )
+    save_wording(draft.path, wording, base=base.folder)
+    lines = [orjson.dumps(point) for point in history.curve]
+    (draft.path / "curve.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    speed = session.tokens / max(1e-9, time.monotonic() - session.started_at)
+    (draft.path / "notes").mkdir()
+    (draft.path / "notes" / "speed.json").write_bytes(orjson.dumps({"tokens_per_second": speed}))
+    draft.counts.update(
+        rows=len(setup.learner.rows),
+        validation_rows=len(session.validation),
+        steps=history.step,
+        planned_steps=len(session.steps),
+        skipped_steps=history.skipped,
+        best_step=history.best_step,
+    )
+    draft.facts.update(
+        choices=setup.choices.as_rows(),
+        reasons=setup.reasons,
+        scale={"factor": scale.factor, "reason": scale.reason, "tried": list(scale.tried)},
+        story=history.in_words(),
+        best_validation_loss=history.best_loss,
+    )
