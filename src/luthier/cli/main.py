@@ -85,3 +85,7 @@ def _words(error: Exception, *, verbose: bool) -> str:
 
 def _say(line: str) -> None:
     print(f"luthier: {line}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    run()

@@ -57,7 +57,7 @@ def key_of(name: StageName, project: Project, *, base: Base, shelf: Shelf) -> st
         case "prepare":
             return prepare_key(shelf.take(CorpusDir), base=base, objective=project.objective, config=config.prepare)
         case "train":
-            return train_key(shelf.take(DatasetDir), base=base, config=config.train)
+            return train_key(config.train, dataset_digest=shelf.take(DatasetDir).digest, base_digest=base.digest)
         case "evaluate":
             dataset, tuned = shelf.take(DatasetDir), shelf.take(ModelDir)
             return evaluate_key(shelf.take(ExamDir), dataset=dataset, base=base, tuned=tuned, config=config.evaluate)

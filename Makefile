@@ -1,0 +1,46 @@
+# Needs only python3 >= 3.11 and a package registry. `make setup` installs into .venv; everything else uses it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench proof
+
+help: ## Say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## Install Luthier and its tools into .venv
+
+# Installed again only when what is to be installed changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Luthier needs Python 3.11 or newer. Try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## The main job: a folder of files becomes a model with evidence
+	$(BIN)/luthier run examples/medical-coding/luthier.yaml
+
+check: setup ## Style, types, arrows between rooms, house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_house_rules.py
+
+test: check ## Everything that must hold
+	$(BIN)/pytest
+
+bench: setup ## Measure every number that is claimed; rows go to bench/results
+	@for file in bench/*/*.py; do \
+		case $$file in */_*) continue;; esac; \
+		echo "== $$file"; \
+		$(BIN)/python -m $$(echo $${file%.py} | tr / .) || exit 1; \
+	done
+
+proof: setup ## Both examples from files to verdict, and every number of their evidence recomputed
+	$(BIN)/luthier run examples/medical-coding/luthier.yaml --require-ship
+	$(BIN)/luthier run examples/medical-coding/classify.yaml
+	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding
+	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding-classify
