@@ -67,7 +67,7 @@ def _label(example: Chat, one_system: bool) -> Label | str:
     turns = [turn for turn in example.messages if turn.role != "system"]
     if [turn.role for turn in turns] != ["user", "assistant"]:
         return SEVERAL_TURNS
-    if not one_system:
+    if not one_system and _system(example):
         return SEVERAL_SYSTEMS
     if turns[1].weight == 0:
         return NOT_LEARNT

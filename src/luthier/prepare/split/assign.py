@@ -17,9 +17,11 @@ EXAM_ITEMS = 40
 VALIDATION_GROUPS = 8
 LARGEST_SHARE = 0.2
 """A group with more than this share of all examples trains whole."""
-EXAM_CEILING = 0.4
+EXAM_CEILING = 0.5
 VALIDATION_CEILING = 0.3
-"""Chances up to which a small folder is drawn on, and the largest shares of its groups."""
+"""Chances up to which a small folder is drawn on."""
+MOST_EXAMINED = 0.4
+"""Largest share of the groups that goes to the exam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Assignment:
 def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     """Send every group to one part.
 
-    The exam takes the groups whose chance is below its share, then the next ones (chance below 0.4) until it has 20
+    The exam takes the groups whose chance is below its share, then the next ones (chance below 0.5) until it has 20
     groups and 40 questions. From 50 groups on, further ones therefore pull none of these into the exam: they can only
     release one.
     """
@@ -43,7 +45,7 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     pool = sorted(small or groups, key=lambda group: (chance[group.name], group.name))
     if len(pool) == len(groups):
         pool.pop()  # somebody has to be learnt from: the last in line always trains
-    exam = _take_exam(pool, chance, config)[: max(1, int(EXAM_CEILING * len(groups)))]
+    exam = _take_exam(pool, chance, config)[: max(1, int(MOST_EXAMINED * len(groups)))]
     rest = pool[len(exam) :]
     validation = _take_validation(rest, config)[: max(1, int(VALIDATION_CEILING * len(groups)))]
     parts: dict[str, Part] = {group.name: "train" for group in groups}

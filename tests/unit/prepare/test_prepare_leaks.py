@@ -1,0 +1,144 @@
+"""Leaks are found before sealing, and planted ones after it."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prepare_corpora import chat, coded
+
+from luthier.artifacts.folders import DatasetDir, ExamDir
+from luthier.artifacts.manifest import MANIFEST, list_files, write_manifest
+from luthier.artifacts.rows import read_items, read_worded, write_items, write_worded
+from luthier.artifacts.tables import read_table
+from luthier.errors import UserError
+from luthier.models.chat import load_wording
+from luthier.prepare.leaks import Asked, Leak, Trained, check_leaks, find_leaks
+from luthier.prepare.prepared import Prepared
+from luthier.prepare.split.seal import root_of
+from luthier.records import Message
+
+LONG = "displaced fracture of the lower end of the left femur after a fall"
+
+
+def reseal(artifact: DatasetDir | ExamDir) -> DatasetDir | ExamDir:
+    """Make the manifest fit the files again, as somebody who hides a change would."""
+    manifest = dataclasses.replace(artifact.manifest, files=list_files(artifact.path))
+    write_manifest(artifact.path, manifest)
+    return type(artifact).open(artifact.path)
+
+
+@pytest.fixture(params=["chat", "classify"])
+def prepared(request: pytest.FixtureRequest, preparing: Callable[..., Prepared]) -> Prepared:
+    return preparing(coded(60), objective_name=request.param)
+
+
+def test_kinds_of_leaks() -> None:
+    asked = [Asked("i1", "G1", LONG), Asked("i2", "G2", "short question")]
+    rows = [
+        Trained("a:1", "T1", "short question", "x"),
+        Trained("a:2", "T2", f"patient with {LONG} last week", "x"),
+        Trained("a:3", "T3", "what is it", f"it is a {LONG}"),
+        Trained("a:4", "T4", f"non{LONG}", "a short question in an answer"),
+        Trained("a:5", "G1", "something else", "x"),
+    ]
+    assert find_leaks(rows, asked) == [
+        Leak("i2", "equal", "a:1"),
+        Leak("i1", "contained", "a:2"),
+        Leak("i1", "contained", "a:3"),
+        Leak("i1", "group", "a:5"),
+    ]
+
+
+def test_a_question_quoted_in_training_leaves_the_exam(preparing: Callable[..., Prepared]) -> None:
+    first = preparing(coded(60), objective_name="chat", run="first")
+    asked = read_items(first.exam.file("items.parquet"))
+    long = [chat(f"{LONG} {index}", "X", line=9000 + index, code=f"K{index:03}.9") for index in range(60)]
+    quote = [chat(f"Somebody wrote: {LONG} {index}, twice", "Y", line=9500 + index, code="Q000") for index in range(60)]
+    second = preparing([*coded(60), *long, *quote], objective_name="chat", run="second")
+    exam_groups = {item.document for item in read_items(second.exam.file("items.parquet"))}
+    assert exam_groups <= {item.document for item in asked} | {"Q000"}
+    leaks = json.loads(second.exam.file("leaks.json").read_bytes())
+    gone = second.dataset.manifest.counts["dropped"]["leak: training rows give the exam question away"]
+    assert leaks["removed_before_sealing"] == {"contained": gone, "equal": 0, "group": 0}
+    assert gone > 0
+    assert not any(LONG in item.messages[0].content for item in read_items(second.exam.file("items.parquet")))
+    check_leaks(second.dataset, second.exam)
+
+
+def test_an_honest_dataset_passes(prepared: Prepared) -> None:
+    check_leaks(prepared.dataset, prepared.exam)
+
+
+def plant(prepared: Prepared, base_folder: Path, *, group: str) -> DatasetDir:
+    """Copy an exam item into train.parquet under another group, worded as training rows are."""
+    wording = load_wording(base_folder)
+    item = read_items(prepared.exam.file("items.parquet"))[0]
+    rows = read_worded(prepared.dataset.file("train.parquet"))
+    if rows[0].label is None:
+        worded = wording.chat_ids([*item.messages, Message("assistant", item.golds[0])])
+        changes = {"ids": worded.ids, "trained": worded.trained}
+    else:
+        ids = wording.text_ids(item.messages[0].content)
+        changes = {"ids": ids, "trained": (False,) * len(ids)}
+    planted = dataclasses.replace(rows[0], id="planted", group=group, **changes)
+    write_worded(prepared.dataset.path / "train.parquet", [*rows, planted])
+    return reseal(prepared.dataset)
+
+
+def test_a_planted_row_stops(prepared: Prepared, tiny_tokenizer_folder: Path) -> None:
+    dataset = plant(prepared, tiny_tokenizer_folder, group="harmless")
+    with pytest.raises(UserError, match=r"train\.parquet: row planted .* asks exam item [0-9a-f]{16}"):
+        check_leaks(dataset, prepared.exam)
+
+
+def test_a_planted_group_stops(prepared: Prepared) -> None:
+    group = read_items(prepared.exam.file("items.parquet"))[0].document
+    rows = read_worded(prepared.dataset.file("validation.parquet"))
+    rows[0] = dataclasses.replace(rows[0], group=group)
+    write_worded(prepared.dataset.path / "validation.parquet", rows)
+    with pytest.raises(UserError, match=rf"validation\.parquet: row {rows[0].id} .* is of group '{group}'"):
+        check_leaks(reseal(prepared.dataset), prepared.exam)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"golds": ("Class 9",)},
+        {"document": "other"},
+        {"messages": (Message("user", "easier"),)},
+        {"task": "other"},
+        {"at": "elsewhere:1"},
+        {"id": "0" * 16},
+    ],
+)
+def test_any_edit_of_an_item_breaks_the_seal(preparing: Callable[..., Prepared], change: dict) -> None:
+    prepared = preparing(coded(60))
+    items = read_items(prepared.exam.file("items.parquet"))
+    items[3] = dataclasses.replace(items[3], **change)
+    write_items(prepared.exam.path / "items.parquet", items)
+    with pytest.raises(UserError, match="changed after they were sealed"):
+        check_leaks(prepared.dataset, reseal(prepared.exam))
+    assert root_of(items) != prepared.dataset.manifest.facts["exam_root"]
+    assert root_of(items[:-1]) != root_of(items)
+
+
+def test_another_exam_beside_the_dataset_stops(preparing: Callable[..., Prepared]) -> None:
+    one, two = preparing(coded(60), run="one"), preparing(coded(60), run="two", items_per_group=2)
+    with pytest.raises(UserError, match="made beside another exam"):
+        check_leaks(one.dataset, two.exam)
+
+
+def test_changed_bytes_stop(prepared: Prepared) -> None:
+    rows = read_worded(prepared.dataset.file("train.parquet"))
+    write_worded(prepared.dataset.path / "train.parquet", rows[1:])
+    with pytest.raises(UserError, match=r"train\.parquet: changed since it was written"):
+        check_leaks(prepared.dataset, prepared.exam)
+
+
+def test_different_texts_with_equal_ids_do_not_stand_on_both_sides(preparing: Callable[..., Prepared]) -> None:
+    prepared = preparing(coded(60), objective_name="chat")
+    splits = read_table(prepared.dataset.file("splits.parquet"))
+    assert len({row["id"] for row in splits}) == len(splits)
+    assert (prepared.exam.path / MANIFEST).is_file()
