@@ -74,26 +74,36 @@ def narrow(sample: Sample, keep_N: Sequence[bool]) -> Sample:
 
 
 def compare_scores(tuned: Sequence[float], base: Sequence[float], *, sample: Sample, alpha: float, seed: int) -> Figure:
-    """Figure of the mean gain: CR2 and Satterthwaite, widened by Tango where few documents differ, swap test always.
+    """Figure of the mean gain with bounds (`bound_gain`) and its one-sided p: swap test, or McNemar's exact test
+    where every item is its own document and scores are right or wrong.
+    """
+    figure = bound_gain(tuned, base, sample=sample, alpha=alpha)
+    difference_N = _pick(tuned, sample) - _pick(base, sample)
+    if figure["interval"] == "Tango":
+        won, lost = int((difference_N > 0).sum()), int((difference_N < 0).sum())
+        return {**figure, "p": mcnemar(won, lost), "test": "McNemar, exact"}
+    test = swap_test(_sums(difference_N, sample).shares, alpha=alpha, seed=seed)
+    return {**figure, "p": test.p, "test": _named(test)}
 
-    Where every item is its own document and scores are right or wrong: McNemar's exact test and Tango's interval.
+
+def bound_gain(tuned: Sequence[float], base: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
+    """Figure of the mean gain without a test: CR2 and Satterthwaite, widened by Tango where few documents differ.
+
+    Where every item is its own document and scores are right or wrong: Tango's interval.
     """
     tuned_N, base_N = _pick(tuned, sample), _pick(base, sample)
     difference_N = tuned_N - base_N
     sums = _sums(difference_N, sample)
-    gain = clustered_gain(sums, alpha=alpha)
+    gain, method = clustered_gain(sums, alpha=alpha), "CR2, Satterthwaite"
     differing = int((sums.shares != 0).sum())
-    shown = {"n": len(difference_N), "documents": sample.documents, "differing_documents": differing}
     if sample.documents == len(difference_N) and len(sample.weights) == 1 and _is_binary(tuned_N, base_N):
         won, lost = int((difference_N > 0).sum()), int((difference_N < 0).sum())
         interval = tango(won, lost, n=len(difference_N), alpha=alpha)
-        gain = replace(gain, low=interval.low, high=interval.high)
-        return {**_figure(gain), **shown, "p": mcnemar(won, lost), "test": "McNemar, exact", "interval": "Tango"}
-    method = "CR2, Satterthwaite"
-    if differing < FEW:
+        gain, method = replace(gain, low=interval.low, high=interval.high), "Tango"
+    elif differing < FEW:
         gain, method = _widened(gain, difference_N, sample, alpha=alpha), "wider of CR2 and Tango"
-    test = swap_test(sums.shares, alpha=alpha, seed=seed)
-    return {**_figure(gain), **shown, "p": test.p, "test": _named(test), "interval": method}
+    shown = {"n": len(difference_N), "documents": sample.documents, "differing_documents": differing}
+    return {**_figure(gain), **shown, "interval": method}
 
 
 def score_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:

@@ -4,7 +4,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate.compare import Figure, Sample, compare_labels, compare_scores, narrow, sample_of, score_of
+from luthier.evaluate.compare import (
+    Figure,
+    Sample,
+    bound_gain,
+    compare_labels,
+    compare_scores,
+    narrow,
+    sample_of,
+    score_of,
+)
 from luthier.evaluate.forget import retention, retention_state
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
@@ -99,7 +108,7 @@ def _slices(record: Mapping[str, Any], sample: Sample) -> list[Figure]:
         row = {"slice": name, **means, "n": len(part.chosen), "documents": part.documents, "low": None, "high": None}
         if part.documents >= FEWEST_DOCUMENTS:
             arms = record["scores"]["tuned"][metric], record["scores"]["base"][metric]
-            gain = compare_scores(*arms, sample=part, alpha=record["look"]["alpha"], seed=record["plan"]["seed"])
+            gain = bound_gain(*arms, sample=part, alpha=record["look"]["alpha"])
             row |= {"low": gain["low"], "high": gain["high"]}
         rows.append(row)
     return rows

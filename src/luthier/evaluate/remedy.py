@@ -52,4 +52,4 @@ def _remedy(record: Mapping[str, Any], needed: int | None, states: Mapping[str, 
         )
     if states["retained"] == "INCONCLUSIVE":
         return "Lower train.scale or the learning rate; or accept a wider evaluate.retention_margin, in the plan."
-    return "Nothing to mend."
+    return "Ship it; there is nothing to mend."

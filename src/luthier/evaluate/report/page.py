@@ -35,16 +35,15 @@ def render_page(record: Mapping[str, Any], observed: Observed, *, curve: Sequenc
 def _verdict(record: Mapping[str, Any]) -> dict[str, Any]:
     verdict, plan = record["verdict"], record["plan"]
     states = {reason: gate["state"] for gate in record["gates"].values() for reason in gate["reasons"]}
-    reasons = [(_kind(states[reason]), reason) for reason in verdict["reasons"]]
-    against = words.ARMS[plan["against"]]
+    reasons = [(_kind(states[reason]), words.tied(reason)) for reason in verdict["reasons"]]
     return {
         "word": verdict["verdict"],
         "kind": KINDS[verdict["verdict"]],
         "about": f"{record['models']['base']['name']}, {plan['objective']}, look {record['look']['number']}",
-        "lead": words.lead(record),
+        "lead": words.tied(words.lead(record)),
         "reasons": [*reasons, *(("warned", caveat) for caveat in verdict["caveats"])],
         "remedy": verdict["remedy"],
-        "against": against[0].upper() + against[1:],
+        "short": words.SHORT[plan["against"]],
         "alpha": f"{record['look']['alpha']:.2g}",
     }
 

@@ -51,7 +51,7 @@ def scale_around(values: Sequence[float], *, unit: float, suffix: str) -> Scale:
     low, high = min(values), max(values)
     spread = max(high - low, 1e-6)
     step = _round_step(spread / 4)
-    first, last = math.floor((low - spread * 0.04) / step), math.ceil((high + spread * 0.04) / step)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     digits = max(0, -math.floor(math.log10(step / unit) + 1e-9))
     ticks = tuple((place * step, f"{place * step / unit:.{digits}f}{suffix}") for place in range(first, last + 1))
     return Scale(low=first * step, high=last * step, ticks=ticks)
@@ -105,9 +105,9 @@ def curves(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], *, t
         parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(round(y, 2)))
         parts.append(Markup('<text class="tick" x="0" y="{}">{}</text>').format(round(y - 4, 2), text))
     parts.append(
-        Markup('<svg x="44" y="{}" width="92%" height="{}" viewBox="0 0 1000 1000" preserveAspectRatio="none">').format(
-            top, plot
-        )
+        Markup(
+            '<svg x="12%" y="{}" width="86%" height="{}" viewBox="0 0 1000 1000" preserveAspectRatio="none">'
+        ).format(top, plot)
     )
     for _, kind, line in lines:
         parts.append(Markup('<path class="curve {}" d="{}"/>').format(kind, _path(line, last, vertical)))
@@ -116,7 +116,7 @@ def curves(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], *, t
         y = 16 + 24 * row
         parts.append(Markup('<line class="interval {}" x1="6" x2="26" y1="{}" y2="{}"/>').format(kind, y - 4, y - 4))
         parts.append(Markup('<text x="36" y="{}">{}</text>').format(y, f"{label}: {line[-1][1]:.3f} at the end"))
-    parts.append(Markup('<text class="tick" x="44" y="{}">0</text>').format(top + plot + 18))
+    parts.append(Markup('<text class="tick" x="12%" y="{}">0</text>').format(top + plot + 18))
     end = Markup('<text class="tick" x="98%" y="{}" text-anchor="end">{}</text>')
     parts.append(end.format(top + plot + 18, f"{across} {last:,.0f}"))
     return _svg(parts, height=top + plot + 26, title=title)
@@ -156,7 +156,7 @@ def _mark(mark: Mark, scale: Scale, *, y: int, bottom: int) -> Markup:
     x = scale.at(mark.value)
     line = Markup('<line class="mark {3}" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/>').format(x, y + 4, bottom, mark.kind)
     text = Markup('<text class="note" x="{}%" y="{}" text-anchor="{}">{}</text>')
-    return line + text.format(x, y, _anchor(x, wide=35), mark.label)
+    return line + text.format(x, y, "start" if x < 55 else "end", mark.label)
 
 
 def _bar(bar: Bar, scale: Scale, *, y: int) -> Markup:

@@ -49,10 +49,9 @@ def gain(record: Mapping[str, Any]) -> Section | None:
     if "gain" not in figures:
         return None
     metric, level = words.METRICS[plan["primary"]], words.level(record["look"]["alpha"])
-    against = words.ARMS[plan["against"]]
     arms = [
         Bar(name, _shown(figures[arm]), figures[arm]["value"], figures[arm]["low"], figures[arm]["high"], arm)
-        for arm, name in (("base", against[0].upper() + against[1:]), ("tuned", "Tuned"))
+        for arm, name in (("base", words.SHORT[plan["against"]]), ("tuned", "Tuned"))
     ]
     scores = plots.intervals(arms, scale=plots.share_scale(), title=f"{metric} of base and tuned")
     difference, least = figures["gain"], plan["minimum_effect"]
@@ -124,8 +123,8 @@ def retention(record: Mapping[str, Any]) -> Section | None:
 
 
 def training(curve: Sequence[Mapping[str, Any]]) -> Section | None:
-    """Nats per answer byte in training and validation, if the model kept them."""
-    names = (("Training", "base", "train_nats_per_byte"), ("Validation", "tuned", "validation_nats_per_byte"))
+    """Loss by step in training and validation, if the model kept it: nats per answer token, or per labelled text."""
+    names = (("Training", "base", "loss"), ("Validation", "tuned", "validation_loss"))
     lines = []
     for label, kind, key in names:
         points = [(float(row["step"]), float(row[key])) for row in curve if row.get(key) is not None]
@@ -134,7 +133,7 @@ def training(curve: Sequence[Mapping[str, Any]]) -> Section | None:
     if not lines:
         return None
     meaning = (
-        "How surprising the answers were while learning (nats per answer byte; lower is better). If validation rises "
+        "How surprising the right answers were while learning (loss in nats; lower is better). If validation rises "
         "while training falls, the model recites: use fewer epochs or more examples."
     )
     plot = plots.curves(lines, title="Loss by step", across="step")

@@ -6,6 +6,7 @@ from typing import Any
 
 METRICS = {"exact_match": "exact match", "macro_f1": "macro-F1", "accuracy": "accuracy"}
 ARMS = {"base": "base", "linear probe": "linear probe on the base"}
+SHORT = {"base": "Base", "linear probe": "Probe"}
 
 
 def share(value: float | None) -> str:
@@ -34,6 +35,11 @@ def change(log_ratio: float) -> str:
 def level(alpha: float) -> str:
     """Two-sided level of an interval with alpha on each side: 0.025 -> '95 %'."""
     return f"{100 * (1 - 2 * alpha):.3g} %"
+
+
+def tied(text: str) -> str:
+    """Keep a number and its percent sign, and 'p = ...', on one line."""
+    return text.replace(" %", "\u00a0%").replace("p = ", "p\u00a0=\u00a0")
 
 
 def lead(record: Mapping[str, Any]) -> str:

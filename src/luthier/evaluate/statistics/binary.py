@@ -30,7 +30,9 @@ def tango(won: float, lost: float, *, n: float, alpha: float) -> Interval:
         return won - lost - n * difference - sign * z * math.sqrt(max(n * spread, 0.0))
 
     middle = (won - lost) / n
-    return Interval(low=_root(score, -1.0, middle, sign=1.0), high=_root(score, middle, 1.0, sign=-1.0))
+    # Where nothing differs the score is 0 at the middle itself, and the bound is the root beside it.
+    below, above = middle - 1e-9 * (1 + middle), middle + 1e-9 * (1 - middle)
+    return Interval(low=_root(score, -1.0, below, sign=1.0), high=_root(score, above, 1.0, sign=-1.0))
 
 
 def wilson(right: float, *, n: float, alpha: float) -> Interval:

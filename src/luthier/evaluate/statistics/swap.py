@@ -38,7 +38,7 @@ def swap_test(shares_G: FloatArray, *, alpha: float, seed: int) -> SwapTest:
     tolerance = 1e-12 * float(np.abs(shares_G).sum())
 
     def at_least(keep_RG: FloatArray) -> int:
-        return int(((2 * keep_RG - 1) @ shares_G >= observed - tolerance).sum())
+        return int((2 * (keep_RG @ shares_G) - observed >= observed - tolerance).sum())
 
     return over_patterns(len(shares_G), at_least, alpha=alpha, seed=seed)
 

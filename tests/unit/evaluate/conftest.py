@@ -1,0 +1,18 @@
+"""Made-up evaluations for the tests of this room."""
+
+from collections.abc import Callable
+
+import pytest
+from evaluate_trials import Trial, make_label_trial, make_trial
+
+
+@pytest.fixture
+def trial() -> Callable[..., Trial]:
+    """Make an evaluation in which every item is right with the given chances."""
+    return make_trial
+
+
+@pytest.fixture
+def label_trial() -> Callable[..., Trial]:
+    """The same for a classifier against a probe."""
+    return make_label_trial
