@@ -50,6 +50,8 @@ def guess_encoding(sample: bytes) -> str | None:
         # Nothing fits cleanly; Windows-1252 with a few letters wrong beats losing the file, unless bytes are undefined.
         return "cp1252" if _decodes(sample, "cp1252") and not _looks_noisy(sample) else None
     best = matches[0]
+    if "cp1252" in best.could_be_from_charset:
+        return "cp1252"
     western = next((match for match in matches if match.encoding == "cp1252"), None)
     if best.encoding in LATIN_PAGES and western is not None and western.chaos <= best.chaos + 0.02:
         return "cp1252"

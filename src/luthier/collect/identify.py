@@ -124,8 +124,9 @@ def _binary_type(path: Path, head: bytes) -> str:
         guesses = puremagic.magic_string(head[:8_192])
     except (puremagic.PureError, ValueError):
         return "unknown"
-    # Shorter signatures fit random bytes too often.
-    sure = next((guess for guess in guesses if len(guess.byte_match) >= 4 and guess.extension), None)
+    # Shorter signatures, and runs of zeros, fit any bytes too often.
+    telling = (guess for guess in guesses if len(guess.byte_match) >= 4 and len(set(guess.byte_match)) > 1)
+    sure = next((guess for guess in telling if guess.extension), None)
     return str(sure.extension).lstrip(".") if sure else "unknown"
 
 
