@@ -15,6 +15,7 @@ from luthier.prepare.general.text import General, general_text
 from luthier.prepare.leaks import Leak, prompts_of
 from luthier.prepare.receipts import run_receipts
 from luthier.prepare.split.assign import assign_parts
+from luthier.prepare.split.carve import carve
 from luthier.prepare.split.seal import root_of
 from luthier.prepare.warn import warnings_of
 from luthier.prepare.word import TOO_LONG, Frame, Reading, number_labels, word
@@ -62,13 +63,14 @@ class Means:
 def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener) -> Divided:
     """Split by groups, word, choose the exam, run the receipts and balance the books."""
     assignment = assign_parts(gathered.groups, means.split)
-    readings = word(
-        gathered.kept, group_of=gathered.group_of, wording=means.wording, frame=means.frame, listener=listener
-    )
+    question_of = {one.id: one.question for one in gathered.kept}
+    carved = carve(gathered.groups, assignment.parts, question_of=question_of, config=means.split)
+    group_of = {member: group.name for group in carved.groups for member in group.members}
+    readings = word(gathered.kept, group_of=group_of, wording=means.wording, frame=means.frame, listener=listener)
     books.drop_candidates(readings.too_long, rule=TOO_LONG)
     sides: dict[Part, list[Reading]] = {part: [] for part in PARTS}
     for one in readings.kept:
-        sides[assignment.parts[one.row.group]].append(one)
+        sides[carved.parts[one.row.group]].append(one)
     labels = _keep_known_labels(sides, books) if means.objective.record == "label" else []
     if len(sides["train"]) < FEWEST_ROWS:
         raise UserError(
@@ -92,7 +94,10 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         splits=_splits(sides["train"], sides["validation"], chosen),
         receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *validation, *exam]),
         counts=_counts(gathered, books, parts),
-        warnings=warnings_of(gathered, assignment=assignment, items=chosen.items, validation=validation, labels=labels),
+        warnings=[
+            *warnings_of(gathered, assignment=assignment, items=chosen.items, labels=labels),
+            *carved.notes,
+        ],
     )
 
 

@@ -30,11 +30,6 @@ class Gathered:
     without_value: int
     edits: dict[str, int]
 
-    @property
-    def group_of(self) -> dict[str, str]:
-        """Candidate id -> group name."""
-        return {member: group.name for group in self.groups for member in group.members}
-
 
 def gather(
     corpus: CorpusDir, *, objective: Objective, group_by: str | None, books: Books, listener: Listener

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from luthier.prepare.gather import Gathered
 from luthier.prepare.split.assign import LARGEST_SHARE, Assignment
-from luthier.records import Item, Worded
+from luthier.records import Item
 
 LEAST_GROUPS = 6
 LEAST_ITEMS = 30
@@ -13,16 +13,11 @@ LEAST_ITEMS = 30
 
 
 def warnings_of(
-    gathered: Gathered,
-    *,
-    assignment: Assignment,
-    items: Sequence[Item],
-    validation: Sequence[Worded],
-    labels: Sequence[str],
+    gathered: Gathered, *, assignment: Assignment, items: Sequence[Item], labels: Sequence[str]
 ) -> list[str]:
     """Everything about the split that weakens what can be shown, each with its remedy."""
     found = [*_inconclusive(gathered, items)]
-    for group in assignment.too_large:
+    for group in assignment.too_large if len(gathered.groups) > 2 else ():
         found.append(
             f"group '{group.name}' holds {len(group.members):,} of {len(gathered.kept):,} examples, more than "
             f"{LARGEST_SHARE:.0%}: it trains whole and is never examined"
@@ -32,8 +27,6 @@ def warnings_of(
             f"{gathered.without_value:,} examples have no value for {gathered.grouped_by}: "
             "they were grouped by their file"
         )
-    if not validation:
-        found.append("no group is left for validation: training cannot tell which checkpoint is best. Add more groups.")
     for spellings in _look_alikes(labels):
         found.append(
             f"labels that differ only in capitals or spaces count as different classes: {', '.join(spellings)}"
@@ -45,10 +38,11 @@ def _inconclusive(gathered: Gathered, items: Sequence[Item]) -> list[str]:
     documents = len({item.document for item in items})
     if documents >= LEAST_GROUPS and len(items) >= LEAST_ITEMS:
         return []
+    asked = f"{_count(len(items), 'question')} from {_count(documents, 'group')}"
+    groups = f"{_count(len(gathered.groups), 'group')} (by {gathered.grouped_by})"
     return [
-        f"INCONCLUSIVE by construction: the exam has {len(items)} questions from {documents} groups, and a verdict "
-        f"needs at least {LEAST_ITEMS} from {LEAST_GROUPS}. Found {len(gathered.kept):,} distinct examples in "
-        f"{len(gathered.groups):,} groups (by {gathered.grouped_by}). {_remedy(gathered)}"
+        f"INCONCLUSIVE by construction: the exam has {asked}, and a verdict needs at least {LEAST_ITEMS} from "
+        f"{LEAST_GROUPS}. Found {len(gathered.kept):,} distinct examples in {groups}. {_remedy(gathered)}"
     ]
 
 
@@ -68,3 +62,7 @@ def _look_alikes(labels: Sequence[str]) -> list[list[str]]:
     for label in labels:
         alike[" ".join(label.casefold().split())].append(label)
     return [spellings for spellings in alike.values() if len(spellings) > 1]
+
+
+def _count(number: int, name: str) -> str:
+    return f"1 {name}" if number == 1 else f"{number:,} {name}s"

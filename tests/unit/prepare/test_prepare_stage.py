@@ -15,6 +15,7 @@ from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.objectives import objective
 from luthier.prepare.config import PrepareConfig
+from luthier.prepare.leaks import check_leaks
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.stage import prepare
 from luthier.records import Chat, Label, Message, Text
@@ -171,12 +172,24 @@ def test_an_answer_longer_than_the_base_reads_names_its_row(preparing: Preparing
             preparing(examples, objective_name="chat", over_length=policy)
 
 
-def test_too_few_groups_go_on_with_a_warning(preparing: Preparing) -> None:
-    prepared = preparing(coded(4, each=20), group_by=None, run="one-file")
-    (first, *_rest) = prepared.dataset.manifest.facts["warnings"]
-    assert first.startswith("INCONCLUSIVE by construction: the exam has 0 questions from 0 groups")
+def test_one_file_goes_on_with_held_out_questions_and_a_warning(preparing: Preparing) -> None:
+    prepared = preparing(coded(4, each=20), group_by=None, objective_name="chat")
+    first, *rest = prepared.dataset.manifest.facts["warnings"]
+    assert first.startswith("INCONCLUSIVE by construction: the exam has 5 questions from 1 group, and a verdict needs")
+    assert "in 1 group (by file)" in first
     assert "columns found: code" in first
-    few = preparing(coded(5, each=20), run="few").dataset.manifest.facts["warnings"]
+    assert len(rest) == 2
+    parts = sides(prepared)
+    assert {part: set(rows.values()) for part, rows in parts.items()} == {
+        "train": {"codes.csv"},
+        "validation": {"codes.csv (validation questions)"},
+        "exam": {"codes.csv (exam questions)"},
+    }
+    check_leaks(prepared.dataset, prepared.exam)
+
+
+def test_few_groups_go_on_with_a_warning(preparing: Preparing) -> None:
+    few = preparing(coded(5, each=20)).dataset.manifest.facts["warnings"]
     assert few[0].startswith("INCONCLUSIVE by construction")
     assert "5 groups (by column code[:4])" in few[0]
 
