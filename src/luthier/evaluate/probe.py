@@ -31,7 +31,8 @@ class Probe:
 def fit_probe(
     states_NH: FloatArray, gold_N: IntArray, *, validation: tuple[FloatArray, IntArray], labels: int
 ) -> Probe:
-    """Fit on standardised states for every strength and keep the best macro-F1 on validation; a tie: the smaller C."""
+    """Fit on standardised states for every strength and keep the best macro-F1 on validation; a tie, or no
+    validation rows: the smallest C."""
     mean_H, spread_H = states_NH.mean(axis=0), states_NH.std(axis=0)
     spread_H = np.where(spread_H > 0, spread_H, 1.0)
     best: tuple[float, Probe] | None = None
@@ -46,7 +47,7 @@ def fit_probe(
             return np.asarray(model.predict((rows_NH - mean_H) / spread_H), dtype=np.int64)
 
         probe = Probe(predict=predict, strength=strength, converged=int(model.n_iter_.max()) < MOST_STEPS)
-        reached = _macro_f1(predict(validation[0]), validation[1], labels=labels)
+        reached = _macro_f1(predict(validation[0]), validation[1], labels=labels) if len(validation[1]) else 0.0
         if best is None or reached > best[0]:
             best = reached, probe
     assert best is not None
@@ -54,8 +55,6 @@ def fit_probe(
 
 
 def _macro_f1(predicted_N: IntArray, gold_N: IntArray, *, labels: int) -> float:
-    """Over the labels that occur in the gold; no rows: 0."""
-    if not len(gold_N):
-        return 0.0
+    """Over the labels that occur in the gold."""
     counts = label_counts(gold_N, predicted_N, document_N=np.zeros(len(gold_N), dtype=np.int64), labels=labels)
     return float(macro_f1(np.unique(gold_N), labels=labels)(counts.sum(axis=0)))

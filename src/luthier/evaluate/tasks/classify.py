@@ -45,12 +45,11 @@ def ask_probe(
     listener: Listener = nobody_listens,
 ) -> tuple[Arm, Probe]:
     """Labels from logistic regression on the base's mean-pooled states, fitted on TRAIN, strength chosen on VAL."""
-    states, golds = [], []
-    for name in ("train.parquet", "validation.parquet"):
-        rows = read_worded(dataset.file(name))
-        states.append(np.asarray(engine.states([row.ids for row in rows], listener=listener), dtype=np.float64))
-        golds.append(np.array([row.label for row in rows], dtype=np.int64))
-    probe = fit_probe(states[0], golds[0], validation=(states[1], golds[1]), labels=len(labels))
+    rows = [read_worded(dataset.file(name)) for name in ("train.parquet", "validation.parquet")]
+    states = np.asarray(engine.states([row.ids for part in rows for row in part], listener=listener), dtype=np.float64)
+    gold = np.array([row.label for part in rows for row in part], dtype=np.int64)
+    size = len(rows[0])
+    probe = fit_probe(states[:size], gold[:size], validation=(states[size:], gold[size:]), labels=len(labels))
     asked = np.asarray(engine.states(_texts(items, engine), listener=listener), dtype=np.float64)
     return score(items, probe.predict(asked), labels=labels), probe
 

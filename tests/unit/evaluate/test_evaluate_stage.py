@@ -1,0 +1,207 @@
+"""The whole stage on two-layer models with random weights."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
+
+from luthier.artifacts.canonical import canonical_json, merkle_root
+from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
+from luthier.artifacts.rows import item_row, write_items, write_worded
+from luthier.errors import UserError
+from luthier.evaluate.config import EvaluateConfig, Models
+from luthier.evaluate.report.evidence import read_evidence
+from luthier.evaluate.stage import evaluate
+from luthier.evaluate.verify import verify
+from luthier.models.adapters import AdapterShape, inject, lora_layers, save_adapter
+from luthier.models.bases import Base
+from luthier.models.chat import load_wording, save_wording
+from luthier.models.load import load_model
+from luthier.objectives import objective
+from luthier.records import Item, Message, Worded
+
+LABELS = ("cat", "dog", "owl")
+
+
+@pytest.fixture
+def base(request, tiny_tokenizer_folder):
+    """A tiny decoder, or a tiny encoder if the test asks for one."""
+    kind = getattr(request, "param", "decoder")
+    settings = json.loads((tiny_tokenizer_folder / "config.json").read_text())
+    settings["pad_token_id"] = load_wording(tiny_tokenizer_folder).pad_id
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if kind == "decoder":
+        model = LlamaForCausalLM(LlamaConfig(**settings, **size, num_key_value_heads=2, tie_word_embeddings=True))
+    else:
+        model = BertForMaskedLM(BertConfig(**settings, **size))
+    generation = (tiny_tokenizer_folder / "generation_config.json").read_bytes()
+    model.save_pretrained(tiny_tokenizer_folder)
+    (tiny_tokenizer_folder / "generation_config.json").write_bytes(generation)
+    return Base("tiny", tiny_tokenizer_folder, "b" * 64, kind, 512, "tiny")
+
+
+@pytest.fixture
+def setup(base, tmp_path):
+    """Write exam, dataset and a tuned model (its adapter disturbed by `strength`) into a run folder."""
+
+    def make(objective_name, *, strength, run="run"):
+        folder = tmp_path / run
+        wording = load_wording(base.folder)
+        random = np.random.default_rng(0)
+        items, rows = [], []
+        for place in range(120):
+            label = int(random.integers(0, 3))
+            text = f"{LABELS[label]} number {place}"
+            ids = wording.text_ids(text)
+            if place < 48:
+                message = (Message("user", text),)
+                items.append(Item(f"{place:016x}", f"g{place // 4}", objective_name, message, (LABELS[label],), "a:1"))
+            else:
+                rows.append(Worded(f"r{place}", f"g{place}", "a:1", ids, (False,) * len(ids), label, 0))
+        leaves = [canonical_json(item_row(item)) for item in items]
+        root = merkle_root(leaves)
+        facts = {"objective": objective_name, "labels": list(LABELS), "exam_root": root, "base_digest": base.digest}
+        with building(folder / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:
+            write_items(draft.path / "items.parquet", items)
+            write_worded(draft.path / "general.parquet", general(wording))
+            (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(items)}))
+            (draft.path / "leaks.json").write_text(json.dumps({"left": 0, "prompts": {}}))
+        with building(folder / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
+            write_worded(draft.path / "train.parquet", rows[:48])
+            write_worded(draft.path / "validation.parquet", rows[48:])
+            draft.facts |= facts
+        dataset = DatasetDir.open(folder / "dataset")
+        inputs = {"dataset": dataset.digest, "base": base.digest}
+        with building(folder / "model", ModelDir, key="m" * 64, settings={}, inputs=inputs) as draft:
+            write_model(draft.path, base, objective_name, strength=strength)
+            save_wording(draft.path, wording, base=base.folder)
+            (draft.path / "curve.jsonl").write_text('{"step":1,"loss":2.0}\n{"step":2,"loss":1.0}\n')
+            draft.facts |= {**facts, "template_hash": wording.template_hash}
+        return ExamDir.open(folder / "exam"), dataset, Models(base=base, tuned=ModelDir.open(folder / "model"))
+
+    return make
+
+
+def general(wording):
+    rows = []
+    for place in range(20):
+        text = f"General text number {place}."
+        ids = wording.document_ids(text)
+        trained = (False, *(True,) * (len(ids) - 1))
+        rows.append(Worded(f"n{place}", f"n{place}", "general", ids, trained, None, len(text.encode())))
+    return rows
+
+
+def write_model(folder, base, objective_name, *, strength):
+    goal = objective(objective_name)
+    loaded = load_model(base, goal, dtype=torch.float32, labels=LABELS if goal.record == "label" else ())
+    shape = AdapterShape(rank=2, alpha=4)
+    inject(loaded.model, shape, skip=loaded.skip, seed=0)
+    for _, layer in lora_layers(loaded.model):
+        torch.nn.init.normal_(layer.lora_B, std=strength, generator=torch.Generator().manual_seed(1))
+    save_adapter(folder, loaded.model, shape=shape, base_name="tiny", heads=loaded.heads, task=loaded.task)
+
+
+def test_an_untrained_adapter_changes_nothing_and_does_not_ship(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=0.0)
+    ticks = []
+    report = evaluate(
+        exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report",
+        listener=ticks.append,
+    )  # fmt: skip
+    record = read_evidence(report.file("evidence.json"))
+    assert record["scores"]["base"] == record["scores"]["tuned"]
+    columns = record["likelihood"]["GEN-TEST"]
+    assert columns["base_nats"] == columns["tuned_nats"]
+    assert record["gates"]["retained"]["state"] == "RETAINED"
+    assert record["verdict"]["verdict"] == "INCONCLUSIVE"
+    assert ticks
+    assert verify(tmp_path / "run") == []
+
+
+def test_a_disturbed_adapter_is_another_model_and_does_not_ship(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=1.0)
+    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    columns = record["likelihood"]["GEN-TEST"]
+    assert columns["base_nats"] != columns["tuned_nats"]
+    assert record["verdict"]["verdict"] != "SHIP"
+
+
+def test_again_is_the_same_report_and_the_same_look(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=0.1)
+    out = tmp_path / "run" / "report"
+    given = {"dataset": dataset, "models": models, "config": EvaluateConfig()}
+    first = evaluate(exam, **given, out=out)
+    stamp = (out / "manifest.json").stat().st_mtime_ns
+    assert evaluate(exam, **given, out=out).digest == first.digest
+    assert (out / "manifest.json").stat().st_mtime_ns == stamp
+    shutil.rmtree(out)  # as if killed before the report was there
+    assert evaluate(exam, **given, out=out).digest == first.digest
+    assert len(exam.looks.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("base", ["decoder", "encoder"], indirect=True)
+def test_classifiers_meet_a_linear_probe(setup, tmp_path, base):
+    exam, dataset, models = setup("classify", strength=0.0)
+    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    assert record["plan"]["against"] == "linear probe"
+    assert record["figures"]["base"]["value"] > record["figures"]["tuned"]["value"]
+    assert record["verdict"]["verdict"] != "SHIP"
+    assert record["environment"]["probe"]["strength"] > 0
+    assert verify(tmp_path / "run") == []
+
+
+def test_training_rows_of_exam_groups_are_dirty(setup, tmp_path):
+    exam, dataset, models = setup("classify", strength=0.0)
+    rows = [Worded("x", "g0", "a:1", (1, 2), (False, False), 0, 0), Worded("y", "h", "a:1", (3,), (False,), 1, 0)]
+    with building(dataset.path, DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
+        write_worded(draft.path / "train.parquet", rows)
+        write_worded(draft.path / "validation.parquet", [])
+        draft.facts |= dataset.manifest.facts
+    changed = DatasetDir.open(dataset.path)
+    report = evaluate(exam, dataset=changed, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    gate = read_evidence(report.file("evidence.json"))["gates"]["clean"]
+    assert gate["state"] == "DIRTY"
+    assert len(gate["reasons"]) == 2  # the leak, and that the model was trained on another dataset
+
+
+def test_another_exam_is_refused(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=0.0)
+    with building(tmp_path / "other", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
+        write_worded(draft.path / "train.parquet", [])
+        draft.facts |= {**dataset.manifest.facts, "exam_root": "0" * 64}
+    other = DatasetDir.open(tmp_path / "other")
+    with pytest.raises(UserError, match="another exam"):
+        evaluate(exam, dataset=other, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    assert not exam.looks.exists()
+
+
+def test_verify_reads_answers_ledger_and_manifest_too(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=0.1)
+    out = tmp_path / "run" / "report"
+    evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=out)
+    ledger = exam.looks.read_text()
+    exam.looks.write_text(ledger.replace('"look":1', '"look":2'))
+    assert any("ledger" in problem for problem in verify(out))
+    exam.looks.write_text(ledger)
+    (out / "report.html").write_bytes(b"<h1>SHIP</h1>")
+    assert any("report.html" in problem for problem in verify(out))
+
+
+def test_no_time_path_or_name_is_in_the_hashed_files(setup, tmp_path):
+    digests = []
+    for run in ("one", "two"):
+        exam, dataset, models = setup("chat", strength=0.1, run=run)
+        out = tmp_path / run / "report"
+        report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=out)
+        digests.append(report.digest)
+        for name in ("evidence.json", "report.html", "card.md", "plan.json"):
+            assert str(tmp_path) not in (out / name).read_text()
+        assert (out / "notes" / "cost.json").is_file()
+    assert digests[0] == digests[1]
