@@ -87,8 +87,6 @@ def _looks_noisy(sample: bytes) -> bool:
 
 
 def _add_telling_lines(sample: bytearray, block: bytes) -> None:
-    if not sample:
-        sample += block[:4_000]
     if len(sample) < SAMPLE_BYTES and not block.isascii():
         telling = [line for line in block.splitlines(keepends=True) if not line.isascii()]
         sample += b"".join(telling)[: SAMPLE_BYTES - len(sample)]

@@ -86,6 +86,11 @@ def test_excel_habits_are_understood(tmp_path: Path) -> None:
     ]
 
 
+def test_blank_cells_behind_the_last_column_do_no_harm(tmp_path: Path) -> None:
+    rows = csv_rows(tmp_path, b"q,a\n1,2,,\n3,4,,x\n")
+    assert [type(row) for row in rows] == [Row, Reject]
+
+
 def test_columns_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     (row,) = csv_rows(tmp_path, b"a,a,\n1,2,3\n")
     assert isinstance(row, Row)
@@ -228,6 +233,8 @@ def test_one_foreign_letter_deep_in_a_file_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "text.csv"
     path.write_bytes(b"plain words only\n" * 100_000 + "Ménière disease\n".encode("latin-1"))
     assert encoding_of(path) == "cp1252"
+    path.write_bytes(b"plain words only\n" * 100_000 + "Брюшной тиф и паратифы\nДругие инфекции\n".encode("cp1251"))
+    assert encoding_of(path) == "cp1251"
 
 
 def test_binary_is_not_text(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_same_files_elsewhere_make_the_same_bytes_and_nothing_is_done_twice(fold
     again = collect([folder], config=config(), out=first.path, listener=ticks.append)
     assert (again.digest, ticks) == (first.digest, [])
     assert collect_key([folder], config=config()) == first.manifest.key
+    assert collect_key([folder], config=CollectConfig(sources=[str(folder)])) == first.manifest.key
     assert collect_key([folder], config=config(bad_rows=0.5)) != first.manifest.key
     (folder / "faq.csv").write_text("question,answer\nWhy?,Therefore.\n")
     assert collect_key([folder], config=config()) != first.manifest.key

@@ -86,6 +86,12 @@ def test_prose_copies_and_unreadable_files_are_told(tmp_path: Path) -> None:
     assert "b.csv: same bytes as a.csv" in draft
 
 
+def test_a_file_name_cannot_write_yaml(tmp_path: Path) -> None:
+    (tmp_path / "faq.csv").write_text("question,answer\nWhy?,So.\n")
+    (tmp_path / "x\nout: elsewhere\n.pdf").write_bytes(b"%PDF-1.7")
+    assert load_draft(tmp_path, draft_project(survey(tmp_path))).out == "runs"
+
+
 def test_init_writes_once_and_the_project_file_is_no_input(tmp_path: Path) -> None:
     folder = tmp_path / "My data (new)"
     folder.mkdir()
