@@ -88,6 +88,16 @@ def test_tiny_folders_always_keep_something_to_train_on(groups: int) -> None:
         assert groups < 3 or sizes["validation"] >= 1
 
 
+def test_a_group_joined_to_a_training_group_trains() -> None:
+    rows = coded(100, each=2)
+    parts = split(rows).parts
+    examined, trained = (next(name for name in sorted(parts) if parts[name] == part) for part in ("exam", "train"))
+    joint = [label("asked by both", "X", line=9000 + n, code=f"{name}.9") for n, name in enumerate((examined, trained))]
+    joined = split([*rows, *joint]).parts
+    assert joined[min(examined, trained)] == "train"
+    assert max(examined, trained) not in joined
+
+
 def test_a_group_over_a_fifth_trains_whole() -> None:
     huge = [label(f"huge {index}", "X", line=5000 + index, code="H000") for index in range(60)]
     for seed in range(20):

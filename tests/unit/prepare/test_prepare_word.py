@@ -98,3 +98,18 @@ def test_labels_are_numbered_in_sorted_order_and_unknown_ones_leave(preparing: C
 def test_more_than_the_base_reads_cannot_be_asked_for(preparing: Callable[..., Prepared]) -> None:
     with pytest.raises(UserError, match="reads at most 512 tokens"):
         preparing(coded(60), max_length=1000)
+
+
+def test_two_talks_that_end_alike_are_one_question_after_shortening(preparing: Callable[..., Prepared]) -> None:
+    first = preparing(coded(60), run="first", objective_name="chat")
+    group = read_items(first.exam.file("items.parquet"))[0].document
+    ending = (Message("user", "And the end?"), Message("assistant", "The same"))
+    talks = [
+        Chat(
+            messages=(Message("user", letter * 500), Message("assistant", "Go on."), *ending),
+            origin=origin("talk.jsonl", line, code=f"{group}.8"),
+        )
+        for line, letter in enumerate("ab", start=1)
+    ]
+    second = preparing([*coded(60), *talks], run="second", objective_name="chat", over_length="shorten")
+    assert second.dataset.manifest.counts["dropped"] == {"the exam asks the same already, after shortening": 1}

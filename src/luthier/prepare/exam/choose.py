@@ -11,6 +11,7 @@ from luthier.records import Item
 
 SURPLUS = "more exam items than one group may hold"
 CONFLICT = "the same question has another answer, so the exam cannot ask it"
+SAME = "the exam asks the same already, after shortening"
 LEAK = "leak: training rows give the exam question away"
 
 
@@ -44,8 +45,10 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     for one in clear:
         gold = one.messages[-1].content
         item = exam_item(one.messages[:-1], group=one.row.group, task=terms.task, gold=gold, at=one.row.at)
-        assert item.id not in made, f"two examples make one item: {made[item.id][0].at} and {item.at}"
-        made[item.id] = (item, one)
+        if item.id in made:
+            books.drop_candidates([one.candidate], rule=SAME)
+        else:
+            made[item.id] = (item, one)
     asked = [Asked(id=key, group=one.row.group, question=one.candidate.question) for key, (_item, one) in made.items()]
     leaks = find_leaks([_said(one) for one in trained], asked) + _same_ids(trained, made)
     assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
