@@ -14,7 +14,6 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Western code page first: among single-byte pages that all fit, it is what exports hold.
 PLAUSIBLE = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
     *("cp932", "euc_jp", "gb18030", "big5", "euc_kr", "koi8_r", "cp850", "mac_roman"),
@@ -50,12 +49,12 @@ def guess_encoding(sample: bytes) -> str | None:
         # Nothing fits cleanly; Windows-1252 with a few letters wrong beats losing the file, unless bytes are undefined.
         return "cp1252" if _decodes(sample, "cp1252") and not _looks_noisy(sample) else None
     best = matches[0]
-    if "cp1252" in best.could_be_from_charset:
-        return "cp1252"
-    western = next((match for match in matches if match.encoding == "cp1252"), None)
-    if best.encoding in LATIN_PAGES and western is not None and western.chaos <= best.chaos + 0.02:
-        return "cp1252"
-    return str(best.encoding)
+    western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
+    if western is None or western.chaos > best.chaos + 0.02:
+        return str(best.encoding)
+    # Short samples prove no language; then, and among the Latin pages, Windows-1252 is what exports hold.
+    is_told_apart = best.coherence > western.coherence and best.encoding not in LATIN_PAGES
+    return str(best.encoding) if is_told_apart else "cp1252"
 
 
 def _continues(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:

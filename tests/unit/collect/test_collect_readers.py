@@ -216,6 +216,7 @@ def test_html_gives_the_main_text_without_navigation(tmp_path: Path) -> None:
     [
         ("cp1252", "Ménière disease über Größe – “quoted”\nCharcôt’s joint\n"),
         ("cp1251", "Код;Диагноз\nБрюшной тиф и паратифы\nДругие сальмонеллезные инфекции\n"),
+        ("cp1250", "Zażółć gęślą jaźń\nChoroba wieńcowa serca i nadciśnienie\nŻółtaczka noworodków, świąd skóry\n"),
         ("utf-16", "Größe,Maß\n1,2\n"),
         ("utf-8-sig", "Größe,Maß\n1,2\n"),
         ("cp932", "コード,診断\nA01,腸チフスおよびパラチフス\n"),
