@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 from pathlib import Path
+from typing import get_args
 
 import openpyxl
 import orjson
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from luthier.collect.config import Format
 from luthier.collect.encoding import encoding_of
 from luthier.collect.reading import Source, UnreadableError
 from luthier.collect.registry import FORMATS, READERS, document_reader, row_formats, row_reader
@@ -38,7 +40,7 @@ def test_every_entry_of_the_registries_loads() -> None:
     for kind in READERS:
         reader = row_reader(kind) if kind in {"csv", "tsv", "jsonl", "parquet", "xlsx"} else document_reader(kind)
         assert callable(reader)
-    assert [rule.name for rule in row_formats()] == list(FORMATS)
+    assert [rule.name for rule in row_formats()] == list(FORMATS) == list(get_args(Format))
 
 
 def test_lines_are_physical_lines_even_after_a_quoted_line_break(tmp_path: Path) -> None:
