@@ -106,6 +106,20 @@ def bound_gain(tuned: Sequence[float], base: Sequence[float], *, sample: Sample,
     return {**_figure(gain), **shown, "interval": method}
 
 
+def bare_means(tuned: Sequence[float], base: Sequence[float], *, sample: Sample) -> dict[str, Figure]:
+    """Means without bounds, where too few documents leave nothing to bound them with."""
+    tuned_N, base_N = _pick(tuned, sample), _pick(base, sample)
+    none = {name: None for name in ("low", "high", "se", "df")}
+    shown = {"n": len(tuned_N), "documents": sample.documents}
+    arms = {
+        name: {"value": float(mean), **none, **shown}
+        for name, mean in (("base", base_N.mean()), ("tuned", tuned_N.mean()))
+    }
+    differing = len(np.unique(sample.document[tuned_N != base_N]))
+    tested = {"differing_documents": differing, "p": None, "test": "none", "interval": "none"}
+    return {"gain": {"value": float((tuned_N - base_N).mean()), **none, **shown, **tested}, **arms}
+
+
 def score_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
     """Figure of one arm's mean score; Wilson's interval where (nearly) every document says the same."""
     score_N = _pick(scores, sample)

@@ -7,6 +7,7 @@ from typing import Any
 from luthier.evaluate.compare import (
     Figure,
     Sample,
+    bare_means,
     bound_gain,
     compare_labels,
     compare_scores,
@@ -39,7 +40,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     plan, items = record["plan"], record["items"]
     sample = sample_of(items["document"], items["task"], weights=plan["weights"])
     figures: dict[str, Any] = {}
-    if sample.can_be_measured:
+    if len(sample.chosen):
         figures |= _primary(record, sample)
         figures["slices"] = _slices(record, sample)
     if plan["retention_margin"] is not None:
@@ -78,11 +79,13 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     alpha, seed = record["look"]["alpha"], plan["seed"]
     name = plan["primary"] if plan["primary"] in scores["base"] else "accuracy"
     pairs = scores["tuned"][name], scores["base"][name]
-    by_item = {
-        "gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=seed),
-        "base": score_of(scores["base"][name], sample=sample, alpha=alpha),
-        "tuned": score_of(scores["tuned"][name], sample=sample, alpha=alpha),
-    }
+    by_item = bare_means(*pairs, sample=sample)
+    if sample.can_be_measured:
+        by_item = {
+            "gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=seed),
+            "base": score_of(scores["base"][name], sample=sample, alpha=alpha),
+            "tuned": score_of(scores["tuned"][name], sample=sample, alpha=alpha),
+        }
     tally = {
         "won": sum(a > b for a, b in zip(*pairs, strict=True)),
         "lost": sum(a < b for a, b in zip(*pairs, strict=True)),
@@ -93,7 +96,8 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     shown = {"items": tally, "unfinished": unfinished}
     if plan["primary"] == name:
         return {**by_item, **shown}
-    corpus = compare_labels(record["counts"]["labels"], sample=sample, alpha=alpha, seed=seed)
+    counts = record["counts"]["labels"]
+    corpus = compare_labels(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
     return {**corpus, **shown, "accuracy": by_item}
 
 
@@ -134,6 +138,8 @@ def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
     if gain is None:
         return {"state": "open", "reasons": ["The gain could not be measured on so few documents."]}
     alpha = record["look"]["alpha"]
+    if gain["p"] is None:
+        return {"state": "open", "reasons": ["The gain could not be bounded on so few documents."]}
     if gain["low"] is None:
         reason = f"Only {gain['differing_documents']} documents were answered differently: too few to bound the gain."
         return {"state": "open", "reasons": [reason]}

@@ -47,6 +47,8 @@ def test_every_verdict_and_every_hole_can_be_shown(trial, label_trial):
         trial(0.9, 0.1, ratio=1.2, leaks=2),
         trial(0.0, 1.0, documents=1, per_document=3),
         trial(0.0, 0.0),
+        label_trial(0.0, 1.0, documents=1),
+        label_trial(0.0, 1.0, documents=2),
         label_trial(1.0, 1.0),
         label_trial(0.3, 0.9),
     ]

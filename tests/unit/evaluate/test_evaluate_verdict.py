@@ -70,6 +70,8 @@ def test_too_small_an_exam_is_inconclusive_whatever_the_answers(trial, documents
     record = trial(0.0, 1.0, documents=documents, per_document=per_document).record
     assert record["verdict"]["verdict"] == "INCONCLUSIVE"
     assert "too small" in record["verdict"]["reasons"][0]
+    assert record["figures"]["gain"]["value"] == 1.0
+    assert (record["figures"]["gain"]["low"] is None) == (documents == 1)
 
 
 def test_retention_that_is_not_shown_blocks(trial):

@@ -184,8 +184,8 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, Fact]]:
     """Method, environment and hashes."""
     plan, figures, look = record["plan"], record["figures"], record["look"]
     lines: list[tuple[str, Fact]] = []
-    if "gain" in figures:
-        found = figures["gain"]
+    found = figures.get("gain")
+    if found is not None and found["se"] is not None:
         method = f"{found['interval']}; standard error {found['se']:.4g}, {found['df']:.1f} degrees of freedom"
         lines += [("Interval", Fact(method)), ("Test", Fact(f"{found['test']}, p = {found['p']:.3g}"))]
     lines += [
