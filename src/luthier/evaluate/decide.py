@@ -143,7 +143,8 @@ def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
     if gain["low"] is None:
         reason = f"Only {gain['differing_documents']} documents were answered differently: too few to bound the gain."
         return {"state": "open", "reasons": [reason]}
-    interval = f"{points(gain['value'])} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})"
+    low, high = max(-1.0, gain["low"]), min(1.0, gain["high"])
+    interval = f"{points(gain['value'])} ({100 * low:+.1f} to {100 * high:+.1f})"
     chance = f"p = {gain['p']:.2g}, allowed {alpha:.2g}"
     if gain["low"] > 0 and gain["p"] <= alpha:
         reason = f"The tuned model is better than the {record['plan']['against']}: gain {interval}, {chance}."

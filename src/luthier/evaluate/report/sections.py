@@ -170,12 +170,14 @@ def answers(record: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
     cut_off = (
         f"Cut off at the longest answer: {unfinished['base']:g} of the base, {unfinished['tuned']:g} of the tuned."
     )
+    shared = _shared_start(observed.items)
     return {
+        "shared": shared.strip(),
         "meaning": f"Read the lost items first: they show what training broke or never taught. {cut_off}",
         "plot": plots.stacked(counts, title="Items won and lost"),
         "tables": [
-            {"title": _title("Lost", lost), "rows": _rows(observed, lost[:SHOWN])},
-            {"title": _title("Won", won), "rows": _rows(observed, won[:SHOWN])},
+            {"title": _title("Lost", lost), "rows": _rows(observed, lost[:SHOWN], shared)},
+            {"title": _title("Won", won), "rows": _rows(observed, won[:SHOWN], shared)},
         ],
     }
 
@@ -254,7 +256,18 @@ def _title(word: str, places: Sequence[int]) -> str:
     return f"{word}: {len(places):,}" + (f", the first {SHOWN}" if len(places) > SHOWN else "")
 
 
-def _rows(observed: Observed, places: Sequence[int]) -> list[dict[str, str]]:
+def _shared_start(items: Sequence[Item]) -> str:
+    """Whole lines that every question starts with: an instruction."""
+    lines = _question(items[0]).splitlines(keepends=True) if len(items) > 1 else []
+    start = ""
+    for line in lines[:-1]:
+        if not all(_question(item).startswith(start + line) for item in items):
+            break
+        start += line
+    return start
+
+
+def _rows(observed: Observed, places: Sequence[int], shared: str) -> list[dict[str, str]]:
     rows = []
     for place in places:
         item, base, tuned = observed.items[place], observed.base, observed.tuned
@@ -262,7 +275,7 @@ def _rows(observed: Observed, places: Sequence[int]) -> list[dict[str, str]]:
         rows.append(
             {
                 "id": item.id,
-                "question": _cut(_question(item)),
+                "question": _cut(_question(item).removeprefix(shared)),
                 "gold": _cut(" | ".join(item.golds)),
                 "base": _cut(base.texts[place]),
                 "base_kind": "right" if base.scores[metric][place] == 1 else "wrong",

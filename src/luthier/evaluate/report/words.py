@@ -20,10 +20,10 @@ def points(value: float) -> str:
 
 
 def between(figure: Mapping[str, Any], *, signed: bool = False) -> str:
-    """Interval of a figure in words, or that there is none."""
+    """Interval of a figure in words, inside what is possible, or that there is none."""
     if figure["low"] is None:
         return "no interval"
-    low, high = figure["low"], figure["high"]
+    low, high = max(-1.0, figure["low"]), min(1.0, figure["high"])
     return f"{points(low)} to {points(high)}" if signed else f"{100 * low:.1f} to {100 * high:.1f}"
 
 
