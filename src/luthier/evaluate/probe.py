@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from luthier.evaluate.metrics.labels import label_counts, macro_f1
 from luthier.evaluate.statistics.clustered import FloatArray, IntArray
 
-STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
+"""Wide enough that the best one on real encoder states lies inside: a rival tied to the edge would be a weak one."""
 MOST_STEPS = 1_000
 
 
