@@ -1,6 +1,7 @@
 """Small real things that several rooms' tests need."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,80 @@ def write_tiny_tokenizer(folder: Path, *, template: str = CHATML, context: int =
 def tiny_tokenizer_folder(tmp_path: Path) -> Path:
     """A model folder without weights: tokenizer, template and generation config."""
     return write_tiny_tokenizer(tmp_path / "tiny-base")
+
+
+SMALL_PROJECT = """\
+name: small
+objective: {objective}
+base: {base}
+collect:
+  sources: [data]
+prepare:
+  instruction: Is it hot?
+  split:
+    group_by: topic
+    validation: 0.2
+    exam: 0.3
+train:
+  epochs: 1
+  batch_tokens: 400
+  dtype: float32
+  replay: 0
+  adapter: {{rank: 2}}
+"""
+
+
+def write_base(folder: Path, *, kind: str) -> None:
+    """Give a tokenizer folder the weights of a small decoder or encoder."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
+
+    settings = json.loads((folder / "config.json").read_text())
+    special = json.loads((folder / "generation_config.json").read_text())
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if kind == "chat":
+        model = LlamaForCausalLM(LlamaConfig(**settings, **special, **size, num_key_value_heads=2))
+    else:
+        model = BertForMaskedLM(BertConfig(**settings, pad_token_id=special["pad_token_id"], **size))
+    generation = (folder / "generation_config.json").read_bytes()
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").write_bytes(generation)
+
+
+@pytest.fixture(params=["chat", "classify"])
+def objective(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def project_file(tmp_path: Path, tiny_tokenizer_folder: Path, objective: str) -> Path:
+    """A project of 60 questions in 20 groups beside its base."""
+    write_base(tiny_tokenizer_folder, kind=objective)
+    data = tmp_path / "data"
+    data.mkdir()
+    lines = ["question,answer,topic"]
+    for topic in range(20):
+        lines += [f"thing {topic} {place},{'yes' if (topic + place) % 2 else 'no'},t{topic}" for place in range(3)]
+    (data / "rows.csv").write_text("\n".join(lines) + "\n")
+    file = tmp_path / "luthier.yaml"
+    file.write_text(SMALL_PROJECT.format(objective=objective, base=tiny_tokenizer_folder.name))
+    return file
+
+
+_FINISHED: dict[str, Path] = {}
+"""Objective -> a finished run folder, made once; equal input gives equal bytes, so a copy is as good as a run."""
+
+
+@pytest.fixture
+def finished_file(project_file: Path, objective: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with its run already done."""
+    from luthier.pipeline.run import run
+
+    runs = project_file.parent / "runs"
+    if objective in _FINISHED:
+        shutil.copytree(_FINISHED[objective], runs)
+    else:
+        run(project_file)
+        _FINISHED[objective] = shutil.copytree(runs, tmp_path_factory.mktemp("finished") / "runs")
+    return project_file

@@ -76,7 +76,8 @@ def _words(error: Exception, *, verbose: bool) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "Out of memory. Close other programs, or lower train.micro_batch_tokens (--set)."
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    # Libraries written in Rust tell a full disk in words only.
+    if "No space left on device" in str(error) or (isinstance(error, OSError) and error.errno == errno.EDQUOT):
         return "The disk is full. What was finished is kept; free some space and run the same command again."
     line = " ".join(str(error).split())
     hint = "" if verbose else " This is a mistake in Luthier; run again with -v to see where."

@@ -34,7 +34,8 @@ def init(asked: Asked, folder: Folder) -> None:
     """Look at the files in FOLDER and write luthier.yaml with what was found and why."""
     from luthier.pipeline.actions.survey import write_project
 
-    asked.answer(**write_project(folder))
+    found = write_project(folder)
+    asked.answer(found["value"], found["text"])
 
 
 def run(asked: Asked, project: ProjectFile, require_ship: RequireShip = False) -> None:

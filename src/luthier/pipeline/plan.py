@@ -33,7 +33,7 @@ def plan(project: Project) -> list[Step]:
     steps: list[Step] = []
     for stage in STAGES:
         waits_for = next((step.stage for step in steps if step.runs), None)
-        if base is None:
+        if base is None and stage.name != "collect":
             steps.append(Step(stage.name, runs=True, reason=f"the base '{project.config.base}' is not fetched yet"))
         elif waits_for is not None:
             steps.append(Step(stage.name, runs=True, reason=f"{waits_for} runs first; skipped if its output is equal"))
@@ -55,7 +55,7 @@ def why(stage: Stage, project: Project) -> str:
     return "inputs changed, the folder was damaged, or another version of Luthier made it"
 
 
-def _step(stage: Stage, project: Project, *, base: Base, shelf: Shelf) -> Step:
+def _step(stage: Stage, project: Project, *, base: Base | None, shelf: Shelf) -> Step:
     key = key_of(stage.name, project, base=base, shelf=shelf)
     found = [_lying_at(project.folder, kind, key) for kind in stage.makes]
     if not all(found):

@@ -153,9 +153,11 @@ def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
     from luthier.evaluate.plan import draft_plan, foresight
 
     dataset = shelf.take(DatasetDir)
-    for warning in dataset.manifest.facts.get("warnings", []):
+    warnings = [str(warning) for warning in dataset.manifest.facts.get("warnings", [])]
+    for warning in warnings:
         tell(f"warning: {warning}")
-    tell(f"exam: {foresight(draft_plan(shelf.take(ExamDir), dataset=dataset, config=project.config.evaluate))}")
+    if not any(warning.startswith("INCONCLUSIVE") for warning in warnings):
+        tell(f"exam: {foresight(draft_plan(shelf.take(ExamDir), dataset=dataset, config=project.config.evaluate))}")
 
 
 def _result(project: Project, shelf: Shelf) -> RunResult:

@@ -48,12 +48,13 @@ class Shelf:
         return artifact
 
 
-def key_of(name: StageName, project: Project, *, base: Base, shelf: Shelf) -> str:
-    """Key of what the stage would make from the shelf; everything before it must be on the shelf."""
+def key_of(name: StageName, project: Project, *, base: Base | None, shelf: Shelf) -> str:
+    """Key of what the stage would make; what earlier stages made must be on the shelf. Only collect needs no base."""
     config = project.config
+    if name == "collect":
+        return collect_key(project.sources, config=config.collect)
+    assert base is not None
     match name:
-        case "collect":
-            return collect_key(project.sources, config=config.collect)
         case "prepare":
             return prepare_key(shelf.take(CorpusDir), base=base, objective=project.objective, config=config.prepare)
         case "train":

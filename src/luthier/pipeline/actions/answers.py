@@ -50,7 +50,7 @@ def ask(run: Path, question: str, *, use_base: bool = False, listener: Listener 
     """One greedy answer, or one label, to a question that is framed as prepare framed the training rows."""
     tuned = open_tuned(run, listener=listener)
     engine = _load(tuned)
-    name = tuned.base.name if use_base else tuned.project.config.name
+    name = _base_name(tuned.base) if use_base else tuned.project.config.name
     if engine.labels:
         return _label(engine, question, name=name, use_base=use_base)
     from luthier.prepare.convert import framed

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from luthier.artifacts.folders import DatasetDir, ModelDir, ReportDir
+from luthier.artifacts.folders import ModelDir
 from luthier.artifacts.manifest import read_manifest
 from luthier.errors import NotFoundError
 from luthier.pipeline.actions.shown import Shown
 from luthier.pipeline.project import Project, ProjectConfig, open_project
+from luthier.train.config import AdapterConfig, TrainConfig
 
 AUTO = "auto"
 
@@ -54,13 +55,16 @@ def _fields(kind: type[BaseModel], before: str = "") -> Iterator[tuple[str, Any,
 
 
 def _settled(project: Project) -> dict[str, tuple[Any, str]]:
-    """What `auto` became in the finished stages of this run: setting -> value and reason."""
-    found = {}
-    for section, kind in (("prepare", DatasetDir), ("train", ModelDir), ("evaluate", ReportDir)):
-        try:
-            facts = read_manifest(project.folder / kind.kind).facts
-        except NotFoundError:
-            continue
-        for name, resolved in facts.get("resolved", {}).items():
-            found[f"{section}.{name}"] = (resolved["value"], resolved["reason"])
-    return found
+    """What `auto` became when this run's model was trained: setting -> value and reason."""
+    try:
+        facts = read_manifest(project.folder / ModelDir.kind).facts
+    except NotFoundError:
+        return {}
+    inner = {name: name for name in TrainConfig.model_fields} | {
+        name: f"adapter.{name}" for name in AdapterConfig.model_fields
+    }
+    return {
+        f"train.{inner[name]}": (row["value"], f"{row['reason']} (as trained)")
+        for name, row in facts.get("choices", {}).items()
+        if name in inner
+    }
