@@ -16,6 +16,8 @@ setup: $(READY) ## Install Luthier and its tools into .venv
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Luthier needs Python 3.11 or newer. Try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	# Older versions of pip leave out extras whose name is spelt with an underscore.
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --upgrade -c constraints.txt pip
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
 
