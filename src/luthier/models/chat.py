@@ -4,13 +4,14 @@ Training, evaluation and serving call it, so a prompt has the same ids everywher
 and stops writing, so no token ever spans a prompt and an answer.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import Template, TemplateError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
@@ -115,11 +116,8 @@ class Wording:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def _render(self, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = lambda _format: FIXED_DATE
         try:
-            text = environment.from_string(self.template).render(
+            text = _compiled(self.template).render(
                 messages=turns, add_generation_prompt=add_generation_prompt, tools=None, documents=None, **self.special
             )
         except TemplateError as error:
@@ -204,6 +202,14 @@ class Wording:
         for text in (*self.control, OPEN, CLOSE):
             if text in content:
                 raise UserError(f"a message contains the control text {text!r}, which could forge a turn. Remove it.")
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(template: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = lambda _format: FIXED_DATE
+    return environment.from_string(template)
 
 
 def load_wording(folder: Path) -> Wording:

@@ -24,7 +24,7 @@ from luthier.records import Listener, Message
 DOCUMENTS = 96
 """Sampled rows of bare text; half as many are answers to general prompts."""
 LENGTH = 64
-PIECE = 256
+PIECE = 128
 """Replay tokens computed at once: the [T, V] distributions of base and tuned are the memory of a replay step."""
 PROMPTS = (
     "Explain how a rainbow forms.",

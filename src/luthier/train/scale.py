@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from luthier.models.adapters import AdapterShape, rescale
-from luthier.records import Worded
+from luthier.records import Listener, Tick, Worded
 from luthier.train.learner import Learner
 
 FACTORS = (1.0, 0.75, 0.5, 0.25)
@@ -25,13 +25,16 @@ class Scale:
     tried: tuple[dict[str, float], ...]
 
 
-def choose_scale(learner: Learner, general: Sequence[Worded], before: Sequence[float], *, shape: AdapterShape) -> Scale:
+def choose_scale(
+    learner: Learner, general: Sequence[Worded], before: Sequence[float], *, shape: AdapterShape, listener: Listener
+) -> Scale:
     """Take the largest factor whose loss on general validation text stays within the margin at one-sided 95 %.
 
     `before` holds the base's nats per row. If no factor does, the adapter ships whole and the exam tells.
     """
     tried = []
-    for factor in FACTORS:
+    for index, factor in enumerate(FACTORS):
+        listener(Tick("train: general ability", index, len(FACTORS), f"adapter at {factor}"))
         rescale(learner.model, factor=factor, shape=shape)
         ratios = -np.log(np.array(learner.score(general)) / np.array(before))
         error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios))

@@ -12,7 +12,7 @@ from luthier.errors import UserError
 from luthier.models.adapters import AdapterShape, save_adapter, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording, save_wording
-from luthier.models.machine import keep_freed_memory, use_all_cores
+from luthier.models.machine import keeping_freed_memory, use_all_cores
 from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
@@ -41,26 +41,30 @@ def train(
     wording = load_wording(base.folder)
     if dataset.manifest.facts["template_hash"] != wording.template_hash:
         raise UserError(f"{dataset.path}: was worded with another tokenizer or template (R9). Run prepare again.")
-    threads = use_all_cores()
-    keep_freed_memory()
-    scratch = out.parent / "training" / key[:12]
+    job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
     with explain_disk(out):
-        scratch.mkdir(parents=True, exist_ok=True)
-    setup = set_up(Job(dataset, base, config, wording, scratch, listener))
-    general = _general(setup, dataset)
-    session = _session(setup, dataset, key=key, scratch=scratch, run=out.parent)
-    session.run()
-    scale = _scale(setup, general)
-    inputs = {"dataset": dataset.digest, "base": base.digest}
-    with building(out, ModelDir, key=key, settings=config.model_dump(), inputs=inputs) as draft:
-        _write(draft, session, wording, base=base, scale=scale)
-        draft.facts.update(objective=dataset.manifest.facts["objective"], labels=dataset.manifest.facts.get("labels"))
-        draft.facts.update(base=base.name, base_digest=base.digest, template_hash=wording.template_hash)
-        draft.facts["threads"] = threads
+        job.scratch.mkdir(parents=True, exist_ok=True)
+    with keeping_freed_memory():
+        _train(job, key=key, out=out)
     return ModelDir.open(out)
 
 
-def _session(setup: Setup, dataset: DatasetDir, *, key: str, scratch: Path, run: Path) -> Session:
+def _train(job: Job, *, key: str, out: Path) -> None:
+    threads = use_all_cores()
+    setup = set_up(job)
+    general = _general(setup, job.dataset)
+    session = _session(setup, job, key=key, run=out.parent)
+    session.run()
+    scale = _scale(setup, general)
+    inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
+    facts = job.dataset.manifest.facts
+    with building(out, ModelDir, key=key, settings=job.config.model_dump(), inputs=inputs) as draft:
+        _write(draft, session, job.wording, base=job.base, scale=scale)
+        draft.facts.update(objective=facts["objective"], labels=facts.get("labels"), threads=threads)
+        draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)
+
+
+def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
     choices = setup.choices
     steps = plan_steps(
         setup.learner.lengths,
@@ -69,9 +73,9 @@ def _session(setup: Setup, dataset: DatasetDir, *, key: str, scratch: Path, run:
         seed=setup.config.seed,
     )
     store = CheckpointStore(
-        scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, run=run, listener=setup.listener
+        job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, run=run, listener=setup.listener
     )
-    validation = read_worded(dataset.file("validation.parquet"))
+    validation = read_worded(job.dataset.file("validation.parquet"))
     # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
     validation = sorted(validation, key=lambda row: row.id)[:VALIDATION_ROWS]
     return Session(setup=setup, store=store, steps=steps, validation=validation)
@@ -94,7 +98,7 @@ def _scale(setup: Setup, general: list[tuple[Worded, float]]) -> Scale:
     if not general:
         return Scale(1.0, "nothing general to keep for this objective", ())
     rows, before = [row for row, _ in general], [nats for _, nats in general]
-    return choose_scale(setup.learner, rows, before, shape=setup.shape)
+    return choose_scale(setup.learner, rows, before, shape=setup.shape, listener=setup.listener)
 
 
 def _write(draft: Draft, session: Session, wording: Wording, *, base: Base, scale: Scale) -> None:
