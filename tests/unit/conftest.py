@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from luthier.models.bases import Base, resolve_base
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -63,7 +66,7 @@ train:
 
 
 def write_base(folder: Path, *, kind: str) -> None:
-    """Give a tokenizer folder the weights of a small decoder or encoder."""
+    """Give a tokenizer folder the weights of a small `llama` (a decoder) or `bert` (an encoder)."""
     import torch
     from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
 
@@ -71,13 +74,24 @@ def write_base(folder: Path, *, kind: str) -> None:
     special = json.loads((folder / "generation_config.json").read_text())
     torch.manual_seed(0)
     size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    if kind == "chat":
+    if kind == "llama":
         model = LlamaForCausalLM(LlamaConfig(**settings, **special, **size, num_key_value_heads=2))
     else:
         model = BertForMaskedLM(BertConfig(**settings, pad_token_id=special["pad_token_id"], **size))
     generation = (folder / "generation_config.json").read_bytes()
     model.save_pretrained(folder)
     (folder / "generation_config.json").write_bytes(generation)
+
+
+@pytest.fixture
+def make_base(tmp_path: Path) -> Callable[[str], Base]:
+    """Make a small base with random weights: `llama` or `bert`."""
+
+    def make(kind: str, name: str = "tiny-base") -> Base:
+        write_base(write_tiny_tokenizer(tmp_path / name), kind=kind)
+        return resolve_base(name, relative_to=tmp_path)
+
+    return make
 
 
 @pytest.fixture(params=["chat", "classify"])
@@ -88,7 +102,7 @@ def objective(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def project_file(tmp_path: Path, tiny_tokenizer_folder: Path, objective: str) -> Path:
     """A project of 60 questions in 20 groups beside its base."""
-    write_base(tiny_tokenizer_folder, kind=objective)
+    write_base(tiny_tokenizer_folder, kind={"chat": "llama", "classify": "bert"}[objective])
     data = tmp_path / "data"
     data.mkdir()
     lines = ["question,answer,topic"]

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
 
 from luthier.artifacts.canonical import canonical_json, merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
@@ -17,7 +16,6 @@ from luthier.evaluate.report.evidence import read_evidence
 from luthier.evaluate.stage import evaluate
 from luthier.evaluate.verify import verify
 from luthier.models.adapters import AdapterShape, inject, lora_layers, save_adapter
-from luthier.models.bases import Base
 from luthier.models.chat import load_wording, save_wording
 from luthier.models.load import load_model
 from luthier.objectives import objective
@@ -27,21 +25,9 @@ LABELS = ("cat", "dog", "owl")
 
 
 @pytest.fixture
-def base(request, tiny_tokenizer_folder):
+def base(request, make_base):
     """A tiny decoder, or a tiny encoder if the test asks for one."""
-    kind = getattr(request, "param", "decoder")
-    settings = json.loads((tiny_tokenizer_folder / "config.json").read_text())
-    settings["pad_token_id"] = load_wording(tiny_tokenizer_folder).pad_id
-    torch.manual_seed(0)
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    if kind == "decoder":
-        model = LlamaForCausalLM(LlamaConfig(**settings, **size, num_key_value_heads=2, tie_word_embeddings=True))
-    else:
-        model = BertForMaskedLM(BertConfig(**settings, **size))
-    generation = (tiny_tokenizer_folder / "generation_config.json").read_bytes()
-    model.save_pretrained(tiny_tokenizer_folder)
-    (tiny_tokenizer_folder / "generation_config.json").write_bytes(generation)
-    return Base("tiny", tiny_tokenizer_folder, "b" * 64, kind, 512, "tiny")
+    return make_base({"decoder": "llama", "encoder": "bert"}[getattr(request, "param", "decoder")])
 
 
 @pytest.fixture
