@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from luthier.errors import UserError
@@ -127,7 +127,7 @@ def save_adapter(
     folder: Path, model: nn.Module, *, shape: AdapterShape, base_name: str, heads: Sequence[str], task: str
 ) -> None:
     """Write a folder that `PeftModel.from_pretrained` loads. `task`: CAUSAL_LM or SEQ_CLS."""
-    save_file(adapter_state(model, heads=heads), folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(save(adapter_state(model, heads=heads)))
     targets = sorted({name.rpartition(".")[2] for name, _ in lora_layers(model)})
     settings = {
         "peft_type": "LORA",

@@ -67,7 +67,7 @@ def resolve_base(name: str, *, relative_to: Path, listener: Listener = nobody_li
             f"base '{name}' is not known. Use {', '.join(REGISTRY)}, a folder with config.json and *.safetensors, "
             "or hf:org/name"
         )
-    return _describe(name, folder, digest=_digest(folder), hub_name=name)
+    return _describe(name, folder, digest=_digest(folder), hub_name=folder.name)
 
 
 def cached_folder(name: str) -> Path:

@@ -27,7 +27,7 @@ FIXED_DATE = "01 Jan 2026"
 """What a template that asks for the date gets: a prompt must not change overnight."""
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}Assistant: {% endif %}"
 )
 """Wording of a base that has no template of its own; saved with the tuned model."""

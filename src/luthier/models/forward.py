@@ -48,6 +48,12 @@ def pad_rows(rows: TokenRows, *, pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
+def pad_left(rows: TokenRows, *, pad_id: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask, both [B, L], padded on the left: the last column holds every row's last token."""
+    ids, mask = pad_rows([row[::-1] for row in rows], pad_id=pad_id)
+    return ids.flip(1), mask.flip(1)
+
+
 def choose_forward(model: Any, rows: TokenRows) -> tuple[Forward, str]:
     """Take the packed path if it gives this model the same states as the padded one (receipt R7), else the padded.
 

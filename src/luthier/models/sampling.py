@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from luthier.models.forward import pad_rows
+from luthier.models.forward import pad_left
 from luthier.records import Listener, Tick
 
 
@@ -22,9 +22,7 @@ def sample(
     model.config._attn_implementation = "sdpa"
     model.eval()
     generator = torch.Generator().manual_seed(seed)
-    longest = max(len(prompt) for prompt in prompts)
-    flipped, mask = pad_rows([list(reversed(prompt)) for prompt in prompts], pad_id=pad_id)
-    ids, mask = flipped.flip(1), mask.flip(1)  # padded on the left
+    ids, mask = pad_left(prompts, pad_id=pad_id)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     written = [list(prompt) for prompt in prompts]
@@ -40,5 +38,4 @@ def sample(
         positions = positions[:, -1:] + 1
         listener(Tick("train: sampling the base", step + 1, length))
     model.train()
-    assert all(len(row) <= longest + length for row in written)
     return written

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from luthier.artifacts.canonical import sha256_of_file
@@ -61,7 +61,7 @@ class CheckpointStore:
         with explain_disk(self.folder):
             try:
                 aside.mkdir()
-                save_file(checkpoint.tensors, aside / TENSORS)
+                (aside / TENSORS).write_bytes(save(checkpoint.tensors))  # plain writes name a full disk
                 (aside / HISTORY).write_bytes(orjson.dumps(checkpoint.history))
                 self._seal(aside, checkpoint.step)
                 self._check_fence()

@@ -20,7 +20,7 @@ from luthier.models.adapters import inject, load_adapter, load_adapter_state, sw
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.engines.engine import Sampling
-from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
+from luthier.models.forward import TokenRows, batches_by_length, pad_left, pad_rows, padded_states
 from luthier.models.fused import token_nats
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
@@ -145,16 +145,13 @@ class Engine:
         return logits
 
     def _greedy(self, prompts: TokenRows, max_tokens: int) -> list[list[int]]:
-        """Continue left-padded prompts; a row that ends leaves the batch."""
+        """Continue the prompts; what all of them begin with is computed once, and a row that ends leaves the batch."""
         written: list[list[int]] = [[] for _ in prompts]
-        longest = max(len(prompt) for prompt in prompts)
-        ids = torch.full((len(prompts), longest), self.wording.pad_id, dtype=torch.long)
-        mask = torch.zeros(len(prompts), longest, dtype=torch.long)
-        for place, prompt in enumerate(prompts):
-            ids[place, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[place, longest - len(prompt) :] = 1
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.model.config)
+        shared = shared_prefix(prompts)
+        cache = self._prefix_cache(prompts[0][:shared], len(prompts))
+        ids, mask = pad_left([prompt[shared:] for prompt in prompts], pad_id=self.wording.pad_id)
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
+        mask = torch.cat([mask.new_ones(len(prompts), shared), mask], dim=1)
         live = torch.arange(len(prompts))
         for _ in range(max_tokens):
             with torch.no_grad():
@@ -171,6 +168,14 @@ class Engine:
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             positions = positions[:, -1:] + 1
         return written
+
+    def _prefix_cache(self, prefix: Sequence[int], rows: int) -> DynamicCache:
+        cache = DynamicCache(config=self.model.config)
+        if prefix:
+            with torch.no_grad():
+                self._logits(torch.tensor([list(prefix)]), mask=None, positions=None, cache=cache)
+            cache.batch_repeat_interleave(rows)
+        return cache
 
     def _answer(self, ids: list[int], max_tokens: int) -> Answer:
         ended = bool(ids) and ids[-1] in self.wording.end_ids
@@ -199,6 +204,16 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
         inject(loaded.model, shape, skip=loaded.skip, seed=0)
         load_adapter_state(loaded.model, state, heads=loaded.heads)
     return Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
+
+
+def shared_prefix(rows: TokenRows) -> int:
+    """How many tokens all rows begin with, at least one token of each row left over."""
+    most = min(len(row) for row in rows) - 1
+    first = rows[0]
+    for place in range(most):
+        if any(row[place] != first[place] for row in rows):
+            return place
+    return most
 
 
 def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:
