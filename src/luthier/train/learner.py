@@ -1,8 +1,9 @@
 """One optimizer step: accumulate over micro-batches, stay close to the base, clip, update."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -10,9 +11,17 @@ from torch import Tensor
 from luthier.models.adapters import adapter_state, load_adapter_state
 from luthier.records import Worded
 from luthier.train.batches import StepPlan, micro_batches
-from luthier.train.replay import Replay
+from luthier.train.replay import Reminder, Replay
 from luthier.train.schedule import rate_factor
 from luthier.train.stopping import History
+
+
+class Summed(NamedTuple):
+    """Two differentiable scalars."""
+
+    nats: Tensor
+    drift: Tensor | None
+    """Mean KL(base || tuned) per token; None without a reminder."""
 
 
 class Loss(Protocol):
@@ -21,8 +30,8 @@ class Loss(Protocol):
     def units(self, rows: Sequence[Worded]) -> int:
         """Size of the denominator of these rows."""
 
-    def sum(self, model: Any, rows: Sequence[Worded]) -> Tensor:
-        """Differentiable sum of nats."""
+    def sum(self, model: Any, rows: Sequence[Worded], *, reminder: Reminder | None) -> Summed:
+        """Differentiable sum of nats, and how far the model is from the base on the reminder's rows."""
 
     def score(self, model: Any, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row."""
@@ -80,15 +89,21 @@ class Learner:
         """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""
         rate = self.pace.learning_rate * history.rate_scale * rate_factor(plan.index, steps=of, warmup=self.pace.warmup)
         units = self.loss.units([self.rows[row] for row in plan.rows])
-        total = 0.0
-        for piece in micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens):
-            nats = self.loss.sum(self.model, [self.rows[row] for row in piece])
-            (nats / units).backward()
-            total += float(nats.detach())
         tokens = sum(self.lengths[row] for row in plan.rows)
-        drift = self.replay.learn(self.model, step=plan.index, tokens=tokens) if self.replay else None
+        reminder = self.replay.remind(step=plan.index, tokens=tokens) if self.replay else None
+        total = 0.0
+        drift = None
+        for piece in micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens):
+            summed = self.loss.sum(self.model, [self.rows[row] for row in piece], reminder=reminder)
+            wanted = summed.nats / units
+            if summed.drift is not None:
+                wanted = wanted + summed.drift
+                drift = float(summed.drift.detach())
+            wanted.backward()
+            total += float(summed.nats.detach())
+            reminder = None  # the rows of a reminder ride along with the first piece
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.pace.clip)
-        finite = bool(torch.isfinite(norm)) and total == total
+        finite = bool(torch.isfinite(norm)) and math.isfinite(total)
         if finite:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -96,7 +111,13 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         history.skipped += not finite
         history.skipped_in_a_row = 0 if finite else history.skipped_in_a_row + 1
-        return Learned(loss=total / units if finite else 0.0, tokens=tokens, drift=drift, rate=rate, skipped=not finite)
+        return Learned(
+            loss=total / units if finite else 0.0,
+            tokens=tokens,
+            drift=drift if finite else None,
+            rate=rate,
+            skipped=not finite,
+        )
 
     def score(self, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row under the present weights."""

@@ -4,28 +4,32 @@ A small share of every step's tokens are texts sampled from the base (no downloa
 the loss is KL(base || tuned), whose target is the base's whole distribution (Hinton et al. 2015, arXiv:1503.02531).
 """
 
-# T tokens, V vocabulary
+# T tokens, E embedding, V vocabulary
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from luthier.artifacts.storage import write_atomic
 from luthier.models.adapters import switch
 from luthier.models.chat import Wording
-from luthier.models.forward import Forward
-from luthier.models.load import head_weight
+from luthier.models.forward import Forward, batches_by_length
 from luthier.models.sampling import sample
 from luthier.records import Listener, Message
 
 DOCUMENTS = 96
 """Sampled rows of bare text; half as many are answers to general prompts."""
 LENGTH = 64
+BATCH = 1024
+"""Tokens read at once by the base."""
 PIECE = 128
-"""Replay tokens computed at once: the [T, V] distributions of base and tuned are the memory of a replay step."""
+"""Tokens compared at once: the [T, V] distributions of base and tuned are the memory of a reminder."""
 PROMPTS = (
     "Explain how a rainbow forms.",
     "Write a short note to thank a colleague.",
@@ -46,43 +50,50 @@ PROMPTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """The replay rows of one step and what the base makes of them."""
+
+    rows: tuple[tuple[int, ...], ...]
+    states_TE: Tensor
+    """The base's last hidden states over all rows."""
+
+    def divergence(self, tuned_TE: Tensor, head_VE: Tensor) -> Tensor:
+        """Mean KL(base || tuned) in nats per token."""
+        count = len(self.states_TE)
+        total = tuned_TE.new_zeros((), dtype=torch.float32)
+        for start in range(0, count, PIECE):
+            part = slice(start, start + PIECE)
+            with torch.no_grad():
+                base_TV = (self.states_TE[part] @ head_VE.t()).float().log_softmax(dim=-1)
+            tuned_TV = (tuned_TE[part] @ head_VE.t()).float().log_softmax(dim=-1)
+            total = total + F.kl_div(tuned_TV, base_TV, reduction="sum", log_target=True)
+        return total / count
+
+
 class Replay:
     """Rows the base wrote, dealt out step by step in a fixed order."""
 
-    def __init__(self, rows: Sequence[Sequence[int]], *, forward: Forward, share: float) -> None:
-        self.rows = rows
-        self.forward = forward
+    def __init__(self, model: Any, rows: Sequence[Sequence[int]], *, forward: Forward, share: float) -> None:
+        self.rows = [tuple(row) for row in rows]
         self.share = share
-
-    def learn(self, model: Any, *, step: int, tokens: int) -> float:
-        """Add the gradient of the mean KL over this step's replay tokens; returns that mean in nats per token."""
-        chosen = self._chosen(step, tokens)
-        count = sum(len(row) for row in chosen)
-        total = 0.0
-        piece: list[Sequence[int]] = []
-        for row in [*chosen, None]:
-            if piece and (row is None or sum(map(len, piece)) + len(row) > PIECE):
-                total += self._learn_piece(model, piece, count)
-                piece = []
-            if row is not None:
-                piece.append(row)
-        return total / count
-
-    def _chosen(self, step: int, tokens: int) -> list[Sequence[int]]:
-        wanted = max(1, round(self.share * tokens / LENGTH))
-        first = (step - 1) * wanted
-        return [self.rows[(first + place) % len(self.rows)] for place in range(wanted)]
-
-    def _learn_piece(self, model: Any, rows: Sequence[Sequence[int]], count: int) -> float:
-        head = head_weight(model)
+        switch(model, active=False)
+        self.states_TE: dict[int, Tensor] = {}
         with torch.no_grad():
-            switch(model, active=False)
-            base = (self.forward(model, rows) @ head.t()).float().log_softmax(dim=-1)
-            switch(model, active=True)
-        tuned = (self.forward(model, rows) @ head.t()).float().log_softmax(dim=-1)
-        divergence = (base.exp() * (base - tuned)).sum()
-        (divergence / count).backward()
-        return float(divergence.detach())
+            for batch in batches_by_length(self.rows, tokens=BATCH):
+                states = forward(model, [self.rows[index] for index in batch])
+                pieces = states.split([len(self.rows[index]) for index in batch])
+                self.states_TE.update(zip(batch, pieces, strict=True))
+        switch(model, active=True)
+
+    def remind(self, *, step: int, tokens: int) -> Reminder:
+        """The rows of one step (from 1) that learns from `tokens` tokens."""
+        wanted = max(1, round(self.share * tokens / LENGTH))
+        chosen = [((step - 1) * wanted + place) % len(self.rows) for place in range(wanted)]
+        return Reminder(
+            rows=tuple(self.rows[index] for index in chosen),
+            states_TE=torch.cat([self.states_TE[index] for index in chosen]),
+        )
 
 
 def replay_rows(model: Any, wording: Wording, *, cache: Path, seed: int, listener: Listener) -> list[list[int]]:

@@ -92,7 +92,7 @@ def _replay(job: Job, loaded: Loaded) -> Replay:
     cache = job.scratch / "replay.json"
     rows = replay_rows(loaded.model, job.wording, cache=cache, seed=job.config.seed, listener=job.listener)
     forward, _ = choose_forward(loaded.model, rows[:SAMPLE])
-    return Replay(rows, forward=forward, share=job.config.replay)
+    return Replay(loaded.model, rows, forward=forward, share=job.config.replay)
 
 
 def _dtype(job: Job, *, sequence: bool) -> tuple[torch.dtype, str]:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from luthier.models.engines.hf import labelled_positions
 from luthier.models.forward import Forward
 from luthier.models.fused import labelled_loss, token_nats
 from luthier.models.load import head_weight
 from luthier.records import Worded
+from luthier.train.learner import Summed
+from luthier.train.replay import Reminder
 
 
 class ChatLoss:
@@ -23,10 +24,16 @@ class ChatLoss:
         """Trained tokens of these rows."""
         return sum(sum(row.trained) for row in rows)
 
-    def sum(self, model: Any, rows: Sequence[Worded]) -> Tensor:
-        """Differentiable sum of nats (float64 scalar)."""
-        states, targets = self._labelled(model, rows)
-        return labelled_loss(states, head_weight(model), targets)
+    def sum(self, model: Any, rows: Sequence[Worded], *, reminder: Reminder | None) -> Summed:
+        """Differentiable sum of nats; the reminder's rows share the forward pass."""
+        positions, targets, _ = labelled_positions(rows)
+        extra = reminder.rows if reminder is not None else ()
+        states = self.forward(model, [*(row.ids for row in rows), *extra])
+        head = head_weight(model)
+        nats = labelled_loss(states[positions], head, targets)
+        if reminder is None:
+            return Summed(nats, None)
+        return Summed(nats, reminder.divergence(states[-len(reminder.states_TE) :], head))
 
     def score(self, model: Any, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row, without gradient."""
@@ -34,7 +41,3 @@ class ChatLoss:
         states = self.forward(model, [row.ids for row in rows])[positions]
         nats = token_nats(states, head_weight(model), targets).double()
         return [float(value) for value in torch.zeros(len(rows), dtype=torch.float64).index_add_(0, owners, nats)]
-
-    def _labelled(self, model: Any, rows: Sequence[Worded]) -> tuple[Tensor, Tensor]:
-        positions, targets, _ = labelled_positions(rows)
-        return self.forward(model, [row.ids for row in rows])[positions], targets

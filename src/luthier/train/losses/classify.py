@@ -8,6 +8,8 @@ from torch import Tensor, tensor
 
 from luthier.models.forward import pad_rows
 from luthier.records import Worded
+from luthier.train.learner import Summed
+from luthier.train.replay import Reminder
 
 
 class ClassifyLoss:
@@ -20,9 +22,10 @@ class ClassifyLoss:
         """Texts among these rows."""
         return len(rows)
 
-    def sum(self, model: Any, rows: Sequence[Worded]) -> Tensor:
-        """Differentiable sum of nats."""
-        return F.cross_entropy(*self._logits(model, rows), reduction="sum")
+    def sum(self, model: Any, rows: Sequence[Worded], *, reminder: Reminder | None) -> Summed:
+        """Differentiable sum of nats; a classifier has no general ability to be reminded of."""
+        assert reminder is None
+        return Summed(F.cross_entropy(*self._logits(model, rows), reduction="sum"), None)
 
     def score(self, model: Any, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row, without gradient."""
