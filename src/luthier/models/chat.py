@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateError
-from jinja2.ext import loopcontrols
+from jinja2 import Environment, Template, TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
@@ -120,7 +121,8 @@ class Wording:
             text = _compiled(self.template).render(
                 messages=turns, add_generation_prompt=add_generation_prompt, tools=None, documents=None, **self.special
             )
-        except TemplateError as error:
+        # A template is the base's own small program, and may fail in any of these ways.
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise UserError(f"the chat template refuses this conversation: {error}") from None
         if len(text) > MAX_RENDERED:
             raise UserError(f"the chat template wrote more than {MAX_RENDERED:,} characters")
@@ -204,9 +206,25 @@ class Wording:
                 raise UserError(f"a message contains the control text {text!r}, which could forge a turn. Remove it.")
 
 
+class GenerationTag(Extension):
+    """`{% generation %}`, with which some templates mark what the assistant wrote: prints what it holds."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.tags = {"generation"}
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """Replace the tag by its body."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 @functools.lru_cache(maxsize=32)
 def _compiled(template: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationTag]
+    )
+    environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = lambda _format: FIXED_DATE
     return environment.from_string(template)
@@ -217,7 +235,7 @@ def load_wording(folder: Path) -> Wording:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise UserError(f"{path}: missing. Save the model with a fast tokenizer.")
-    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer = _tokenizer(path)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     settings = _read_json(folder / "tokenizer_config.json")
@@ -260,11 +278,20 @@ def save_wording(folder: Path, wording: Wording, *, base: Path) -> None:
     )
 
 
+def _tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # `tokenizers` raises nothing narrower
+        raise UserError(f"{path}: not a readable tokenizer ({error}). Save the base with a fast tokenizer.") from None
+
+
 def _template(folder: Path, settings: dict[str, Any]) -> str:
     path = folder / "chat_template.jinja"
     if path.is_file():
         return path.read_text(encoding="utf-8")
     inline = settings.get("chat_template")
+    if isinstance(inline, list):  # several by name
+        inline = {item.get("name"): item.get("template") for item in inline}.get("default")
     return inline if isinstance(inline, str) else PLAIN_TEMPLATE
 
 
@@ -290,6 +317,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     return content if isinstance(content, dict) else {}
+
+
+def _to_json(value: Any, **settings: Any) -> str:
+    """As `transformers` fills templates: jinja's own filter escapes for web pages."""
+    return json.dumps(value, **{"ensure_ascii": False, **settings})
 
 
 def _refuse(message: str) -> None:
