@@ -1,0 +1,69 @@
+"""The standard rows: conversations of 190 tokens on average, of very different lengths, a third of them answer."""
+
+import json
+import random
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from bench.record import ROOT
+
+from luthier.models.chat import Wording
+from luthier.records import Message
+
+PASSAGES = ROOT / "src" / "luthier" / "prepare" / "general" / "wordnet.jsonl"
+MEAN = 190
+SPREAD = 0.7
+"""Of the logarithm of the length: batches of 8 then are about half padding, as real conversations are."""
+SHORTEST, LONGEST = 72, 640
+ANSWER = 1 / 3
+REQUEST = "Continue this text:"
+
+
+def standard_rows(count: int, *, seed: int, wording: Wording) -> list[list[dict[str, str]]]:
+    """Make rows of messages from the glosses of WordNet; equal arguments give equal rows."""
+    dice = random.Random(seed)
+    words = _words(dice)
+    empty = len(wording.chat_ids([Message("user", REQUEST), Message("assistant", "")]).ids)
+    rows = []
+    for length in _lengths(count, dice):
+        answer = round(length * ANSWER)
+        asked = _take(words, length - answer - empty, wording)
+        told = _take(words, answer, wording)
+        rows.append([{"role": "user", "content": f"{REQUEST} {asked}"}, {"role": "assistant", "content": told}])
+    return rows
+
+
+def write_rows(path: Path, rows: list[list[dict[str, str]]]) -> None:
+    """One conversation per line, in OpenAI's form."""
+    path.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[list[dict[str, str]]]:
+    """What `write_rows` wrote."""
+    lines: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line["messages"] for line in lines]
+
+
+def _lengths(count: int, dice: random.Random) -> list[int]:
+    drawn = [dice.lognormvariate(0, SPREAD) for _ in range(count)]
+    scale = MEAN * count / sum(drawn)
+    cut = [min(LONGEST, max(SHORTEST, size * scale)) for size in drawn]
+    # Cutting the ends moved the mean a little.
+    return [round(size * MEAN * count / sum(cut)) for size in cut]
+
+
+def _words(dice: random.Random) -> Iterator[str]:
+    passages = [json.loads(line)["text"] for line in PASSAGES.read_text(encoding="utf-8").splitlines()]
+    dice.shuffle(passages)
+    return cycle(word for passage in passages for word in passage.split())
+
+
+def _take(words: Iterator[str], tokens: int, wording: Wording) -> str:
+    taken: list[str] = []
+    size = 0
+    while size < tokens:
+        taken.append(next(words))
+        size += len(wording.text_ids(f" {taken[-1]}"))
+    return " ".join(taken)
