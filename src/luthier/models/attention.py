@@ -126,9 +126,15 @@ _to_tokens = cast(Callable[..., Tensor], _ToTokens.apply)
 def packed_attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **settings: Any
 ) -> tuple[Tensor, None]:
-    """Causal attention inside each row; query [1, H, T, D], key and value [1, K, T, D] -> [1, T, H, D]."""
+    """Causal attention inside each row; query [1, H, T, D], key and value [1, K, T, D] -> [1, T, H, D].
+
+    A `sliding_window` is kept. ValueError for what this kernel does not compute: soft capping and attention sinks.
+    """
     layout = _Current.layout
     assert layout is not None, "packed attention runs inside `packed(layout)` only"
+    for name in ("softcap", "s_aux"):
+        if settings.get(name) is not None:
+            raise ValueError(f"attention with {name}")
     repeats = query.shape[1] // key.shape[1]
     gather = torch.cat([bucket.gather for bucket in layout.buckets])
     cells = [_to_cells(part[0].transpose(0, 1).float(), gather, layout.inverse) for part in (query, key, value)]
@@ -141,12 +147,23 @@ def packed_attention(
         )
         if repeats > 1:
             k, v = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1)
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=settings.get("scaling"))
+        mask = _window_mask(bucket.length, settings.get("sliding_window"))
+        out = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=mask is None, scale=settings.get("scaling")
+        )
         outputs.append(out.transpose(1, 2).reshape(stop - start, -1, out.shape[-1]))
         start = stop
     joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
     tokens = _to_tokens(joined, gather, layout.inverse, layout.padded)
     return tokens.to(query.dtype)[None], None
+
+
+def _window_mask(length: int, window: int | None) -> Tensor | None:
+    """[L, L] True where a token may look: itself and the `window - 1` before it. None where that is all before it."""
+    if not window or length <= window:
+        return None
+    allowed = torch.ones(length, length, dtype=torch.bool).tril()
+    return allowed.triu(1 - window)
 
 
 def _no_mask(*_arguments: Any, **_settings: Any) -> None:

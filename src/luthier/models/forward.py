@@ -13,24 +13,37 @@ from luthier.models.load import backbone
 
 TokenRows = Sequence[Sequence[int]]
 Forward = Callable[[Any, TokenRows], Tensor]
+ROUND = 64
+"""Streams of packed rows are a multiple of this many tokens."""
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 6e-2}
 """Largest difference between packed and padded states, relative to their largest value."""
+PACKABLE_LAYERS = {"full_attention", "sliding_attention"}
+"""Other kinds, such as chunked attention, may differ on rows longer than any sample."""
 
 
 def packed_states(model: Any, rows: TokenRows) -> Tensor:
-    """Last hidden states of a causal model over all rows in one stream without padding: [T, E]."""
-    model.config._attn_implementation = PACKED
+    """Last hidden states of a causal model over all rows in one stream without padding: [T, E].
+
+    One filler row rounds the stream up, because oneDNN keeps a compiled product for every length it has met.
+    """
+    count = sum(len(row) for row in rows)
+    if count % ROUND:
+        rows = [*rows, [0] * (-count % ROUND)]
     ids = torch.tensor([token for row in rows for token in row])
     positions = torch.cat([torch.arange(len(row)) for row in rows])
-    with packed(packed_layout([len(row) for row in rows])):
-        output = backbone(model)(input_ids=ids[None], position_ids=positions[None], use_cache=False)
-    states: Tensor = output.last_hidden_state[0]
+    usual = model.config._attn_implementation
+    model.config._attn_implementation = PACKED
+    try:
+        with packed(packed_layout([len(row) for row in rows])):
+            output = backbone(model)(input_ids=ids[None], position_ids=positions[None], use_cache=False)
+    finally:
+        model.config._attn_implementation = usual
+    states: Tensor = output.last_hidden_state[0, :count]
     return states
 
 
 def padded_states(model: Any, rows: TokenRows) -> Tensor:
     """The same states from a right-padded batch: any causal architecture can do this. [T, E] in row order."""
-    model.config._attn_implementation = "sdpa"
     ids, mask = pad_rows(rows, pad_id=0)
     output = backbone(model)(input_ids=ids, attention_mask=mask, use_cache=False)
     states: Tensor = output.last_hidden_state[mask.bool()]
@@ -59,6 +72,10 @@ def choose_forward(model: Any, rows: TokenRows) -> tuple[Forward, str]:
 
     `rows` is a small sample. Returns the path and the reason for it.
     """
+    unknown = set(getattr(model.config, "layer_types", None) or ()) - PACKABLE_LAYERS
+    if unknown:
+        return padded_states, f"padded: layers of type {', '.join(sorted(unknown))} do not take packed rows"
+    rows = [*rows, *rows]  # one row alone would tell nothing
     was_training = model.training
     model.eval()
     try:
@@ -70,7 +87,7 @@ def choose_forward(model: Any, rows: TokenRows) -> tuple[Forward, str]:
     finally:
         model.train(was_training)
     worst = float((alone - together).abs().max() / alone.abs().max())
-    if worst > TOLERANCE[next(model.parameters()).dtype]:
+    if not worst <= TOLERANCE[next(model.parameters()).dtype]:  # also if it is not a number
         return padded_states, f"padded: packed rows would differ by {worst:.1e} (R7)"
     return packed_states, f"packed: equal to each row alone within {worst:.1e} (R7)"
 

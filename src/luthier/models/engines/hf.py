@@ -50,17 +50,18 @@ class Engine:
         max_tokens: int,
         listener: Listener = nobody_listens,
     ) -> list[Answer]:
-        """Greedy answers, in the order of the prompts."""
+        """Greedy answers, in the order of the prompts; a prompt that fills the context is answered with nothing."""
         self._switch(adapter)
-        answers: list[Answer | None] = [None] * len(prompts)
-        order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))
+        answers = [Answer(text="", ids=(), ended=False) for _ in prompts]
+        fitting = [index for index, prompt in enumerate(prompts) if len(prompt) < self.wording.context]
+        order = sorted(fitting, key=lambda index: (len(prompts[index]), index))
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
             written = self._greedy([prompts[index] for index in chosen], max_tokens)
             for index, ids in zip(chosen, written, strict=True):
                 answers[index] = self._answer(ids, max_tokens)
             listener(Tick("answer", min(start + BATCH, len(order)), len(order)))
-        return [answer for answer in answers if answer is not None]
+        return answers
 
     def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
         """Token ids of one answer as they are chosen, the end token left out. Close the iterator to abort."""
@@ -116,7 +117,8 @@ class Engine:
                 found[index] = mean
             done += len(batch)
             listener(Tick("states", done, len(rows)))
-        return np.stack([row for row in found if row is not None])
+        rows_found = [row for row in found if row is not None]
+        return np.stack(rows_found) if rows_found else np.zeros((0, self.model.config.hidden_size))
 
     def _switch(self, adapter: bool) -> None:
         assert self.has_adapter or not adapter, "no adapter was loaded"
@@ -137,7 +139,6 @@ class Engine:
 
     def _logits(self, ids: Tensor, *, mask: Tensor | None, positions: Tensor | None, cache: DynamicCache) -> Tensor:
         """Logits [B, V] after the last column of `ids` [B, L]."""
-        self.model.config._attn_implementation = "sdpa"
         output = self.model(
             input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
         )
@@ -147,18 +148,20 @@ class Engine:
     def _greedy(self, prompts: TokenRows, max_tokens: int) -> list[list[int]]:
         """Continue the prompts; what all of them begin with is computed once, and a row that ends leaves the batch."""
         written: list[list[int]] = [[] for _ in prompts]
-        shared = shared_prefix(prompts)
+        # A sliding window counts the padding that would stand between a shared prefix and a row.
+        shared = 0 if any(DynamicCache(config=self.model.config).is_sliding) else shared_prefix(prompts)
         cache = self._prefix_cache(prompts[0][:shared], len(prompts))
         ids, mask = pad_left([prompt[shared:] for prompt in prompts], pad_id=self.wording.pad_id)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
         mask = torch.cat([mask.new_ones(len(prompts), shared), mask], dim=1)
+        room = torch.tensor([self.wording.context - len(prompt) for prompt in prompts])
         live = torch.arange(len(prompts))
-        for _ in range(max_tokens):
+        for count in range(1, max_tokens + 1):
             with torch.no_grad():
                 chosen = self._logits(ids, mask=mask, positions=positions, cache=cache).argmax(dim=-1)
             for row, token in zip(live.tolist(), chosen.tolist(), strict=True):
                 written[row].append(token)
-            stay = torch.tensor([token not in self.wording.end_ids for token in chosen.tolist()])
+            stay = torch.tensor([token not in self.wording.end_ids for token in chosen.tolist()]) & (room[live] > count)
             if not bool(stay.any()):
                 break
             if not bool(stay.all()):
@@ -191,7 +194,7 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
         use_all_cores()
     facts = tuned.manifest.facts if tuned is not None else {}
     asked: Objective = objective(str(facts.get("objective", "chat")))
-    labels = tuple(str(label) for label in facts.get("labels", ()))
+    labels = tuple(str(label) for label in facts.get("labels") or ())
     if tuned is not None and facts["base_digest"] != base.digest:
         raise UserError(f"{tuned.path}: was trained from another base than '{base.name}' is now. Train it again.")
     loaded = load_model(base, asked, dtype=torch.float32, labels=labels)
@@ -227,7 +230,7 @@ def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:
                 targets.append(row.ids[place])
                 owners.append(owner)
         start += len(row.ids)
-    return torch.tensor(positions), torch.tensor(targets), torch.tensor(owners)
+    return torch.tensor(positions).long(), torch.tensor(targets).long(), torch.tensor(owners).long()
 
 
 def _choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
