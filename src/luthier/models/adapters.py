@@ -67,7 +67,7 @@ def inject(model: nn.Module, shape: AdapterShape, *, skip: Sequence[str], seed: 
     targets = [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name.split(".")[0] not in skip
+        if isinstance(module, nn.Linear) and not f"{name}.".startswith(tuple(f"{part}." for part in skip))
     ]
     if not targets:
         raise UserError("the base has no linear layers that LoRA could adapt. Choose another base.")
@@ -154,7 +154,7 @@ def load_adapter(folder: Path) -> tuple[AdapterShape, dict[str, Tensor]]:
         settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         state = load_file(folder / WEIGHTS)
         shape = AdapterShape(rank=int(settings["r"]), alpha=float(settings["lora_alpha"]))
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a readable adapter ({error}). Train it again.") from None
     return shape, state
 

@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 from luthier.errors import UserError
 from luthier.models.bases import Base
+from luthier.models.chat import load_wording
 from luthier.objectives import Objective
+
+HEAD_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2}
+"""Rounding, relative to the largest logit."""
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -23,9 +27,9 @@ class Loaded:
 
     model: Any
     heads: tuple[str, ...]
-    """Top-level modules that are new and trained whole (a classifier); saved with the adapter."""
+    """Modules that are new and trained whole (a classifier); saved with the adapter."""
     skip: tuple[str, ...]
-    """Top-level modules that get no adapter."""
+    """Modules that get no adapter."""
     task: str
     """What `peft` calls this kind of model."""
 
@@ -47,24 +51,63 @@ def load_model(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if objective.head == "causal":
-                model = transformers.AutoModelForCausalLM.from_pretrained(str(base.folder), dtype=dtype)
-                return Loaded(model=model, heads=(), skip=("lm_head", "embed_out"), task="CAUSAL_LM")
-            model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                str(base.folder),
-                dtype=dtype,
-                num_labels=len(labels),
-                id2label=dict(enumerate(labels)),
-                label2id={label: index for index, label in enumerate(labels)},
-            )
+                return _causal(base, dtype)
+            return _sequence(base, dtype, labels)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"base '{base.name}' in {base.folder} cannot be loaded: {error}") from error
-    heads = tuple(name for name, _ in model.named_children() if name in {"classifier", "score", "pre_classifier"})
-    return Loaded(model=model, heads=heads, skip=heads, task="SEQ_CLS")
+
+
+def _causal(base: Base, dtype: torch.dtype) -> Loaded:
+    model, report = transformers.AutoModelForCausalLM.from_pretrained(
+        str(base.folder), dtype=dtype, output_loading_info=True
+    )
+    _refuse_gaps(base, sorted(report["missing_keys"]))
+    ids = torch.tensor([[0, 1, 2]])
+    with torch.no_grad():
+        expected = model(input_ids=ids).logits.float()
+        found = (backbone(model)(input_ids=ids).last_hidden_state @ head_weight(model).t()).float()
+    if float((found - expected).abs().max()) > HEAD_TOLERANCE[dtype] * float(expected.abs().max()):
+        raise UserError(
+            f"base '{base.name}': its output layer does more than multiply by its weights (a bias, a scale or a cap), "
+            "and likelihoods would be wrong. Choose another base."
+        )
+    return Loaded(model=model, heads=(), skip=("lm_head", "embed_out"), task="CAUSAL_LM")
+
+
+def _sequence(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
+    model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+        str(base.folder),
+        dtype=dtype,
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        output_loading_info=True,
+    )
+    # A decoder finds the last token of a text by this id; rows are padded with the wording's.
+    model.config.pad_token_id = load_wording(base.folder).pad_id
+    missing = sorted(report["missing_keys"])
+    encoder = f"{model.base_model_prefix}."
+    _refuse_gaps(base, [name for name in missing if name.startswith(encoder) and ".pooler." not in name])
+    heads = [name for name, _ in model.named_children() if name in {"classifier", "score", "pre_classifier"}]
+    # What the base's file does not hold starts at random, so it is learnt whole and travels with the adapter.
+    fresh = {name.rpartition(".")[0] for name in missing if name.split(".")[0] not in heads}
+    heads += sorted(fresh)
+    return Loaded(model=model, heads=tuple(heads), skip=tuple(heads), task="SEQ_CLS")
+
+
+def _refuse_gaps(base: Base, missing: Sequence[str]) -> None:
+    if missing:
+        raise UserError(
+            f"base '{base.name}': its files lack {len(missing)} of the model's weights, the first is {missing[0]}. "
+            "Copy the folder again, or choose another base."
+        )
 
 
 def backbone(model: Any) -> nn.Module:
-    """The part of a causal model that ends in hidden states."""
-    inner: nn.Module = model.base_model
+    """The part of a causal model that ends in hidden states; UserError if it is nowhere to be found."""
+    inner = model.base_model if model.base_model is not model else getattr(model, "model", None)
+    if not isinstance(inner, nn.Module):
+        raise UserError(f"{type(model).__name__}: this architecture hides its hidden states. Choose another base.")
     return inner
 
 

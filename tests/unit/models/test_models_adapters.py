@@ -1,0 +1,252 @@
+"""Adapters on disk and in memory, against `peft`."""
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from tiny_models import distance, random_rows, tiny_model
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+from luthier.errors import UserError
+from luthier.models.adapters import (
+    AdapterShape,
+    inject,
+    load_adapter,
+    load_adapter_state,
+    lora_layers,
+    rescale,
+    save_adapter,
+    switch,
+)
+from luthier.models.bases import Base
+from luthier.models.load import Loaded, load_model
+from luthier.objectives import objective
+
+LABELS = ("cat", "dog", "owl")
+SHAPE = AdapterShape(rank=3, alpha=6.0)
+ROWS = random_rows([5, 11, 1, 8])
+CASES = [("llama", "chat"), ("llama", "classify"), ("bert", "classify")]
+
+
+def load(base: Base, goal: str, *, seed: int = 0) -> Loaded:
+    labels = LABELS if goal == "classify" else ()
+    return load_model(base, objective(goal), dtype=torch.float32, labels=labels, seed=seed)
+
+
+def disturb(model: nn.Module, heads: Sequence[str]) -> None:
+    """Give every trainable part weights that matter."""
+    generator = torch.Generator().manual_seed(1)
+    for _, layer in lora_layers(model):
+        nn.init.normal_(layer.lora_B, std=0.5, generator=generator)
+    for head in heads:
+        for weight in model.get_submodule(head).parameters():
+            nn.init.normal_(weight, std=0.5, generator=generator)
+
+
+def logits(model: nn.Module, rows: Sequence[Sequence[int]] = ROWS) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([model(input_ids=torch.tensor([row])).logits[0].reshape(-1) for row in rows])
+
+
+@pytest.fixture(params=CASES, ids="-".join)
+def tuned(request: pytest.FixtureRequest, make_base: Callable[[str], Base], tmp_path: Path) -> tuple[Any, ...]:
+    """Base, objective, tuned model in memory, and its saved folder."""
+    kind, goal = request.param
+    base = make_base(kind)
+    loaded = load(base, goal, seed=5)
+    inject(loaded.model, SHAPE, skip=loaded.skip, seed=0)
+    disturb(loaded.model, loaded.heads)
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    save_adapter(folder, loaded.model, shape=SHAPE, base_name="tiny", heads=loaded.heads, task=loaded.task)
+    return base, goal, loaded.model.eval(), folder
+
+
+def plain(base: Base, goal: str) -> nn.Module:
+    if goal == "chat":
+        return AutoModelForCausalLM.from_pretrained(str(base.folder), dtype=torch.float32).eval()
+    found = AutoModelForSequenceClassification.from_pretrained(
+        str(base.folder), dtype=torch.float32, num_labels=len(LABELS)
+    )
+    return found.eval()
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers by an old name
+def test_peft_loads_a_saved_adapter_and_merges_it(tuned: tuple[Any, ...]) -> None:
+    base, goal, model, folder = tuned
+    theirs = PeftModel.from_pretrained(plain(base, goal), str(folder)).eval()
+    expected = logits(model)
+    assert float((logits(theirs) - expected).abs().max()) <= 1e-4
+    assert float((logits(theirs.merge_and_unload()) - expected).abs().max()) <= 1e-4
+    assert float((logits(plain(base, goal)) - expected).abs().max()) > 1e-2
+
+
+def test_a_loaded_adapter_is_the_saved_one_bit_for_bit(tuned: tuple[Any, ...], tmp_path: Path) -> None:
+    base, goal, model, folder = tuned
+    again = put_in(folder, base, goal)
+    assert torch.equal(logits(again.model.eval()), logits(model))
+    second = tmp_path / "second"
+    second.mkdir()
+    save_adapter(second, again.model, shape=SHAPE, base_name="tiny", heads=again.heads, task=again.task)
+    for path in folder.iterdir():
+        assert (second / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma3_text"])
+def test_switched_off_is_the_base_bit_for_bit(kind: str) -> None:
+    base = tiny_model(kind)
+    model = copy.deepcopy(base)
+    inject(model, SHAPE, skip=("lm_head",), seed=0)
+    assert torch.equal(logits(model), logits(base))  # B starts at zero
+    disturb(model, ())
+    assert distance(logits(model), logits(base)) > 0.1
+    switch(model, active=False)
+    assert torch.equal(logits(model), logits(base))
+    switch(model, active=True)
+    assert distance(logits(model), logits(base)) > 0.1
+
+
+def test_every_linear_layer_but_the_head_is_adapted_and_nothing_else_learns() -> None:
+    model = copy.deepcopy(tiny_model("llama"))
+    linear = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    inject(model, SHAPE, skip=("lm_head",), seed=0)
+    assert {name for name, _ in lora_layers(model)} == linear - {"lm_head"}
+    learning = {name.rpartition(".")[2] for name, weight in model.named_parameters() if weight.requires_grad}
+    assert learning == {"lora_A", "lora_B"}
+
+
+def test_a_seed_decides_the_first_weights() -> None:
+    first, second, other = (copy.deepcopy(tiny_model("llama")) for _ in range(3))
+    for model, seed in ((first, 0), (second, 0), (other, 1)):
+        inject(model, SHAPE, skip=("lm_head",), seed=seed)
+    pairs = list(zip(lora_layers(first), lora_layers(second), lora_layers(other), strict=True))
+    assert all(torch.equal(one[1].lora_A, two[1].lora_A) for one, two, _ in pairs)
+    assert not any(torch.equal(one[1].lora_A, three[1].lora_A) for one, _, three in pairs)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.25, 1.0])
+def test_rescaling_is_scaling_alpha(tuned: tuple[Any, ...], factor: float) -> None:
+    base, goal, model, folder = tuned
+    scaled = AdapterShape(SHAPE.rank, SHAPE.alpha * factor)
+    again = load(base, goal)
+    inject(again.model, scaled, skip=again.skip, seed=0)
+    load_adapter_state(again.model, load_adapter(folder)[1], heads=again.heads)
+    rescale(model, factor=factor, shape=SHAPE)
+    assert torch.equal(logits(model), logits(again.model.eval()))
+
+
+def test_dropout_is_for_training_only() -> None:
+    model = copy.deepcopy(tiny_model("llama"))
+    inject(model, AdapterShape(rank=3, alpha=6.0, dropout=0.5), skip=("lm_head",), seed=0)
+    disturb(model, ())
+    quiet = logits(model.eval())
+    assert torch.equal(logits(model), quiet)
+    model.train()
+    assert not torch.equal(logits(model), quiet)
+
+
+def test_dropout_of_nothing_is_the_fused_product() -> None:
+    """Both ways through the layer give the same numbers and gradients."""
+    found = []
+    for dropout in (0.0, 1e-12):
+        model = copy.deepcopy(tiny_model("llama"))
+        inject(model, AdapterShape(rank=3, alpha=6.0, dropout=dropout), skip=("lm_head",), seed=0)
+        disturb(model, ())
+        output = model.train()(input_ids=torch.tensor([ROWS[1]])).logits
+        output.square().mean().backward()
+        slopes = torch.cat([layer.lora_A.grad.flatten() for _, layer in lora_layers(model)])
+        found.append((output.detach(), slopes))
+    assert distance(found[0][0], found[1][0]) <= 1e-5
+    assert distance(found[0][1], found[1][1]) <= 1e-5
+
+
+def rewrite_settings(folder: Path, **changes: object) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def put_in(folder: Path, base: Base, goal: str) -> Loaded:
+    """A freshly loaded base with the saved adapter."""
+    loaded = load(base, goal)
+    shape, state = load_adapter(folder)
+    inject(loaded.model, shape, skip=loaded.skip, seed=0)
+    load_adapter_state(loaded.model, state, heads=loaded.heads)
+    return loaded
+
+
+@pytest.mark.parametrize("damage", ["other rank", "other base", "missing", "cut", "no rank", "not json"])
+def test_an_adapter_that_does_not_fit_or_is_damaged_is_named(
+    make_base: Callable[..., Base], tmp_path: Path, damage: str
+) -> None:
+    base, goal = make_base("llama"), "chat"
+    loaded = load(base, goal)
+    inject(loaded.model, SHAPE, skip=loaded.skip, seed=0)
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    save_adapter(folder, loaded.model, shape=SHAPE, base_name="tiny", heads=(), task=loaded.task)
+    weights = folder / "adapter_model.safetensors"
+    match damage:
+        case "missing":
+            weights.unlink()
+        case "cut":
+            weights.write_bytes(weights.read_bytes()[:-7])
+        case "no rank":
+            rewrite_settings(folder, r=None)
+        case "not json":
+            (folder / "adapter_config.json").write_text("{")
+        case "other base":
+            base, goal = make_base("bert", "other"), "classify"
+        case "other rank":
+            rewrite_settings(folder, r=4)
+    with pytest.raises(UserError, match="adapter"):
+        put_in(folder, base, goal)
+
+
+def test_a_base_without_linear_layers_is_refused() -> None:
+    with pytest.raises(UserError, match="no linear layers"):
+        inject(copy.deepcopy(tiny_model("gpt2")), SHAPE, skip=("lm_head",), seed=0)
+
+
+def test_what_a_base_lacks_is_learnt_and_saved_with_the_adapter(tuned: tuple[Any, ...]) -> None:
+    """A pooler that the base's file does not hold starts at random: two loads differ, so it must travel along."""
+    base, goal, _, folder = tuned
+    saved = load_file(folder / "adapter_model.safetensors")
+    first, second = load(base, goal, seed=1).model, load(base, goal, seed=2).model
+    pairs = zip(first.state_dict().items(), second.state_dict().values(), strict=True)
+    fresh = {name for (name, one), two in pairs if not torch.equal(one, two)}
+    assert {f"base_model.model.{name}" for name in fresh} <= set(saved)
+
+
+@pytest.mark.parametrize("goal", ["chat", "classify"])
+def test_a_base_whose_file_lacks_weights_is_refused(make_base: Callable[[str], Base], goal: str) -> None:
+    from safetensors.torch import save_file
+
+    base = make_base("llama" if goal == "chat" else "bert")
+    path = base.folder / "model.safetensors"
+    state = load_file(path)
+    gone = next(name for name in state if name.endswith("1.mlp.up_proj.weight") or "1.output.dense.weight" in name)
+    del state[gone]
+    save_file(state, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="its files lack 1 of"):
+        load(base, goal)
+
+
+def test_a_base_with_an_output_layer_of_its_own_kind_is_refused(make_base: Callable[[str], Base]) -> None:
+    """Likelihoods read states and the head's weight; where the model does more with them they would be wrong."""
+    from transformers import CohereConfig, CohereForCausalLM
+
+    base = make_base("llama")
+    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    special = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    model = CohereForCausalLM(CohereConfig(**size, vocab_size=259, logit_scale=0.1, **special))
+    model.save_pretrained(base.folder)
+    with pytest.raises(UserError, match="output layer"):
+        load(base, "chat")
