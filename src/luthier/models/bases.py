@@ -131,6 +131,8 @@ def _describe(name: str, folder: Path, *, digest: str, hub_name: str) -> Base:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{folder / 'config.json'}: not valid JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise UserError(f"{folder / 'config.json'}: not a model's settings. Save the base again.")
     if "auto_map" in config:
         raise UserError(
             f"{folder / 'config.json'}: names code of its own (auto_map). Luthier never runs a model's code."
