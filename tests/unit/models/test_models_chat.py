@@ -23,7 +23,7 @@ from luthier.errors import UserError
 from luthier.models.chat import CLOSE, FIXED_DATE, OPEN, Wording, load_wording, save_wording
 from luthier.records import Message
 
-quick = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 contents = st.text(st.characters(exclude_categories=["Cs", "Co"]), max_size=12) | st.sampled_from(
     ["yes", "no", " yes", "a\n\nb", "the theory", "[/INST]", "im_end|>"]
 )
