@@ -18,9 +18,12 @@ class StepPlan:
 
 
 def plan_steps(lengths: Sequence[int], *, epochs: float, batch_tokens: int, seed: int) -> list[StepPlan]:
-    """Shuffle every epoch and cut it into steps of about `batch_tokens` real tokens; the last epoch may be partial."""
+    """Shuffle every epoch and cut it into steps of about `batch_tokens` real tokens; the last epoch may be partial.
+
+    At least one row is learnt from.
+    """
     steps: list[StepPlan] = []
-    wanted = round(epochs * len(lengths))
+    wanted = max(1, round(epochs * len(lengths)))
     epoch = 0
     done = 0
     while done < wanted:

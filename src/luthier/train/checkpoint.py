@@ -111,8 +111,8 @@ class CheckpointStore:
             manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             if manifest["key"] != self.key:
                 return None
-            for name, entry in manifest["files"].items():
-                if sha256_of_file(path / name) != entry["sha256"]:
+            for name in (TENSORS, HISTORY):
+                if sha256_of_file(path / name) != manifest["files"][name]["sha256"]:
                     raise ValueError(f"{name} changed since it was written")
             history = json.loads((path / HISTORY).read_text(encoding="utf-8"))
             return Checkpoint(step=manifest["step"], tensors=load_file(path / TENSORS), history=history)

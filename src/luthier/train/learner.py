@@ -41,8 +41,8 @@ class Loss(Protocol):
 class Learned:
     """What one step did."""
 
-    loss: float
-    """Nats per unit before the update (chat: per trained token; classify: per text)."""
+    loss: float | None
+    """Nats per unit before the update (chat: per trained token; classify: per text); None if the step was skipped."""
     tokens: int
     """Real tokens computed, replay left out."""
     drift: float | None
@@ -112,7 +112,7 @@ class Learner:
         history.skipped += not finite
         history.skipped_in_a_row = 0 if finite else history.skipped_in_a_row + 1
         return Learned(
-            loss=total / units if finite else 0.0,
+            loss=total / units if finite else None,
             tokens=tokens,
             drift=drift if finite else None,
             rate=rate,

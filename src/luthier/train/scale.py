@@ -32,6 +32,8 @@ def choose_scale(
 
     `before` holds the base's nats per row. If no factor does, the adapter ships whole and the exam tells.
     """
+    if len(general) < 2:
+        return Scale(1.0, f"{len(general)} rows of general text are too few to tell", ())
     tried = []
     for index, factor in enumerate(FACTORS):
         listener(Tick("train: general ability", index, len(FACTORS), f"adapter at {factor}"))

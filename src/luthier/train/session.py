@@ -3,7 +3,7 @@
 import math
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from luthier.errors import LuthierError, StoppedError
@@ -32,6 +32,8 @@ class Session:
     marks: set[int] = field(default_factory=set)
     request: StopRequest = field(default_factory=StopRequest)
     tokens: int = 0
+    start: Checkpoint | None = None
+    """The untrained state, to go back to while there is no checkpoint."""
     saved_at: float = 0.0
     started_at: float = 0.0
 
@@ -40,6 +42,8 @@ class Session:
         last = self.store.newest()
         if last is not None:
             self._take(last)
+        else:
+            self.start = self._checkpoint()
         self.marks = validation_steps(self.steps) if self.validation else set()
         self.saved_at = self.started_at = time.monotonic()
         with listening() as self.request:
@@ -49,15 +53,16 @@ class Session:
                 history=self.history,
                 after_step=[self.recover, self.validate, self.tell, self.save],
             )
-        best = self.store.at(self.history.best_step) if self.history.best_step != self.history.step else None
-        if best is not None:
-            self.setup.learner.restore_weights(best.tensors)
+        if self.history.best_loss is not None and self.history.best_step != self.history.step:
+            self._take_best()
 
     def recover(self, _plan: StepPlan, _learned: Learned) -> None:
-        """After three steps in a row that were not finite, go back to the last checkpoint with half the rate, once."""
+        """After three steps in a row that were not finite, go back to the last checkpoint, or the start, with half
+        the rate, once.
+        """
         if self.history.skipped_in_a_row < DIVERGED:
             return
-        last = self.store.newest()
+        last = self.store.newest() or self.start
         if self.history.rate_scale < 1 or last is None:
             raise LuthierError(
                 f"training diverged at step {self.history.step}: the loss is not finite, and half the learning rate "
@@ -71,7 +76,7 @@ class Session:
         if self.history.step != plan.index:
             return
         point: dict[str, Any] = {"step": plan.index, "loss": learned.loss, "drift": learned.drift, "rate": learned.rate}
-        if plan.index in self.marks:
+        if plan.index in self.marks and not learned.skipped:
             learner = self.setup.learner
             loss = sum(learner.score(self.validation)) / learner.loss.units(self.validation)
             self.history.note_validation(loss, patience=self.setup.config.patience)
@@ -84,17 +89,18 @@ class Session:
         self.tokens += learned.tokens
         speed = self.tokens / max(1e-9, time.monotonic() - self.started_at)
         best = "" if self.history.best_loss is None else f", validation {self.history.best_loss:.3f}"
-        note = f"loss {learned.loss:.3f}{best}, {speed:.0f} tokens/s"
+        loss = "step skipped, not finite" if learned.loss is None else f"loss {learned.loss:.3f}"
+        note = f"{loss}{best}, {speed:.0f} tokens/s"
         self.setup.listener(Tick("train", plan.index, len(self.steps), note))
 
     def save(self, _plan: StepPlan, _learned: Learned) -> None:
-        """Commit when a validation asked for it, when the last checkpoint is old, or before stopping on a signal."""
+        """Commit when a validation asked for it, when the last checkpoint is old, or before stopping on a signal.
+
+        A checkpoint stands for a good state to go back to, so it waits while steps are being skipped.
+        """
         due = time.monotonic() - self.saved_at > 60 * self.setup.config.checkpoint_minutes
-        if due or self.request.number is not None:
-            names = self.history.__dataclass_fields__
-            state = {name: getattr(self.history, name) for name in names}
-            checkpoint = Checkpoint(step=self.history.step, tensors=self.setup.learner.state(), history=state)
-            self.store.commit(checkpoint, best=self.history.best_step)
+        if (due and not self.history.skipped_in_a_row) or self.request.number is not None:
+            self.store.commit(self._checkpoint(), best=self.history.best_step)
             self.saved_at = time.monotonic()
         if self.request.number is not None:
             name = signal.Signals(self.request.number).name
@@ -103,6 +109,19 @@ class Session:
                 "Run the same command again to continue.",
                 signal_number=self.request.number,
             )
+
+    def _checkpoint(self) -> Checkpoint:
+        tensors = {name: value.clone() for name, value in self.setup.learner.state().items()}
+        return Checkpoint(step=self.history.step, tensors=tensors, history=asdict(self.history))
+
+    def _take_best(self) -> None:
+        best = self.store.at(self.history.best_step)
+        if best is None:
+            raise LuthierError(
+                f"{self.store.folder}: the checkpoint of the best step, {self.history.best_step}, is gone or damaged. "
+                "Remove this folder and run the same command again."
+            )
+        self.setup.learner.restore_weights(best.tensors)
 
     def _take(self, checkpoint: Checkpoint) -> None:
         self.setup.learner.restore(checkpoint.tensors)

@@ -1,5 +1,6 @@
 """What validation has shown so far, and when to stop."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ class History:
 
     def note_validation(self, loss: float, *, patience: int) -> bool:
         """Record a validation after `self.step`; True if it is the best so far."""
-        if self.best_loss is None or loss < self.best_loss:
+        if math.isfinite(loss) and (self.best_loss is None or loss < self.best_loss):
             self.best_loss, self.best_step, self.validations_since_best = loss, self.step, 0
             return True
         self.validations_since_best += 1

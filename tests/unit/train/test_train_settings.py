@@ -1,0 +1,81 @@
+"""Settings that make no sense are named, and `auto` settles within its limits."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from luthier.config import load_settings
+from luthier.errors import UserError
+from luthier.objectives import OBJECTIVES, objective
+from luthier.train.auto import MAX_EPOCHS, STEPS, resolve
+from luthier.train.batches import plan_steps
+from luthier.train.config import TrainConfig, train_key
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("epochs=0", "epochs=-1", "epochs=many", "learning_rate=-0.1", "batch_tokens=0", "micro_batch_tokens=0"),
+        *("warmup=1", "weight_decay=-1", "clip=0", "patience=0", "keep_checkpoints=0", "checkpoint_minutes=-1"),
+        *("adapter.rank=0", "adapter.alpha=0", "adapter.dropout=1", "scale=-1", "replay=-0.1", "seed=-1"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text("seed: 1\n")
+    assert load_settings(TrainConfig, file, overrides=["learning_rate=0", "epochs=0.5"]).epochs == 0.5
+    with pytest.raises(UserError, match=wrong.partition("=")[0]):
+        load_settings(TrainConfig, file, overrides=[wrong])
+
+
+@given(
+    lengths=st.lists(st.integers(1, 2000), min_size=1, max_size=300),
+    name=st.sampled_from(sorted(OBJECTIVES)),
+    hidden=st.integers(64, 8192),
+)
+def test_auto_asks_for_neither_too_much_nor_nothing(lengths: list[int], name: str, hidden: int) -> None:
+    goal = objective(name)
+    choices = resolve(TrainConfig(), lengths, objective=goal, hidden=hidden)
+    assert 1 <= choices.epochs.value <= MAX_EPOCHS[goal.head]
+    assert 1024 <= choices.batch_tokens.value <= 8192
+    assert 1e-5 < choices.learning_rate.value < 0.1
+    assert choices.alpha.value == 2 * choices.rank.value
+    steps = plan_steps(lengths, epochs=choices.epochs.value, batch_tokens=choices.batch_tokens.value, seed=0)
+    # Steps are cut between rows, so they hold less than a batch; a long row needs a step of its own.
+    assert len(steps) <= 2 * max(STEPS[goal.head], 2 * sum(lengths) / 8192 + 1, len(lengths))
+    for row in choices.as_rows().values():
+        assert row["reason"]
+
+
+def test_what_is_set_is_used_and_changes_the_key() -> None:
+    plain = TrainConfig()
+    asked = TrainConfig.model_validate(
+        {
+            "epochs": 2.5,
+            "learning_rate": 0.0,
+            "batch_tokens": 7,
+            "micro_batch_tokens": 5,
+            "adapter": {"rank": 3, "alpha": 1.5, "dropout": 0.25},
+        }
+    )
+    choices = resolve(asked, [10], objective=objective("chat"), hidden=64)
+    found = {name: row["value"] for name, row in choices.as_rows().items()}
+    assert found == {
+        "epochs": 2.5,
+        "learning_rate": 0.0,
+        "batch_tokens": 7,
+        "micro_batch_tokens": 5,
+        "rank": 3,
+        "alpha": 1.5,
+        "dropout": 0.25,
+    }
+    keys = {
+        train_key(config, dataset_digest=dataset, base_digest=base)
+        for config in (plain, asked)
+        for dataset in "ab"
+        for base in "cd"
+    }
+    assert len(keys) == 8
+    assert train_key(plain, dataset_digest="a", base_digest="c") in keys
