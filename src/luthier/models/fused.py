@@ -12,6 +12,19 @@ from torch import Tensor
 CHUNK = 512
 """Labelled tokens per piece of the head: 512 x 49,152 float32 logits are 96 MiB."""
 
+ROUND = 32
+"""Row counts of products with the head are multiples of this."""
+
+
+def logits_of(hidden: Tensor, head: Tensor) -> Tensor:
+    """hidden [T, E] through a head [V, E] -> float32 [T, V].
+
+    Rows are padded to a multiple of ROUND: oneDNN keeps a compiled product for every number of rows it has met.
+    """
+    count = hidden.shape[0]
+    padded = F.pad(hidden, (0, 0, 0, -count % ROUND))
+    return (padded @ head.t())[:count].float()
+
 
 class LoraProduct(torch.autograd.Function):
     """y = x W' + s (x A') B' with a frozen W (Hu et al. 2021, arXiv:2106.09685, eq. 3).
@@ -55,12 +68,13 @@ class LabelledLoss(torch.autograd.Function):
         gradient = torch.empty_like(hidden) if wanted else None
         for start in range(0, hidden.shape[0], CHUNK):
             part = slice(start, start + CHUNK)
-            logits = (hidden[part] @ head.t()).float()
+            logits = logits_of(hidden[part], head)
             total += F.cross_entropy(logits, targets[part], reduction="sum").double()
             if gradient is not None:
                 share = logits.softmax(dim=-1)
                 share[torch.arange(share.shape[0]), targets[part]] -= 1
-                gradient[part] = share.to(hidden.dtype) @ head
+                count = share.shape[0]
+                gradient[part] = (F.pad(share.to(hidden.dtype), (0, 0, 0, -count % ROUND)) @ head)[:count]
         if gradient is not None:
             ctx.save_for_backward(gradient)
         return total
@@ -81,6 +95,6 @@ def token_nats(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
     parts = []
     for start in range(0, hidden.shape[0], CHUNK):
         part = slice(start, start + CHUNK)
-        logits = (hidden[part] @ head.t()).float()
+        logits = logits_of(hidden[part], head)
         parts.append(F.cross_entropy(logits, targets[part], reduction="none"))
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)

@@ -20,8 +20,9 @@ from luthier.artifacts.storage import write_atomic
 from luthier.models.adapters import switch
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, batches_by_length
+from luthier.models.fused import logits_of
 from luthier.models.sampling import sample
-from luthier.records import Listener, Message
+from luthier.records import Listener, Message, Tick
 
 DOCUMENTS = 96
 """Sampled rows of bare text; half as many are answers to general prompts."""
@@ -30,6 +31,8 @@ BATCH = 1024
 """Tokens read at once by the base."""
 PIECE = 128
 """Tokens compared at once: the [T, V] distributions of base and tuned are the memory of a reminder."""
+TOGETHER = 48
+"""Rows sampled at once; their keys and values are the memory of sampling."""
 PROMPTS = (
     "Explain how a rainbow forms.",
     "Write a short note to thank a colleague.",
@@ -65,8 +68,8 @@ class Reminder:
         for start in range(0, count, PIECE):
             part = slice(start, start + PIECE)
             with torch.no_grad():
-                base_TV = (self.states_TE[part] @ head_VE.t()).float().log_softmax(dim=-1)
-            tuned_TV = (tuned_TE[part] @ head_VE.t()).float().log_softmax(dim=-1)
+                base_TV = logits_of(self.states_TE[part], head_VE).log_softmax(dim=-1)
+            tuned_TV = logits_of(tuned_TE[part], head_VE).log_softmax(dim=-1)
             total = total + F.kl_div(tuned_TV, base_TV, reduction="sum", log_target=True)
         return total / count
 
@@ -78,6 +81,7 @@ class Replay:
         self.rows = [tuple(row) for row in rows]
         self.share = share
         switch(model, active=False)
+        model.eval()  # what is kept close to is the base without dropout, on the first run and on a resumed one
         self.states_TE: dict[int, Tensor] = {}
         with torch.no_grad():
             for batch in batches_by_length(self.rows, tokens=BATCH):
@@ -105,7 +109,11 @@ def replay_rows(model: Any, wording: Wording, *, cache: Path, seed: int, listene
     start = [wording.start_id if wording.start_id is not None else wording.end_ids[0]]
     chats = [list(wording.prompt_ids([Message("user", text)])) for text in PROMPTS]
     prompts = [start] * DOCUMENTS + chats * (DOCUMENTS // 2 // len(chats))
-    rows = sample(model, prompts, length=LENGTH, seed=seed, pad_id=wording.pad_id, listener=listener)
+    rows = []
+    for first in range(0, len(prompts), TOGETHER):
+        listener(Tick("train: sampling the base", first, len(prompts)))
+        part = prompts[first : first + TOGETHER]
+        rows += sample(model, part, length=LENGTH, seed=seed + first, pad_id=wording.pad_id)
     switch(model, active=True)
     write_atomic(cache, orjson.dumps(rows))
     return rows

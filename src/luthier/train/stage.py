@@ -44,8 +44,7 @@ def train(
     job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
     with explain_disk(out):
         job.scratch.mkdir(parents=True, exist_ok=True)
-    with keeping_freed_memory():
-        _train(job, key=key, out=out)
+    _train(job, key=key, out=out)
     return ModelDir.open(out)
 
 
@@ -54,7 +53,8 @@ def _train(job: Job, *, key: str, out: Path) -> None:
     setup = set_up(job)
     general = _general(setup, job.dataset)
     session = _session(setup, job, key=key, run=out.parent)
-    session.run()
+    with keeping_freed_memory():
+        session.run()
     scale = _scale(setup, general)
     inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
     facts = job.dataset.manifest.facts
