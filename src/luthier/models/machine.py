@@ -5,7 +5,7 @@ import gc
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
@@ -18,7 +18,7 @@ _NEVER = 2**31 - 1
 def keeping_freed_memory() -> Iterator[None]:
     """Let the C allocator keep freed blocks instead of returning them to the kernel: about 10 % of a training step.
 
-    On leaving, everything free goes back to the kernel. Does nothing where the C library has no such switch.
+    Does nothing where the C library has no such switch.
     """
     try:
         library = ctypes.CDLL(None)
@@ -29,10 +29,16 @@ def keeping_freed_memory() -> Iterator[None]:
         yield
     finally:
         if changed:
-            gc.collect()
             library.mallopt(_MMAP_MAX, _MMAP_DEFAULT)
             library.mallopt(_TRIM_THRESHOLD, _TRIM_DEFAULT)
-            library.malloc_trim(0)
+            return_freed_memory()
+
+
+def return_freed_memory() -> None:
+    """Give everything free back to the kernel: call it when a model has left the scene and another is to come."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def use_all_cores() -> int:

@@ -12,7 +12,7 @@ from luthier.errors import UserError
 from luthier.models.adapters import AdapterShape, save_adapter, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording, save_wording
-from luthier.models.machine import keeping_freed_memory, use_all_cores
+from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
 from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
@@ -45,6 +45,7 @@ def train(
     with explain_disk(out):
         job.scratch.mkdir(parents=True, exist_ok=True)
     _train(job, key=key, out=out)
+    return_freed_memory()
     return ModelDir.open(out)
 
 
