@@ -58,6 +58,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         config = SFTConfig(
             output_dir=folder,
+            use_cpu=True,  # its defaults refuse a machine without a GPU
             max_steps=steps + 1,
             seed=seed,
             report_to="none",

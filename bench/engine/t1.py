@@ -26,8 +26,8 @@ BAR = 200
 BASE = "smollm2-135m"
 ROWS = 96
 TRL = ("trl==1.16.0", "torch==2.13.0", "transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0")
-STEPS = {"luthier": 8, "defaults": 2, "best": 2}
-"""Timed steps of one round, about half a minute to a minute each."""
+STEPS = {"luthier": 16, "defaults": 4, "best": 3}
+"""Timed steps of one round, about half a minute each."""
 Found = dict[str, list[dict[str, Any]]]
 
 
