@@ -39,8 +39,10 @@ def make_training(
     for name, value in SMALL_REPLAY.items():
         monkeypatch.setattr(replay, name, value)
 
-    def make(objective: str, *, rows: dict[str, list[Worded]] | None = None, **settings: Any) -> Training:
-        base = make_base({"chat": "llama", "classify": "bert"}[objective])
+    def make(
+        objective: str, *, kind: str | None = None, rows: dict[str, list[Worded]] | None = None, **settings: Any
+    ) -> Training:
+        base = make_base(kind or {"chat": "llama", "classify": "bert"}[objective])
         dataset = write_dataset(tmp_path / "prepared" / "dataset", base, objective, **(rows or {}))
         return Training(tmp_path, base, dataset, **settings)
 

@@ -16,6 +16,7 @@ from scipy import stats
 from tiny_bases import write_tiny_tokenizer
 from torch import Tensor
 from trainings import LABELS, Training, general_row, make_rows
+from transformers import OPTConfig, OPTForCausalLM
 
 from luthier.artifacts.folders import ModelDir
 from luthier.errors import LuthierError
@@ -327,3 +328,13 @@ def test_too_little_general_text_ships_the_adapter_whole(make_training: Callable
     model = make_training("chat", rows={"general": rows}, epochs=0.5).run("run")
     assert model.manifest.facts["scale"]["factor"] == 1.0
     assert "general" in model.manifest.facts["scale"]["reason"]
+
+
+def test_a_reminder_is_the_base_without_dropout() -> None:
+    """Else a resumed run, which samples nothing, would be reminded of something else."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "ffn_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 32}
+    model = OPTForCausalLM(OPTConfig(**size, word_embed_proj_dim=16, dropout=0.5, pad_token_id=1))
+    rows = [[3, 4, 5], [6, 7]]
+    first, second = (replay.Replay(model.train(), rows, forward=padded_states, share=1.0) for _ in range(2))
+    assert all(torch.equal(first.states_TE[index], second.states_TE[index]) for index in range(2))
