@@ -72,7 +72,8 @@ def _note(found: Found, name: str, words: list[str], number: int) -> None:
     result = json.loads(done.stdout.strip().splitlines()[-1])
     result["speed"] = result["tokens"] / result["seconds"]
     found[name].append(result)
-    say(f"round {number + 1}, {_named(name)}: {result['speed']:.0f} tokens/s over {result['seconds']:.0f} s")
+    why = f" ({result['reasons']['dtype']})" if "reasons" in result else ""
+    say(f"round {number + 1}, {_named(name)}: {result['speed']:.0f} tokens/s over {result['seconds']:.0f} s{why}")
 
 
 def _outcome(found: Found) -> Outcome:
@@ -84,14 +85,14 @@ def _outcome(found: Found) -> Outcome:
     for name in ("defaults", "best"):
         if name in medians:
             say(f"{ours / medians[name]:.1f} times {_named(name)} ({medians[name]:.0f} tokens/s)")
-    last = {name: rounds[-1] for name, rounds in found.items() if rounds}
-    versions = last.get("defaults", {}).pop("versions", {})
+    versions = found["defaults"][0]["versions"] if found["defaults"] else {}
+    rounds = {name: [{**each, "versions": None} for each in made] for name, made in found.items()}
     return Outcome(
         holds=ours >= BAR,
         value=round(ours, 1),
         bar=f">= {BAR} real tokens/s",
         peer=round(medians["defaults"], 1) if "defaults" in medians else None,
-        detail={"speeds": speeds, "share_of_floor": ours / floor, "last_round": last},
+        detail={"speeds": speeds, "share_of_floor": ours / floor, "rounds": rounds},
         versions={f"trl's {name}" if name != "trl" else name: version for name, version in versions.items()},
     )
 
