@@ -6,10 +6,12 @@ Real tokens per second over steady steps: loading, the first step and padding do
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ ROWS = 96
 TRL = ("trl==1.16.0", "torch==2.13.0", "transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0")
 STEPS = {"luthier": 8, "defaults": 2, "best": 2}
 """Timed steps of one round."""
+NOISE = 0.2
+"""Cores that others may use before a round counts as disturbed."""
 Found = dict[str, list[dict[str, Any]]]
 
 
@@ -66,14 +70,28 @@ def _write(path: Path, base: Path, *, seed: int) -> Path:
 
 def _note(found: Found, name: str, words: list[str], number: int) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    before = _others()
+    began = time.perf_counter()
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    others = (_others() - before) / (time.perf_counter() - began)
     if done.returncode != 0:
         raise RuntimeError(f"{name} failed:\n{done.stderr[-2000:]}")
     result = json.loads(done.stdout.strip().splitlines()[-1])
-    result["speed"] = result["tokens"] / result["seconds"]
+    result |= {"speed": result["tokens"] / result["seconds"], "cores_used_by_others": round(others, 2)}
     found[name].append(result)
-    why = f" ({result['reasons']['dtype']})" if "reasons" in result else ""
-    say(f"round {number + 1}, {_named(name)}: {result['speed']:.0f} tokens/s over {result['seconds']:.0f} s{why}")
+    say(f"round {number + 1}, {_named(name)}: {result['speed']:.0f} tokens/s over {result['seconds']:.0f} s")
+    if "reasons" in result:
+        say(f"    {result['reasons']['dtype']}; {result['reasons']['forward']}")
+    if others > NOISE:
+        say(f"    other processes used {others:.1f} cores meanwhile: this round says little")
+
+
+def _others() -> float:
+    """Seconds of processor time that this machine spent so far, without our own children."""
+    fields = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
+    user, nice, system = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[:3])
+    ours = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return user + nice + system - ours.ru_utime - ours.ru_stime
 
 
 def _outcome(found: Found) -> Outcome:
