@@ -9,6 +9,8 @@ import torch
 from transformers import DynamicCache
 
 from luthier.models.forward import pad_left
+from luthier.models.fused import logits_of
+from luthier.models.load import backbone, head_weight
 
 
 def sample(model: Any, prompts: Sequence[Sequence[int]], *, length: int, seed: int, pad_id: int) -> list[list[int]]:
@@ -24,10 +26,11 @@ def sample(model: Any, prompts: Sequence[Sequence[int]], *, length: int, seed: i
     written = [list(prompt) for prompt in prompts]
     for _ in range(length):
         with torch.no_grad():
-            logits = model(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
-            ).logits[:, -1]
-        ids = torch.multinomial(logits.float().softmax(dim=-1), 1, generator=generator)
+            states = backbone(model)(
+                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache
+            ).last_hidden_state[:, -1]
+            chances = logits_of(states, head_weight(model)).softmax(dim=-1)
+        ids = torch.multinomial(chances, 1, generator=generator)
         for row, token in zip(written, ids[:, 0].tolist(), strict=True):
             row.append(token)
         mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luthier.artifacts.storage import write_atomic
+from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.models.adapters import switch
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, batches_by_length
@@ -115,5 +115,6 @@ def replay_rows(model: Any, wording: Wording, *, cache: Path, seed: int, listene
         part = prompts[first : first + TOGETHER]
         rows += sample(model, part, length=LENGTH, seed=seed + first, pad_id=wording.pad_id)
     switch(model, active=True)
-    write_atomic(cache, orjson.dumps(rows))
+    with explain_disk(cache):
+        write_atomic(cache, orjson.dumps(rows))
     return rows

@@ -8,7 +8,7 @@ import torch
 
 from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.rows import read_worded
-from luthier.artifacts.storage import write_atomic
+from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.models.adapters import AdapterShape, inject
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
@@ -104,7 +104,8 @@ def _dtype(job: Job, *, sequence: bool) -> tuple[torch.dtype, str]:
     path = job.scratch / "dtype.json"
     if not path.is_file():
         dtype, why = faster_dtype()
-        write_atomic(path, orjson.dumps({"dtype": str(dtype).removeprefix("torch."), "why": why}))
+        with explain_disk(path):
+            write_atomic(path, orjson.dumps({"dtype": str(dtype).removeprefix("torch."), "why": why}))
     kept = orjson.loads(path.read_bytes())
     return DTYPES[kept["dtype"]], kept["why"]
 
