@@ -1,0 +1,62 @@
+"""Tables as text and as numbers: pipe tables, and typed cells from written ones."""
+
+import re
+from collections.abc import Sequence
+
+from luthier.records import Cell
+
+WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,14})")
+DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}")
+GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d{1,15})?")
+SURELY_GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3}){2,}|,\d{3}\.\d+)")
+TRUTH = {"true": True, "false": False}
+
+
+def pipe_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """A Markdown pipe table; short rows are filled up with empty cells, spans must be filled already."""
+    width = max([len(header), *map(len, rows)])
+    titles = [*header, *[""] * (width - len(header))]
+    lines = [_line(titles), "|" + " --- |" * width]
+    return "\n".join([*lines, *(_line([*row, *[None] * (width - len(row))]) for row in rows)])
+
+
+def typed_cells(rows: Sequence[Sequence[str]]) -> tuple[tuple[Cell, ...], ...]:
+    """Written cells as values, column by column; empty ones are None, short rows are filled up.
+
+    A column turns into numbers (or true and false) only if all its filled cells are such: `007`, `1.2.3` and units stay
+    text, and so does `1,234`, which is a fraction elsewhere, unless the column holds a number that settles it.
+    """
+    width = max(map(len, rows), default=0)
+    filled = [[cell.strip() for cell in [*row, *[""] * (width - len(row))]] for row in rows]
+    columns = [_typed_column([row[place] for row in filled]) for place in range(width)]
+    return tuple(tuple(column[number] for column in columns) for number in range(len(filled)))
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as it is written: true and false in lower case, whole numbers without a point, None as nothing."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15 else str(cell)
+
+
+def _line(cells: Sequence[Cell]) -> str:
+    return "| " + " | ".join(" ".join(cell_text(cell).split()).replace("|", r"\|") for cell in cells) + " |"
+
+
+def _typed_column(cells: Sequence[str]) -> list[Cell]:
+    plain = [cell.replace("\N{MINUS SIGN}", "-") for cell in cells]
+    used = [cell for cell in plain if cell]
+    if used and all(cell.lower() in TRUTH for cell in used):
+        return [TRUTH[cell.lower()] if cell else None for cell in plain]
+    if any(SURELY_GROUPED.fullmatch(cell) for cell in used):
+        plain = [cell.replace(",", "") if GROUPED.fullmatch(cell) else cell for cell in plain]
+        used = [cell for cell in plain if cell]
+    if used and all(WHOLE.fullmatch(cell) or DECIMAL.fullmatch(cell) for cell in used):
+        return [_number(cell) if cell else None for cell in plain]
+    return [cell or None for cell in cells]
+
+
+def _number(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
