@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes `start` to `end` of the UTF-8 text of a document, by its id."""
+
+    document: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,21 @@ class Origin:
     line: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     """The row's other columns as text, for `split.group_by` and slices."""
+    spans: tuple[Span, ...] = ()
+    """The text it was cut from; empty for rows of row formats."""
+    made_by: str | None = None
+    """`generator@version` of a made example, None if a person wrote it."""
+    parent: str | None = None
+    """Id of the row it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the assistant calls. `arguments` is a JSON object as text; `id` is empty if the data gives none."""
+
+    name: str
+    arguments: str
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +53,12 @@ class Message:
     role: Role
     content: str
     weight: int = 1
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Only in assistant turns, whose content may then be empty."""
+    tool_call_id: str = ""
+    """Only in tool turns: the call whose result this is; empty if the data gives no ids."""
+    name: str = ""
+    """Only in tool turns: the tool whose result this is; empty if the data does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +67,110 @@ class Chat:
 
     messages: tuple[Message, ...]
     origin: Origin
+    tools: tuple[str, ...] = ()
+    """Declarations of the tools that can be called, each a JSON object as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text and its label."""
+    """A text and its label; `others` holds the rest of several labels."""
 
     text: str
     label: str
     origin: Origin
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Raw text of a document."""
+    """Raw text: a document, or a part of one."""
 
     text: str
     origin: Origin
 
 
-Example = Chat | Label | Text
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to one prompt, the better and the worse; each answer is one or more turns."""
+
+    prompt: tuple[Message, ...]
+    chosen: tuple[Message, ...]
+    rejected: tuple[Message, ...]
+    origin: Origin
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One answer and whether it was good."""
+
+    prompt: tuple[Message, ...]
+    answer: tuple[Message, ...]
+    good: bool
+    origin: Origin
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Characters `start` to `end` of a text, and what they name."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """A text and the entities in it."""
+
+    text: str
+    entities: tuple[Entity, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A query and a text that answers it, with texts that do not, or with a score from 0 to 1 of how alike they are."""
+
+    query: str
+    positive: str
+    negatives: tuple[str, ...]
+    score: float | None
+    origin: Origin
+
+
+Example = Chat | Label | Text | Preference | Rating | Tags | Pair
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of a document with typed cells; `start` to `end` are the characters of its pipe table in the text."""
+
+    at: str
+    start: int
+    end: int
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+PageState = Literal["read", "plain", "scanned", "bad text layer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What became of one page, slide, sheet or whole file, and how much of its text the structured reading holds."""
+
+    place: str
+    """`page 3`, `slide 2`, `sheet Prices`, or empty for a whole file."""
+    state: PageState
+    """`plain`: structure was given up, because it would have lost or added words."""
+    coverage: float = 1.0
+    """Share of the reference's words that the reading holds, 0 to 1."""
+    lost: tuple[str, ...] = ()
+    """Words of the reference that are missing in the structured reading, at most 50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +185,16 @@ class Document:
     headings: tuple[tuple[int, int, str], ...] = ()
     """(offset in `text`, level from 1, heading)."""
     meta: Mapping[str, str] = field(default_factory=dict)
+    anchors: tuple[tuple[int, str], ...] = ()
+    """(offset in `text`, place): `page 3`, `slide 2`, `Prices!B7`; ordered, each holds up to the next."""
+    grids: tuple[Grid, ...] = ()
+    code: tuple[tuple[int, int], ...] = ()
+    """Characters [start, end) of code blocks and definitions: kept whole where they fit."""
+    pages: tuple[Page, ...] = ()
+    thread: str | None = None
+    """Conversation it belongs to (mail): documents of one thread stay together."""
+    cut: Mapping[str, int] = field(default_factory=dict)
+    """What was left out on purpose -> characters: hidden text, furniture, deletions, comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +215,8 @@ class Reject:
     reason: str
     row: str
     """The row as it was read, cut to 2,000 characters."""
+    offset: int | None = None
+    """Byte of the file at which the row begins; None where a format has no such place (Parquet, XLSX)."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.reason}"

@@ -1,4 +1,8 @@
-"""LoRA on all linear layers, on disk exactly as `peft` writes it."""
+"""LoRA on all linear layers, on disk exactly as `peft` writes it.
+
+The head of a PooledClassifier is ours, not the encoder's: it lies beside the adapter, which `peft` puts on a plain
+`AutoModel`.
+"""
 
 import json
 import math
@@ -15,9 +19,11 @@ from torch import Tensor, nn
 
 from luthier.errors import UserError
 from luthier.models.fused import lora_product
+from luthier.models.heads import PooledClassifier
 
 WEIGHTS = "adapter_model.safetensors"
 SETTINGS = "adapter_config.json"
+CLASSIFIER = "classifier.safetensors"
 PREFIX = "base_model.model."
 
 
@@ -96,14 +102,13 @@ def rescale(model: nn.Module, *, factor: float, shape: AdapterShape) -> None:
 
 
 def adapter_state(model: nn.Module, *, heads: Sequence[str]) -> dict[str, Tensor]:
-    """Trained weights under the names `peft` gives them, float32."""
+    """Trained weights under the names `peft` gives them, float32; a classifier of ours under its own."""
     state = {}
-    for name, layer in lora_layers(model):
-        state[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.detach().float().contiguous()
-        state[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.detach().float().contiguous()
-    for head in heads:
-        for name, value in model.get_submodule(head).state_dict().items():
-            state[f"{PREFIX}{head}.{name}"] = value.detach().float().contiguous()
+    for name, layer in _named_for_peft(model):
+        state[f"{name}.lora_A.weight"] = layer.lora_A.detach().float().contiguous()
+        state[f"{name}.lora_B.weight"] = layer.lora_B.detach().float().contiguous()
+    for key, value in _head_weights(model, heads):
+        state[key] = value.detach().float().contiguous()
     return state
 
 
@@ -115,19 +120,22 @@ def load_adapter_state(model: nn.Module, state: dict[str, Tensor], *, heads: Seq
     if wrong:
         raise UserError(f"the adapter does not fit this base: {wrong[0]} and {len(wrong) - 1} more tensors differ")
     with torch.no_grad():
-        for name, layer in lora_layers(model):
-            layer.lora_A.copy_(state[f"{PREFIX}{name}.lora_A.weight"])
-            layer.lora_B.copy_(state[f"{PREFIX}{name}.lora_B.weight"])
-        for head in heads:
-            for name, value in model.get_submodule(head).state_dict().items():
-                value.copy_(state[f"{PREFIX}{head}.{name}"])
+        for name, layer in _named_for_peft(model):
+            layer.lora_A.copy_(state[f"{name}.lora_A.weight"])
+            layer.lora_B.copy_(state[f"{name}.lora_B.weight"])
+        for key, value in _head_weights(model, heads):
+            value.copy_(state[key])
 
 
 def save_adapter(
     folder: Path, model: nn.Module, *, shape: AdapterShape, base_name: str, heads: Sequence[str], task: str
 ) -> None:
-    """Write a folder that `PeftModel.from_pretrained` loads. `task`: CAUSAL_LM or SEQ_CLS."""
-    (folder / WEIGHTS).write_bytes(save(adapter_state(model, heads=heads)))
+    """Write a folder that `PeftModel.from_pretrained` loads. `task`: CAUSAL_LM, SEQ_CLS or FEATURE_EXTRACTION."""
+    state = adapter_state(model, heads=heads)
+    own = {key: value for key, value in state.items() if not key.startswith(PREFIX)}
+    (folder / WEIGHTS).write_bytes(save({key: value for key, value in state.items() if key not in own}))
+    if own:
+        (folder / CLASSIFIER).write_bytes(save(own))
     targets = sorted({name.rpartition(".")[2] for name, _ in lora_layers(model)})
     settings = {
         "peft_type": "LORA",
@@ -137,7 +145,7 @@ def save_adapter(
         "lora_alpha": shape.alpha,
         "lora_dropout": shape.dropout,
         "target_modules": _regex(model) if heads else targets,
-        "modules_to_save": list(heads) or None,
+        "modules_to_save": None if own else list(heads) or None,
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
@@ -153,13 +161,29 @@ def load_adapter(folder: Path) -> tuple[AdapterShape, dict[str, Tensor]]:
     try:
         settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         state = load_file(folder / WEIGHTS)
+        if (folder / CLASSIFIER).is_file():
+            state |= load_file(folder / CLASSIFIER)
         shape = AdapterShape(rank=int(settings["r"]), alpha=float(settings["lora_alpha"]))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a readable adapter ({error}). Train it again.") from None
     return shape, state
 
 
+def _named_for_peft(model: nn.Module) -> Iterator[tuple[str, LoraLinear]]:
+    """Adapted layers under the names they have in a saved adapter, where an encoder stands alone."""
+    alone = isinstance(model, PooledClassifier)
+    for name, layer in lora_layers(model):
+        yield PREFIX + (name.removeprefix("encoder.") if alone else name), layer
+
+
+def _head_weights(model: nn.Module, heads: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    before = "" if isinstance(model, PooledClassifier) else PREFIX
+    for head in heads:
+        for name, value in model.get_submodule(head).state_dict().items():
+            yield f"{before}{head}.{name}", value
+
+
 def _regex(model: nn.Module) -> str:
-    """Adapted layers as one pattern: a bare name such as 'dense' would also match inside a saved head."""
-    names = sorted(name for name, _ in lora_layers(model))
+    """Adapted layers as one pattern: a bare name such as 'dense' would also match inside another head."""
+    names = sorted(name.removeprefix(PREFIX) for name, _ in _named_for_peft(model))
     return "|".join(name.replace(".", r"\.") for name in names)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording
+from luthier.models.heads import PooledClassifier
 from luthier.objectives import Objective
 
 HEAD_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2}
@@ -52,6 +53,8 @@ def load_model(
             warnings.simplefilter("ignore")
             if objective.head == "causal":
                 return _causal(base, dtype)
+            if base.architecture == "encoder":
+                return _pooled(base, dtype, labels)
             return _sequence(base, dtype, labels)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"base '{base.name}' in {base.folder} cannot be loaded: {error}") from error
@@ -72,6 +75,15 @@ def _causal(base: Base, dtype: torch.dtype) -> Loaded:
             "and likelihoods would be wrong. Choose another base."
         )
     return Loaded(model=model, heads=(), skip=("lm_head", "embed_out"), task="CAUSAL_LM")
+
+
+def _pooled(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
+    encoder, report = transformers.AutoModel.from_pretrained(str(base.folder), dtype=dtype, output_loading_info=True)
+    _refuse_gaps(base, sorted(name for name in report["missing_keys"] if not name.startswith("pooler.")))
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None  # reads the first token alone, and nobody asks it
+    model = PooledClassifier(encoder, labels=len(labels)).to(dtype)
+    return Loaded(model=model, heads=("classifier",), skip=("classifier",), task="FEATURE_EXTRACTION")
 
 
 def _sequence(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:

@@ -22,6 +22,7 @@ from luthier.models.chat import Wording, load_wording
 from luthier.models.engines.engine import Sampling
 from luthier.models.forward import TokenRows, batches_by_length, pad_left, pad_rows, padded_states
 from luthier.models.fused import token_nats
+from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
 from luthier.objectives import Objective, objective
@@ -112,8 +113,7 @@ class Engine:
             ids, mask = pad_rows([rows[index] for index in batch], pad_id=self.wording.pad_id)
             with torch.no_grad():
                 hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state.double()
-            means = (hidden * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-            for index, mean in zip(batch, means.numpy(), strict=True):
+            for index, mean in zip(batch, mean_states(hidden, mask).numpy(), strict=True):
                 found[index] = mean
             done += len(batch)
             listener(Tick("states", done, len(rows)))

@@ -1,0 +1,42 @@
+"""New heads on top of an encoder."""
+
+# B rows, L longest row, E embedding, N labels
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+
+class PooledClassifier(nn.Module):
+    """An encoder whose mean last hidden state goes through one linear layer to a logit per label.
+
+    The mean over a text's tokens is what sentence encoders were trained to make (Reimers and Gurevych 2019,
+    arXiv:1908.10084, section 3); their first token alone was never asked for anything.
+    """
+
+    def __init__(self, encoder: Any, *, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.config = encoder.config
+        self.classifier = nn.Linear(encoder.config.hidden_size, labels)
+        nn.init.normal_(self.classifier.weight, std=0.02)
+        nn.init.zeros_(self.classifier.bias)
+
+    @property
+    def base_model(self) -> Any:
+        """The encoder, under the name that `transformers` has for it."""
+        return self.encoder
+
+    def forward(self, *, input_ids: Tensor, attention_mask: Tensor | None = None) -> SequenceClassifierOutput:
+        """Ids and mask [B, L] -> logits [B, N]."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        states_BLE = self.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        return SequenceClassifierOutput(logits=self.classifier(mean_states(states_BLE, mask)))
+
+
+def mean_states(states_BLE: Tensor, mask_BL: Tensor) -> Tensor:
+    """Mean of the states of real tokens: [B, E]."""
+    weights_BL1 = mask_BL[:, :, None].to(states_BLE.dtype)
+    return (states_BLE * weights_BL1).sum(dim=1) / weights_BL1.sum(dim=1)
