@@ -11,8 +11,6 @@ from luthier.records import Page
 
 SAMPLES = ["pump", "valve", "ﬁlter", "3.5", "bar", "µm", "naïve", "温度計", "ไทย", "snake_case"]
 WORDS = st.lists(st.sampled_from(SAMPLES), max_size=40)
-    st.sampled_from(["pump", "valve", "ﬁlter", "3.5", "bar", "µm", "naïve", "温度計", "ไทย", "snake_case"]), max_size=40
-)
 
 
 @given(WORDS)
