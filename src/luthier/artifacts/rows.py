@@ -1,27 +1,85 @@
 """How records are laid out in the tables of artifacts, both ways."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
 
 from luthier.artifacts.tables import read_table, write_table
-from luthier.records import Chat, Example, Item, Label, Message, Origin, Role, Text, Worded
+from luthier.records import (
+    Chat,
+    Entity,
+    Example,
+    Item,
+    Label,
+    Message,
+    Origin,
+    Pair,
+    Preference,
+    Rating,
+    Role,
+    Span,
+    Tags,
+    Text,
+    ToolCall,
+    Worded,
+)
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("weight", pa.int8())]))
+KINDS: dict[type[Example], str] = {
+    Chat: "chat",
+    Label: "label",
+    Text: "text",
+    Preference: "preference",
+    Rating: "rating",
+    Tags: "tags",
+    Pair: "pair",
+}
+"""What each kind of example is called in tables and counts."""
+TOOL_CALLS = pa.list_(pa.struct([("name", pa.string()), ("arguments", pa.string()), ("id", pa.string())]))
+MESSAGES = pa.list_(
+    pa.struct(
+        [
+            ("role", pa.string()),
+            ("content", pa.string()),
+            ("weight", pa.int8()),
+            ("tool_calls", TOOL_CALLS),
+            ("tool_call_id", pa.string()),
+            ("name", pa.string()),
+        ]
+    )
+)
+ORIGIN_FIELDS = [
+    ("at", pa.string()),
+    ("file", pa.string()),
+    ("line", pa.int64()),
+    ("columns", pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))),
+    ("spans", pa.list_(pa.struct([("document", pa.string()), ("start", pa.int64()), ("end", pa.int64())]))),
+    ("made_by", pa.string()),
+    ("parent", pa.string()),
+]
 EXAMPLE_SCHEMA = pa.schema(
     [
         ("kind", pa.string()),
         ("messages", MESSAGES),
+        ("tools", pa.list_(pa.string())),
+        ("chosen", MESSAGES),
+        ("rejected", MESSAGES),
+        ("answer", MESSAGES),
+        ("good", pa.bool_()),
         ("text", pa.string()),
         ("label", pa.string()),
-        ("at", pa.string()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("columns", pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))),
+        ("others", pa.list_(pa.string())),
+        ("entities", pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string())]))),
+        ("query", pa.string()),
+        ("positive", pa.string()),
+        ("negatives", pa.list_(pa.string())),
+        ("score", pa.float64()),
+        *ORIGIN_FIELDS,
     ]
 )
+"""One table for every kind; `messages` holds a chat, or the prompt of a preference or rating."""
 WORDED_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -124,37 +182,96 @@ def read_items(path: Path) -> list[Item]:
 
 
 def _message_rows(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    return [{"role": turn.role, "content": turn.content, "weight": turn.weight} for turn in messages]
+    return [_message_row(turn) for turn in messages]
+
+
+def _message_row(turn: Message) -> dict[str, Any]:
+    row: dict[str, Any] = {"role": turn.role, "content": turn.content, "weight": turn.weight}
+    # Absent where empty, so that the leaf of an exam item is the same whether or not tools exist.
+    if turn.tool_calls:
+        row["tool_calls"] = [asdict(call) for call in turn.tool_calls]
+    return row | {name: value for name in ("tool_call_id", "name") if (value := getattr(turn, name))}
 
 
 def _messages(rows: Iterable[Mapping[str, Any]]) -> tuple[Message, ...]:
-    return tuple(Message(cast(Role, row["role"]), row["content"], row["weight"]) for row in rows)
+    return tuple(
+        Message(
+            role=cast(Role, row["role"]),
+            content=row["content"],
+            weight=row["weight"],
+            tool_calls=tuple(ToolCall(**call) for call in row["tool_calls"] or ()),
+            tool_call_id=row["tool_call_id"] or "",
+            name=row["name"] or "",
+        )
+        for row in rows
+    )
 
 
 def _example_row(example: Example) -> dict[str, Any]:
-    origin = example.origin
-    row: dict[str, Any] = {
+    return {"kind": KINDS[type(example)], **_content_row(example), **_origin_row(example.origin)}
+
+
+def _content_row(example: Example) -> dict[str, Any]:
+    match example:
+        case Chat():
+            return {"messages": _message_rows(example.messages), "tools": list(example.tools)}
+        case Label():
+            return {"text": example.text, "label": example.label, "others": list(example.others)}
+        case Text():
+            return {"text": example.text}
+        case Preference():
+            answers = {"chosen": _message_rows(example.chosen), "rejected": _message_rows(example.rejected)}
+            return {"messages": _message_rows(example.prompt), "tools": list(example.tools), **answers}
+        case Rating():
+            answer = {"answer": _message_rows(example.answer), "good": example.good}
+            return {"messages": _message_rows(example.prompt), "tools": list(example.tools), **answer}
+        case Tags():
+            return {"text": example.text, "entities": [asdict(entity) for entity in example.entities]}
+        case Pair():
+            texts = {"query": example.query, "positive": example.positive, "negatives": list(example.negatives)}
+            return {**texts, "score": example.score}
+
+
+def _origin_row(origin: Origin) -> dict[str, Any]:
+    return {
         "at": origin.at,
         "file": origin.file,
         "line": origin.line,
         "columns": [{"name": name, "value": value} for name, value in origin.columns.items()],
+        "spans": [asdict(span) for span in origin.spans],
+        "made_by": origin.made_by,
+        "parent": origin.parent,
     }
-    match example:
-        case Chat():
-            return {**row, "kind": "chat", "messages": _message_rows(example.messages)}
-        case Label():
-            return {**row, "kind": "label", "text": example.text, "label": example.label}
-        case Text():
-            return {**row, "kind": "text", "text": example.text}
 
 
 def _example(row: Mapping[str, Any]) -> Example:
-    columns = {column["name"]: column["value"] for column in row["columns"]}
-    origin = Origin(at=row["at"], file=row["file"], line=row["line"], columns=columns)
+    origin = _origin(row)
+    tools = tuple(row["tools"] or ())
     match row["kind"]:
         case "chat":
-            return Chat(messages=_messages(row["messages"]), origin=origin)
+            return Chat(messages=_messages(row["messages"]), origin=origin, tools=tools)
         case "label":
-            return Label(text=row["text"], label=row["label"], origin=origin)
+            return Label(text=row["text"], label=row["label"], origin=origin, others=tuple(row["others"]))
+        case "preference":
+            chosen, rejected = _messages(row["chosen"]), _messages(row["rejected"])
+            return Preference(_messages(row["messages"]), chosen, rejected, origin, tools)
+        case "rating":
+            return Rating(_messages(row["messages"]), _messages(row["answer"]), row["good"], origin, tools)
+        case "tags":
+            return Tags(row["text"], tuple(Entity(**entity) for entity in row["entities"]), origin)
+        case "pair":
+            return Pair(row["query"], row["positive"], tuple(row["negatives"]), row["score"], origin)
         case _:
             return Text(text=row["text"], origin=origin)
+
+
+def _origin(row: Mapping[str, Any]) -> Origin:
+    return Origin(
+        at=row["at"],
+        file=row["file"],
+        line=row["line"],
+        columns={column["name"]: column["value"] for column in row["columns"]},
+        spans=tuple(Span(**span) for span in row["spans"]),
+        made_by=row["made_by"],
+        parent=row["parent"],
+    )

@@ -1,12 +1,13 @@
 """Every file and every row to an example or a reason."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from luthier.artifacts.rows import KINDS
 from luthier.collect.config import UNREADABLE
 from luthier.collect.formats.check import BadRowError, plain_text
 from luthier.collect.formats.detect import HEAD_ROWS, Fit, Names, check_names, columns_of, detect, make_example
@@ -16,7 +17,22 @@ from luthier.collect.reading import Source, UnreadableError, reject
 from luthier.collect.registry import READERS, ROW_READERS, document_reader, row_formats
 from luthier.collect.tables import Table, read_tables
 from luthier.collect.walk import Found
-from luthier.records import Chat, Example, Label, Listener, Origin, Reject, Row, Text, Tick
+from luthier.records import (
+    Chat,
+    Example,
+    Label,
+    Listener,
+    Message,
+    Origin,
+    Pair,
+    Preference,
+    Rating,
+    Reject,
+    Row,
+    Tags,
+    Text,
+    Tick,
+)
 
 
 @dataclass(slots=True)
@@ -34,7 +50,7 @@ class Corpus:
     def counts(self) -> dict[str, Any]:
         """Numbers for the manifest; that they balance is asserted here."""
         outcomes = Counter(entry.outcome for entry in self.entries)
-        kinds = Counter(_kind(example) for example in self.examples)
+        kinds = Counter(KINDS[type(example)] for example in self.examples)
         rows = sum(entry.rows for entry in self.entries)
         from_rows = sum(example.origin.line is not None for example in self.examples)
         assert sum(outcomes[name] for name in OUTCOMES) == len(self.entries)
@@ -44,7 +60,7 @@ class Corpus:
             "files": {"seen": len(self.entries)} | {name: outcomes[name] for name in OUTCOMES},
             "rows": {"read": rows, "examples": from_rows, "rejects": len(self.rejects)},
             "documents": len(self.examples) - from_rows,
-            "examples": {kind: kinds[kind] for kind in ("chat", "label", "text")},
+            "examples": {kind: kinds[kind] for kind in KINDS.values()},
             "bytes": {"counted": self.bytes_counted, "lost": self.bytes_lost},
         }
 
@@ -198,12 +214,18 @@ def _size(entry: Found) -> int:
 def _characters(example: Example) -> int:
     match example:
         case Chat():
-            return sum(len(turn.content) for turn in example.messages)
+            return _written(example.messages)
         case Label():
-            return len(example.text) + len(example.label)
-        case Text():
+            return sum(map(len, (example.text, example.label, *example.others)))
+        case Text() | Tags():
             return len(example.text)
+        case Preference():
+            return _written(example.prompt) + _written(example.chosen) + _written(example.rejected)
+        case Rating():
+            return _written(example.prompt) + _written(example.answer)
+        case Pair():
+            return sum(map(len, (example.query, example.positive, *example.negatives)))
 
 
-def _kind(example: Example) -> str:
-    return {Chat: "chat", Label: "label", Text: "text"}[type(example)]
+def _written(messages: Iterable[Message]) -> int:
+    return sum(len(turn.content) + sum(len(call.arguments) for call in turn.tool_calls) for turn in messages)

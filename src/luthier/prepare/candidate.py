@@ -10,7 +10,7 @@ import xxhash
 
 from luthier.artifacts.canonical import canonical_json
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.records import Chat, Example, Label, Message, Text
+from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
 
 Part = Literal["train", "validation", "exam"]
 PARTS: tuple[Part, ...] = ("train", "validation", "exam")
@@ -55,10 +55,10 @@ def candidate(example: Chat | Label) -> Candidate:
 
 
 def turns_of(example: Chat | Label) -> tuple[Message, ...]:
-    """The example as a conversation; a label is the answer to its text."""
+    """The example as a conversation; a label is the answer to its text, several are joined by `;`."""
     if isinstance(example, Chat):
         return example.messages
-    return (Message("user", example.text), Message("assistant", example.label))
+    return (Message("user", example.text), Message("assistant", "; ".join((example.label, *example.others))))
 
 
 def place_of(example: Example) -> tuple[str, int, str]:
@@ -68,9 +68,26 @@ def place_of(example: Example) -> tuple[str, int, str]:
 
 def text_of(example: Example) -> str:
     """An example as one readable text, for the list of what was dropped."""
-    if isinstance(example, Text):
-        return example.text
-    return "\n".join(f"{turn.role}: {turn.content}" for turn in turns_of(example))
+    match example:
+        case Text() | Tags():
+            return example.text
+        case Chat() | Label():
+            return _told(turns_of(example))
+        case Preference():
+            answers = f"chosen:\n{_told(example.chosen)}\nrejected:\n{_told(example.rejected)}"
+            return f"{_told(example.prompt)}\n{answers}"
+        case Rating():
+            return f"{_told((*example.prompt, *example.answer))}\n({'good' if example.good else 'bad'})"
+        case Pair():
+            return "\n".join((example.query, example.positive, *example.negatives))
+
+
+def _told(messages: Iterable[Message]) -> str:
+    turns = (
+        (turn.role, [turn.content, *(f"{call.name}({call.arguments})" for call in turn.tool_calls)])
+        for turn in messages
+    )
+    return "\n".join(f"{role}: {' '.join(filter(None, parts))}" for role, parts in turns)
 
 
 @dataclass(slots=True)

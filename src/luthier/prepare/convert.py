@@ -5,11 +5,20 @@ from collections.abc import Sequence
 
 from luthier.errors import UserError
 from luthier.objectives import Objective
-from luthier.prepare.candidate import Books
+from luthier.prepare.candidate import Books, turns_of
 from luthier.prepare.clean.rules import NOT_LEARNT
-from luthier.records import Chat, Example, Label, Message, Text
+from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
 
-NOT_A_QUESTION = "plain text without a question and an answer"
+NOT_LEARNT_FROM: dict[type[Example], str] = {
+    Text: "plain text without a question and an answer",
+    Preference: "a better and a worse answer, which objective 'prefer' would learn from",
+    Rating: "an answer judged good or bad, which objective 'prefer' would learn from",
+    Tags: "a text with marked entities, which objective 'tag' would learn from",
+    Pair: "a pair of texts, which objective 'embed' would learn from",
+}
+"""Kinds of example that neither chat nor classify can use -> why."""
+TOOLS = "tool calls are not learnt yet"
+SEVERAL_LABELS = "several labels, and classify learns one per text"
 SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
 SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
 
@@ -52,15 +61,21 @@ def framed(messages: Sequence[Message], *, system: str | None, instruction: str 
 
 def _convert(example: Example, objective: Objective, one_system: bool) -> Chat | Label | str:
     match example:
-        case Text():
-            return NOT_A_QUESTION
+        case Chat() if uses_tools(example):
+            return TOOLS
+        case Chat():
+            return example if objective.record == "chat" else _label(example, one_system)
         case Label() if objective.record == "chat":
-            turns = (Message("user", example.text), Message("assistant", example.label))
-            return Chat(messages=turns, origin=example.origin)
-        case Chat() if objective.record == "label":
-            return _label(example, one_system)
+            return Chat(messages=turns_of(example), origin=example.origin)
+        case Label():
+            return SEVERAL_LABELS if example.others else example
         case _:
-            return example
+            return NOT_LEARNT_FROM[type(example)]
+
+
+def uses_tools(chat: Chat) -> bool:
+    """True if tools are declared, called, or answer in this conversation."""
+    return bool(chat.tools) or any(turn.tool_calls or turn.role == "tool" for turn in chat.messages)
 
 
 def _label(example: Chat, one_system: bool) -> Label | str:

@@ -21,7 +21,7 @@ from luthier.pipeline.actions.columns import (
     matching_column,
     short_name,
 )
-from luthier.records import Chat, Example, Label, Text
+from luthier.records import Chat, Example, Label
 
 PROJECT_FILE = "luthier.yaml"
 SHOWN = 8
@@ -204,7 +204,7 @@ def _answer(example: Example) -> str | None:
             return example.messages[-1].content.strip()
         case Label():
             return example.label
-        case Text():
+        case _:
             return None
 
 
