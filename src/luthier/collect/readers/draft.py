@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from luthier.artifacts.canonical import sha256_of_file
+from luthier.collect.coverage import compare, guarded_page
 from luthier.collect.readers.pipes import pipe_table, typed_cells
 from luthier.collect.reading import Source
 from luthier.records import Cell, Document, Grid, Page
@@ -29,7 +30,7 @@ class Draft:
         self.anchors: list[tuple[int, str]] = []
         self.grids: list[Grid] = []
         self.code_spans: list[tuple[int, int]] = []
-        self.added: list[str] = []
+        self.inserted: list[str] = []
         """Words that the source does not hold at that place: list numbers, copies that fill merged cells."""
         self.cut: Counter[str] = Counter()
         """What was left out on purpose -> characters."""
@@ -78,7 +79,7 @@ class Draft:
     def append(self, part: "Draft") -> None:
         """Write everything of another draft behind this one."""
         self.cut.update(part.cut)
-        self.added += part.added
+        self.inserted += part.inserted
         if not part.text:
             return
         first = part.anchors[0][1] if part.anchors and part.anchors[0][0] == 0 else None
@@ -141,3 +142,20 @@ class Draft:
         if len(kept) < len(text):
             self.cut[INVISIBLE_CUT] += len(text) - len(kept)
         return kept
+
+
+def guarded(part: Draft, reference: str, *, place: str) -> tuple[Draft, Page]:
+    """The draft and the record of its page; a draft that lost or added words gives way to its plain reference.
+
+    `reference` holds what a faithful reading must hold: without what was cut on purpose.
+    """
+    reference = INVISIBLE.sub("", reference)
+    coverage = compare(reference, part.text, inserted=part.inserted)
+    if coverage.holds:
+        return part, guarded_page(place, coverage)
+    plain = Draft()
+    plain.cut = part.cut
+    if part.anchors:
+        plain.place(part.anchors[0][1])
+    plain.paragraph(reference)
+    return plain, guarded_page(place, coverage)
