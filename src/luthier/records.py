@@ -216,6 +216,8 @@ class Reject:
     row: str
     """The row as it was read, cut to 2,000 characters."""
     offset: int | None = None
+    """First byte of the row in the source file, where the reader knows it."""
+    offset: int | None = None
     """Byte of the file at which the row begins; None where a format has no such place (Parquet, XLSX)."""
 
     def __str__(self) -> str:

@@ -123,7 +123,9 @@ def _read_file(entry: Found, digest: str, *, names: Names, wanted: str) -> tuple
         identity = identify(entry.path)
         if identity.type not in READERS or identity.problem:
             outcome: Outcome = "failed" if identity.is_broken else "unsupported"
-            return _entry(entry, digest, identity, outcome, identity.problem), nothing
+            return _entry(
+                entry, digest, identity, outcome, identity.problem or f"no reader for {identity.type}"
+            ), nothing
         source = Source(path=entry.path, name=entry.name, encoding=identity.encoding)
         if identity.type in ROW_READERS:
             result = _read_rows(source, identity.type, names=names, wanted=wanted)

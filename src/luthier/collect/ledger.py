@@ -22,7 +22,15 @@ FILE_SCHEMA = pa.schema(
         *[(name, pa.int64()) for name in ("rows", "rejects", "characters")],
     ]
 )
-REJECT_SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("row", pa.string())])
+REJECT_SCHEMA = pa.schema(
+    [
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("offset", pa.int64()),
+        ("reason", pa.string()),
+        ("row", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)

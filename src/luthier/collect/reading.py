@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from luthier.records import Document, Reject, Row
 
@@ -16,12 +16,22 @@ class Source:
     """One file: where it lies, what the ledger calls it, and how its text is encoded (None for binary types)."""
 
     path: Path
+    """Where the bytes lie: for a member of an archive no name that says anything."""
     name: str
     encoding: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """The file's own name without folders and extension: the title of last resort."""
+        return PurePosixPath(self.name).stem
 
 
 class UnreadableError(Exception):
     """The file is not what it claims to be; its ledger row becomes `failed` with this text as the reason."""
+
+
+class SkippedError(UnreadableError):
+    """The file is readable and not worth it (generated, minified, vendored); its ledger row becomes `skipped`."""
 
 
 @contextmanager
@@ -38,9 +48,9 @@ RowReader = Callable[[Source], Iterator[Row | Reject]]
 DocumentReader = Callable[[Source], Iterator[Document]]
 
 
-def reject(file: str, line: int, reason: str, row: str) -> Reject:
-    """A bad row, shown in at most 2,000 characters."""
-    return Reject(file=file, line=line, reason=reason, row=row.rstrip("\r\n")[:SHOWN_CHARACTERS])
+def reject(file: str, line: int, reason: str, row: str, *, offset: int | None = None) -> Reject:
+    """A bad row, shown in at most 2,000 characters; `offset` is its first byte in the file, where that is known."""
+    return Reject(file=file, line=line, reason=reason, row=row.rstrip("\r\n")[:SHOWN_CHARACTERS], offset=offset)
 
 
 def column_names(cells: list[str]) -> list[str]:

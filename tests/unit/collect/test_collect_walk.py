@@ -1,6 +1,11 @@
 """Walking and identifying: every file is seen once, and its bytes beat its name."""
 
+import bz2
+import gzip
+import io
+import lzma
 import os
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -98,18 +103,86 @@ def test_bytes_beat_the_name(tmp_path: Path) -> None:
     assert identify(tmp_path / "plain.csv").note == ""
 
 
+def zipped(**members: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def tarred() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    return out.getvalue()
+
+
+def compound(stream: str) -> bytes:
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + stream.encode("utf-16-le") + bytes(90)
+
+
+MAIL = b"From: a@b.c\nTo: d@e.f\nSubject: pump\nDate: x\n\nText\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("doc.pdf", b"%PDF-1.7 ...", "pdf"),
+        ("late", b"\n\n%PDF-1.4 ...", "pdf"),
+        ("a.docx", zipped(**{"word/document.xml": "<x/>"}), "docx"),
+        ("a.pptx", zipped(**{"ppt/presentation.xml": "<x/>"}), "pptx"),
+        ("a.ods", zipped(mimetype="application/vnd.oasis.opendocument.spreadsheet"), "ods"),
+        ("a.epub", zipped(mimetype="application/epub+zip"), "epub"),
+        ("a.zip", zipped(**{"a.txt": "x"}), "zip"),
+        ("none.zip", zipped(), "zip"),
+        ("a.xls", compound("Workbook"), "xls"),
+        ("a.msg", compound("__properties_version1.0"), "msg"),
+        ("a.tar", tarred(), "tar"),
+        ("a.tar.gz", gzip.compress(tarred()), "gz"),
+        ("a.csv.bz2", bz2.compress(b"q,a\n"), "bz2"),
+        ("a.xz", lzma.compress(b"text"), "xz"),
+        ("notes.rst", b"text", "rst"),
+        ("notes.adoc", b"= text", "asciidoc"),
+        ("paper.tex", b"\\section{x}", "latex"),
+        ("list.json", b'[{"a": 1}]', "json"),
+        ("lines.json", b'{"a": 1}\n{"a": 2}\n', "jsonl"),
+        ("book.json", b'{"cells": [], "nbformat": 4}', "ipynb"),
+        ("book.ipynb", b'{"cells": []}', "ipynb"),
+        ("a.eml", MAIL, "eml"),
+        ("mail.txt", MAIL, "eml"),
+        ("a.mbox", b"From a@b.c Mon Jan  1 00:00:00 2024\n" + MAIL, "mbox"),
+        ("ls.1", b'.\\" comment\n.TH LS 1\n.SH NAME\nls\n', "man"),
+        ("a.xml", b"<?xml version='1.0'?><article/>", "xml"),
+        ("page.xml", b"<?xml version='1.0'?><html xmlns='x'/>", "html"),
+        ("a.py", b"def f(): pass\n", "code"),
+        ("Makefile", b"all:\n", "code"),
+        ("README", b"Read me\n", "text"),
+        ("ner.txt", b"Ann B-PER\nsaw O\nBob B-PER\n\nHe O\nran O\n", "conll"),
+    ],
+)
+def test_every_type_is_told_by_its_bytes_or_its_name(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    identity = identify(tmp_path / name)
+    assert (identity.type, identity.problem) == (kind, "")
+
+
+def test_the_name_of_a_member_counts_and_not_its_place(tmp_path: Path) -> None:
+    (tmp_path / "7").write_text("q,a\n1,2\n")
+    assert identify(tmp_path / "7", name="a.zip!/dir/x.csv").type == "csv"
+
+
 def test_what_nobody_reads_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "junk.csv").write_bytes(os.urandom(4000) + b"\0")
     (tmp_path / "scan.csv").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    (tmp_path / "doc.pdf").write_bytes(b"%PDF-1.7 ...")
-    (tmp_path / "notes.rst").write_text("text")
-    (tmp_path / "list.json").write_text('[{"a": 1}]')
+    (tmp_path / "log.1").write_text("started\n")
     (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04 broken")
-    with zipfile.ZipFile(tmp_path / "report.docx", "w") as archive:
-        archive.writestr("word/document.xml", "<x/>")
+    (tmp_path / "old.docx").write_bytes(compound("WordDocument"))
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(50))
+    (tmp_path / "dates.ics").write_text("BEGIN:VCALENDAR\n")
     seen = {path.name: identify(path) for path in tmp_path.iterdir()}
     broken = {name for name, identity in seen.items() if identity.is_broken}
-    assert broken == {"junk.csv", "scan.csv", "broken.xlsx"}
-    assert all(identity.problem for identity in seen.values())
-    assert "JSON Lines" in seen["list.json"].problem
-    assert (seen["report.docx"].type, seen["doc.pdf"].type, seen["scan.csv"].type) == ("docx", "pdf", "png")
+    assert broken == {"junk.csv", "scan.csv", "broken.xlsx", "old.docx"}
+    assert {name for name, identity in seen.items() if not identity.problem} == {"dates.ics"}
+    assert (seen["old.docx"].type, seen["scan.csv"].type) == ("doc", "png")
+    assert seen["dates.ics"].type == "calendar or contacts"
