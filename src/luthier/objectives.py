@@ -6,7 +6,7 @@ from typing import Literal
 from luthier.errors import UserError
 
 Head = Literal["causal", "sequence"]
-RecordKind = Literal["chat", "label"]
+RecordKind = Literal["text", "chat", "label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class Objective:
 
 
 OBJECTIVES: dict[str, Objective] = {
+    "complete": Objective(
+        name="complete", record="text", head="causal", primary_metric="bits_per_byte", endpoint="/v1/chat/completions"
+    ),
     "chat": Objective(
         name="chat", record="chat", head="causal", primary_metric="exact_match", endpoint="/v1/chat/completions"
     ),

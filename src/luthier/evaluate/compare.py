@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from luthier.evaluate.metrics.labels import label_counts, macro_f1, scored_labels
+from luthier.evaluate.metrics.units import oriented
 from luthier.evaluate.statistics.binary import mcnemar, tango, wilson
 from luthier.evaluate.statistics.clustered import (
     FloatArray,
@@ -106,18 +107,25 @@ def bound_gain(tuned: Sequence[float], base: Sequence[float], *, sample: Sample,
     return {**_figure(gain), **shown, "interval": method}
 
 
-def bare_means(tuned: Sequence[float], base: Sequence[float], *, sample: Sample) -> dict[str, Figure]:
-    """Means without bounds, where too few documents leave nothing to bound them with."""
-    tuned_N, base_N = _pick(tuned, sample), _pick(base, sample)
+def bare_means(scores: Mapping[str, Sequence[float]], *, metric: str, sample: Sample) -> dict[str, Figure]:
+    """Means of both arms and of the gain without bounds, where there are too few documents to bound them with."""
+    tuned_N, base_N = (_pick(oriented(scores[arm], metric), sample) for arm in ("tuned", "base"))
     none = {name: None for name in ("low", "high", "se", "df")}
     shown = {"n": len(tuned_N), "documents": sample.documents}
-    arms = {
-        name: {"value": float(mean), **none, **shown}
-        for name, mean in (("base", base_N.mean()), ("tuned", tuned_N.mean()))
-    }
+    arms = {arm: {"value": float(_pick(scores[arm], sample).mean()), **none, **shown} for arm in ("base", "tuned")}
     differing = len(np.unique(sample.document[tuned_N != base_N]))
     tested = {"differing_documents": differing, "p": None, "test": "none", "interval": "none"}
     return {"gain": {"value": float((tuned_N - base_N).mean()), **none, **shown, **tested}, **arms}
+
+
+def mean_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
+    """Figure of one arm's mean, for numbers that are no shares."""
+    score_N = _pick(scores, sample)
+    return {
+        **_figure(clustered_gain(_sums(score_N, sample), alpha=alpha)),
+        "n": len(score_N),
+        "documents": sample.documents,
+    }
 
 
 def score_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:

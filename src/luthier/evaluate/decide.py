@@ -11,11 +11,13 @@ from luthier.evaluate.compare import (
     bound_gain,
     compare_labels,
     compare_scores,
+    mean_of,
     narrow,
     sample_of,
     score_of,
 )
 from luthier.evaluate.forget import retention, retention_state
+from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, item_metric, oriented
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
 
@@ -77,15 +79,13 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
 def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     plan, scores = record["plan"], record["scores"]
     alpha, seed = record["look"]["alpha"], plan["seed"]
-    name = plan["primary"] if plan["primary"] in scores["base"] else "accuracy"
-    pairs = scores["tuned"][name], scores["base"][name]
-    by_item = bare_means(*pairs, sample=sample)
+    name = item_metric(scores["base"])
+    pairs = oriented(scores["tuned"][name], name), oriented(scores["base"][name], name)
+    by_item = bare_means({arm: scores[arm][name] for arm in ("base", "tuned")}, metric=name, sample=sample)
     if sample.can_be_measured:
-        by_item = {
-            "gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=seed),
-            "base": score_of(scores["base"][name], sample=sample, alpha=alpha),
-            "tuned": score_of(scores["tuned"][name], sample=sample, alpha=alpha),
-        }
+        bounded = mean_of if name in RELATIVE else score_of
+        arms = {arm: bounded(scores[arm][name], sample=sample, alpha=alpha) for arm in ("base", "tuned")}
+        by_item = {"gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=seed), **arms}
     tally = {
         "won": sum(a > b for a, b in zip(*pairs, strict=True)),
         "lost": sum(a < b for a, b in zip(*pairs, strict=True)),
@@ -107,7 +107,7 @@ def _slices(record: Mapping[str, Any], sample: Sample) -> list[Figure]:
     rows = []
     for name in sorted({value for value in column if value is not None}):
         part = narrow(sample, [value == name for value in column])
-        metric = next(metric for metric in ("exact_match", "accuracy") if metric in record["scores"]["base"])
+        metric = item_metric(record["scores"]["base"])
         means = {arm: _mean(record["scores"][arm][metric], part) for arm in ("base", "tuned")}
         row = {"slice": name, **means, "n": len(part.chosen), "documents": part.documents, "low": None, "high": None}
         if part.documents >= FEWEST_DOCUMENTS:
@@ -143,8 +143,8 @@ def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
     if gain["low"] is None:
         reason = f"Only {gain['differing_documents']} documents were answered differently: too few to bound the gain."
         return {"state": "open", "reasons": [reason]}
-    low, high = max(-1.0, gain["low"]), min(1.0, gain["high"])
-    interval = f"{points(gain['value'])} ({100 * low:+.1f} to {100 * high:+.1f})"
+    metric = record["plan"]["primary"]
+    interval = f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
     chance = f"p = {gain['p']:.2g}, allowed {alpha:.2g}"
     if gain["low"] > 0 and gain["p"] <= alpha:
         reason = f"The tuned model is better than the {record['plan']['against']}: gain {interval}, {chance}."
@@ -154,15 +154,16 @@ def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
 
 
 def _minimum_effect(plan: Mapping[str, Any], gain: Figure | None) -> Gate:
-    least = f"the smallest gain worth shipping, {points(plan['minimum_effect'])}"
+    metric = plan["primary"]
+    least = f"the smallest gain worth shipping, {gain_words(plan['minimum_effect'], metric)}"
     if gain is None:
         return {"state": "open", "reasons": []}
     if gain["high"] is not None and gain["high"] < plan["minimum_effect"]:
-        reason = f"A useful gain is ruled out: at most {points(gain['high'])}, below {least}."
+        reason = f"A useful gain is ruled out: at most {gain_words(gain['high'], metric)}, below {least}."
         return {"state": "failed", "reasons": [reason]}
     if gain["value"] >= plan["minimum_effect"]:
         return {"state": "passed", "reasons": [f"The measured gain is at least {least}."]}
-    return {"state": "open", "reasons": [f"The measured gain, {points(gain['value'])}, is below {least}."]}
+    return {"state": "open", "reasons": [f"The measured gain, {gain_words(gain['value'], metric)}, is below {least}."]}
 
 
 def _retained(figure: Figure | None) -> Gate:
@@ -205,11 +206,6 @@ def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:
         return 0 if state in FAILED else 2 if state in PASSED else 1
 
     return sorted(gates, key=rank)
-
-
-def points(value: float) -> str:
-    """A share as signed points: 0.123 -> '+12.3 points'."""
-    return f"{100 * value:+.1f} points"
 
 
 def percent(log_ratio: float) -> str:

@@ -10,6 +10,7 @@ from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, 
 from luthier.artifacts.lock import run_lock
 from luthier.errors import NotFoundError, UserError
 from luthier.evaluate.config import Models
+from luthier.evaluate.metrics.units import gain_words, interval_words
 from luthier.models.bases import Base, resolve_base
 from luthier.pipeline.plan import why
 from luthier.pipeline.project import Project, open_project, write_copy
@@ -181,6 +182,6 @@ def _gain(record: Mapping[str, Any]) -> str:
     gain = record["figures"].get("gain")
     if gain is None:
         return "\n".join(record["verdict"]["reasons"])
-    points = {name: f"{100 * gain[name]:+.1f}" for name in ("value", "low", "high") if gain[name] is not None}
-    interval = f", interval {points['low']} to {points['high']}" if len(points) == 3 else ""
-    return f"gain {points['value']} points of {record['plan']['primary']}{interval}"
+    metric = record["plan"]["primary"]
+    interval = f", interval {interval_words(gain, metric)}" if gain["low"] is not None else ""
+    return f"gain {gain_words(gain['value'], metric)} of {metric}{interval}"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from luthier.config import Resolved
-from luthier.objectives import Objective
+from luthier.objectives import Head, Objective
 from luthier.train.config import TrainConfig
 
-STEPS = {"causal": 150, "sequence": 600}
-"""Optimizer steps that a small domain needs: a new classification head starts from nothing and needs more."""
+STEPS = 150
+"""Optimizer steps that a small domain needs. Four times as many, stopped early, never anneal and end worse."""
 MAX_EPOCHS = {"causal": 10, "sequence": 20}
 BATCH_TOKENS = 1024
 
@@ -40,12 +40,12 @@ def resolve(config: TrainConfig, lengths: Sequence[int], *, objective: Objective
     tokens = sum(lengths)
     batch = _chosen(config.batch_tokens)
     if batch is None:
-        grown = 2 ** max(0, round(math.log2(max(1.0, tokens / STEPS[objective.head] / BATCH_TOKENS))) - 1)
+        grown = 2 ** max(0, round(math.log2(max(1.0, tokens / STEPS / BATCH_TOKENS))) - 1)
         batch = Resolved(min(8192, BATCH_TOKENS * grown), f"{tokens:,} tokens: small steps while data is scarce")
     per_epoch = max(1, math.ceil(tokens / batch.value))
     epochs = _chosen(config.epochs)
     if epochs is None:
-        wanted, most = STEPS[objective.head], MAX_EPOCHS[objective.head]
+        wanted, most = STEPS, MAX_EPOCHS[objective.head]
         count = min(most, max(1, round(wanted / per_epoch)))
         epochs = Resolved(float(count), f"{per_epoch} steps an epoch, about {wanted} wanted, at most {most} epochs")
     steps = max(1, round(per_epoch * epochs.value))
@@ -59,7 +59,7 @@ def resolve(config: TrainConfig, lengths: Sequence[int], *, objective: Objective
     )
     return Choices(
         epochs=epochs,
-        learning_rate=_learning_rate(config, steps, hidden),
+        learning_rate=_learning_rate(config, steps, hidden, head=objective.head),
         batch_tokens=batch,
         micro_batch_tokens=micro,
         rank=rank,
@@ -68,14 +68,14 @@ def resolve(config: TrainConfig, lengths: Sequence[int], *, objective: Objective
     )
 
 
-def _learning_rate(config: TrainConfig, steps: int, hidden: int) -> Resolved[float]:
+def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, head: Head) -> Resolved[float]:
     """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and less for wider models
-    (Schulman et al. 2025, "LoRA Without Regret").
+    (Schulman et al. 2025, "LoRA Without Regret"). Under a new classification head half of that overfits less.
     """
     fixed = _chosen(config.learning_rate)
     if fixed is not None:
         return fixed
-    factor = 15 if steps < 100 else 10
+    factor = 5 if head == "sequence" else 15 if steps < 100 else 10
     rate = float(f"{5e-5 * factor * (2000 / hidden) ** 0.78:.2g}")
     return Resolved(rate, f"{factor} x the full fine-tuning rate for width {hidden}, {steps} steps")
 

@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 
 from luthier.artifacts.tables import write_table
+from luthier.evaluate.metrics.units import gain_words, interval_words, item_metric, score_words
 from luthier.evaluate.report import words
 from luthier.evaluate.report.evidence import EVIDENCE, Observed, evidence_bytes
 from luthier.evaluate.report.page import render_page
@@ -43,9 +44,11 @@ def card(record: Mapping[str, Any]) -> str:
         metric = words.METRICS[plan["primary"]]
         lines += ["", f"| | {metric} | interval ({words.level(record['look']['alpha'])}) |", "|---|---|---|"]
         for arm, name in (("base", words.ARMS[plan["against"]]), ("tuned", "tuned")):
-            lines.append(f"| {name} | {words.share(figures[arm]['value'])} | {words.between(figures[arm])} |")
+            value = score_words(figures[arm]["value"], plan["primary"])
+            lines.append(f"| {name} | {value} | {words.between(figures[arm], plan['primary'])} |")
         gain = figures["gain"]
-        lines.append(f"| gain, points | {words.points(gain['value'])} | {words.between(gain, signed=True)} |")
+        shown = f"{gain_words(gain['value'], plan['primary'])} | {interval_words(gain, plan['primary'])}"
+        lines.append(f"| gain | {shown} |")
     lines += ["", f"What to do: {verdict['remedy']}", ""]
     lines.append(f"Evidence `{record['sha256']}`, exam `{record['exam']['root']}`, look {record['look']['number']}.")
     return "\n".join(lines) + "\n"
@@ -54,7 +57,7 @@ def card(record: Mapping[str, Any]) -> str:
 def _answers(observed: Observed) -> list[dict[str, Any]]:
     rows = []
     for name, arm in (("base", observed.base), ("tuned", observed.tuned)):
-        metric = "exact_match" if "exact_match" in arm.scores else "accuracy"
+        metric = item_metric(arm.scores)
         for place, item in enumerate(observed.items):
             answer = {"text": arm.texts[place], "ended": arm.ended[place], "score": arm.scores[metric][place]}
             rows.append({"item": item.id, "arm": name, **answer})

@@ -8,12 +8,26 @@ from typing import Any
 from markupsafe import Markup
 
 from luthier.evaluate.arms import slices_of
+from luthier.evaluate.metrics.units import (
+    RELATIVE,
+    gain_words,
+    interval_words,
+    item_metric,
+    oriented,
+    score_words,
+)
 from luthier.evaluate.report import plots, words
 from luthier.evaluate.report.evidence import Observed
 from luthier.evaluate.report.plots import Bar, Mark
 from luthier.records import Item
 
 SHOWN = 10
+GAIN = {False: "Gain in points", True: "Bits per byte saved, in per cent"}
+WON = {
+    False: ("Won: only the tuned model is right", "Lost: only the other is right"),
+    True: ("Won: the tuned model needs fewer bits", "Lost: the tuned model needs more bits"),
+}
+"""Whether the metric is relative -> what winning and losing an item means."""
 LONGEST = 400
 """Characters of a text in the tables."""
 
@@ -49,26 +63,34 @@ def gain(record: Mapping[str, Any]) -> Section | None:
     if "gain" not in figures:
         return None
     metric, level = words.METRICS[plan["primary"]], words.level(record["look"]["alpha"])
+    relative = plan["primary"] in RELATIVE
     arms = [
-        Bar(name, _shown(figures[arm]), figures[arm]["value"], figures[arm]["low"], figures[arm]["high"], arm)
+        Bar(
+            name,
+            _shown(figures[arm], plan["primary"]),
+            figures[arm]["value"],
+            figures[arm]["low"],
+            figures[arm]["high"],
+            arm,
+        )
         for arm, name in (("base", words.SHORT[plan["against"]]), ("tuned", "Tuned"))
     ]
-    scores = plots.intervals(arms, scale=plots.share_scale(), title=f"{metric} of base and tuned")
+    scores = plots.intervals(arms, scale=_scale(arms, plan["primary"]), title=f"{metric} of base and tuned")
     difference, least = figures["gain"], plan["minimum_effect"]
     ends = [end for end in (difference["low"], difference["high"]) if end is not None]
     scale = plots.scale_around([0.0, least, difference["value"], *ends], unit=0.01, suffix="")
-    shown = f"{words.points(difference['value'])} points ({words.between(difference, signed=True)})"
+    shown = f"{gain_words(difference['value'], plan['primary'])} ({interval_words(difference, plan['primary'])})"
     bar = Bar("Gain", shown, difference["value"], difference["low"], difference["high"], _colour(difference, least))
     marks = [Mark(0.0, "0: no difference"), Mark(least, f"{100 * least:g}: smallest gain worth shipping")]
     return Section(
         title="The gain",
         figures=(
             Figure(
-                f"Share of the exam by {metric}, with {level} intervals. Both sat the same items in the same order; "
+                f"{_axis_words(plan['primary'])}, with {level} intervals. Both sat the same items in the same order; "
                 "judge the difference below, not the overlap here.",
                 scores,
             ),
-            Figure(_gain_words(record), plots.intervals([bar], scale=scale, title="Gain in points", marks=marks)),
+            Figure(_gain_words(record), plots.intervals([bar], scale=scale, title=GAIN[relative], marks=marks)),
         ),
         lines=tuple(_accuracy_words(figures)),
     )
@@ -80,8 +102,9 @@ def power(record: Mapping[str, Any]) -> Section:
     lines = []
     if verdict["mde"] is not None:
         size = f"{plan['items']:,} items from {plan['documents']:,} documents"
+        seen = gain_words(verdict["mde"], plan["primary"]).lstrip("+")
         lines.append(
-            f"With {size}, answered as they were, this exam ships a true gain of {100 * verdict['mde']:.1f} points "
+            f"With {size}, answered as they were, this exam ships a true gain of {seen} "
             f"four times in five. Smaller gains may exist and stay unseen; more documents would show them."
         )
         differing = figures["gain"]["differing_documents"]
@@ -143,9 +166,10 @@ def training(curve: Sequence[Mapping[str, Any]]) -> Section | None:
 def slices(record: Mapping[str, Any], observed: Observed) -> list[dict[str, Any]]:
     """One row per expected answer, largest first."""
     names = slices_of(observed.items).names
+    metric = item_metric(observed.base.scores)
     rows = []
     for row in sorted(record["figures"].get("slices", []), key=lambda row: (-row["n"], row["slice"])):
-        interval = "-" if row["low"] is None else words.between(row, signed=True)
+        interval = "-" if row["low"] is None else interval_words(row, metric)
         plot = plots.spark(row["base"], row["tuned"], title=f"base {row['base']:.0%}, tuned {row['tuned']:.0%}")
         shown = {"name": _cut(names[row["slice"]]), "n": row["n"], "plot": plot, "interval": interval}
         rows.append({**shown, "base": f"{row['base']:.0%}", "tuned": f"{row['tuned']:.0%}"})
@@ -154,18 +178,16 @@ def slices(record: Mapping[str, Any], observed: Observed) -> list[dict[str, Any]
 
 def answers(record: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
     """Won, lost and equal items, with up to ten of the first two."""
-    metric = "exact_match" if "exact_match" in observed.base.scores else "accuracy"
-    pairs = list(zip(observed.tuned.scores[metric], observed.base.scores[metric], strict=True))
+    metric = item_metric(observed.base.scores)
+    sides = [oriented(arm.scores[metric], metric) for arm in (observed.tuned, observed.base)]
+    pairs = list(zip(*sides, strict=True))
     won = [place for place, (tuned, base) in enumerate(pairs) if tuned > base]
     lost = [place for place, (tuned, base) in enumerate(pairs) if tuned < base]
     right = sum(tuned == base == 1 for tuned, base in pairs)
     same = len(pairs) - len(won) - len(lost) - right
-    counts = [
-        ("Won: only the tuned model is right", len(won), "tuned"),
-        ("Both right", right, "same"),
-        ("Both wrong", same, "half"),
-        ("Lost: only the other is right", len(lost), "bad"),
-    ]
+    won_words, lost_words = WON[metric in RELATIVE]
+    same_words = [] if metric in RELATIVE else [("Both right", right, "same"), ("Both wrong", same, "half")]
+    counts = [(won_words, len(won), "tuned"), *same_words, (lost_words, len(lost), "bad")]
     unfinished = record["figures"].get("unfinished", {"base": 0, "tuned": 0})
     cut_off = (
         f"Cut off at the longest answer: {unfinished['base']:g} of the base, {unfinished['tuned']:g} of the tuned."
@@ -237,9 +259,9 @@ def _gain_words(record: Mapping[str, Any]) -> str:
 def _accuracy_words(figures: Mapping[str, Any]) -> Iterable[str]:
     if "accuracy" in figures:
         found = figures["accuracy"]
-        arms = f"base {words.share(found['base']['value'])}, tuned {words.share(found['tuned']['value'])}"
-        interval = words.between(found["gain"], signed=True)
-        yield f"Accuracy: {arms}, gain {words.points(found['gain']['value'])} points ({interval})."
+        base, tuned = (score_words(found[arm]["value"], "accuracy") for arm in ("base", "tuned"))
+        gain = f"{gain_words(found['gain']['value'], 'accuracy')} ({interval_words(found['gain'], 'accuracy')})"
+        yield f"Accuracy: base {base}, tuned {tuned}, gain {gain}."
 
 
 def _colour(figure: Mapping[str, Any], least: float) -> str:
@@ -248,8 +270,25 @@ def _colour(figure: Mapping[str, Any], least: float) -> str:
     return "good" if figure["low"] > 0 else "bad" if figure["high"] < least else "open"
 
 
-def _shown(figure: Mapping[str, Any]) -> str:
-    return f"{words.share(figure['value'])} ({words.between(figure)})"
+def _shown(figure: Mapping[str, Any], metric: str) -> str:
+    return f"{score_words(figure['value'], metric)} ({words.between(figure, metric)})"
+
+
+def _ends(figure: Mapping[str, Any]) -> tuple[float, float | None, float | None]:
+    return figure["value"], figure["low"], figure["high"]
+
+
+def _scale(arms: Sequence[Bar], metric: str) -> plots.Scale:
+    if metric not in RELATIVE:
+        return plots.share_scale()
+    ends = [end for arm in arms for end in (arm.value, arm.low, arm.high) if end is not None]
+    return plots.scale_around(ends, unit=1.0, suffix="")
+
+
+def _axis_words(metric: str) -> str:
+    if metric in RELATIVE:
+        return "Bits that a model needs per byte of text it has never read (fewer is better)"
+    return f"Share of the exam by {words.METRICS[metric]}"
 
 
 def _title(word: str, places: Sequence[int]) -> str:
@@ -271,19 +310,25 @@ def _rows(observed: Observed, places: Sequence[int], shared: str) -> list[dict[s
     rows = []
     for place in places:
         item, base, tuned = observed.items[place], observed.base, observed.tuned
-        metric = "exact_match" if "exact_match" in base.scores else "accuracy"
+        metric = item_metric(base.scores)
+        better = [oriented(arm.scores[metric], metric)[place] for arm in (base, tuned)]
         rows.append(
             {
                 "id": item.id,
                 "question": _cut(_question(item).removeprefix(shared)),
                 "gold": _cut(" | ".join(item.golds)),
                 "base": _cut(base.texts[place]),
-                "base_kind": "right" if base.scores[metric][place] == 1 else "wrong",
+                "base_kind": _kind(better[0], better[1], metric),
                 "tuned": _cut(tuned.texts[place]),
-                "tuned_kind": "right" if tuned.scores[metric][place] == 1 else "wrong",
+                "tuned_kind": _kind(better[1], better[0], metric),
             }
         )
     return rows
+
+
+def _kind(score: float, other: float, metric: str) -> str:
+    is_right = score >= other if metric in RELATIVE else score == 1
+    return "right" if is_right else "wrong"
 
 
 def _question(item: Item) -> str:

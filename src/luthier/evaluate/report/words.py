@@ -4,27 +4,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-METRICS = {"exact_match": "exact match", "macro_f1": "macro-F1", "accuracy": "accuracy"}
+from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, score_words
+
+METRICS = {
+    "exact_match": "exact match",
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "bits_per_byte": "bits per byte",
+}
 ARMS = {"base": "base", "linear probe": "linear probe on the base"}
 SHORT = {"base": "Base", "linear probe": "Probe"}
 
 
-def share(value: float | None) -> str:
-    """0.934 -> '93.4 %'; None -> '-'."""
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def points(value: float) -> str:
-    """0.123 -> '+12.3'."""
-    return f"{100 * value:+.1f}"
-
-
-def between(figure: Mapping[str, Any], *, signed: bool = False) -> str:
-    """Interval of a figure in words, inside what is possible, or that there is none."""
+def between(figure: Mapping[str, Any], metric: str) -> str:
+    """Interval of one arm's score, inside what is possible, or that there is none."""
     if figure["low"] is None:
         return "no interval"
-    low, high = max(-1.0, figure["low"]), min(1.0, figure["high"])
-    return f"{points(low)} to {points(high)}" if signed else f"{100 * low:.1f} to {100 * high:.1f}"
+    if metric in RELATIVE:
+        return f"{figure['low']:.3f} to {figure['high']:.3f}"
+    return f"{100 * max(0.0, figure['low']):.1f} to {100 * min(1.0, figure['high']):.1f}"
 
 
 def change(log_ratio: float) -> str:
@@ -51,8 +49,15 @@ def lead(record: Mapping[str, Any]) -> str:
     metric = METRICS[plan["primary"]]
     size = f"{gain['n']:,} sealed items from {gain['documents']:,} documents never trained on"
     rival = ARMS[plan["against"]]
-    interval = f"{level(record['look']['alpha'])} interval {between(gain, signed=True)}"
+    arms = [score_words(figures[arm]["value"], plan["primary"]) for arm in ("tuned", "base")]
+    if plan["primary"] in RELATIVE:
+        return (
+            f"On {size}, the tuned model needs {arms[0]} of text, the {rival} {arms[1]}: "
+            f"{gain_words(gain['value'], plan['primary'])} ({level(record['look']['alpha'])} interval "
+            f"{interval_words(gain, plan['primary'])}). Fewer bits mean that it knows better what comes next."
+        )
+    interval = f"{level(record['look']['alpha'])} interval {interval_words(gain, plan['primary'])}"
     return (
-        f"On {size}, the tuned model reaches {share(figures['tuned']['value'])} {metric}, the {rival} "
-        f"{share(figures['base']['value'])}: {points(gain['value'])} points ({interval})."
+        f"On {size}, the tuned model reaches {arms[0]} {metric}, the {rival} {arms[1]}: "
+        f"{gain_words(gain['value'], plan['primary'])} ({interval})."
     )

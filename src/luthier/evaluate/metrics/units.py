@@ -1,0 +1,48 @@
+"""What a metric's numbers mean: shares of items, or bits per byte, of which less is better."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+PER_ITEM = ("exact_match", "accuracy", "bits_per_byte")
+"""Metrics with one number per item; an arm has one of them."""
+RELATIVE = frozenset({"bits_per_byte"})
+"""Lower is better, and a gain is -ln(tuned / base): the difficulty of a text cancels."""
+
+
+def item_metric(scores: Mapping[str, Any]) -> str:
+    """The metric by which items are won and lost."""
+    return next(name for name in PER_ITEM if name in scores)
+
+
+def oriented(scores: Sequence[float], metric: str) -> list[float]:
+    """Scores of which more is better and whose difference is a gain: -ln for bits per byte, else as they are."""
+    return [-math.log(score) for score in scores] if metric in RELATIVE else list(scores)
+
+
+def gain_words(value: float, metric: str) -> str:
+    """A gain: '+12.3 points', or '4.1 % fewer bits per byte'."""
+    if metric not in RELATIVE:
+        return f"{100 * value:+.1f} points"
+    return f"{abs(fewer(value)):.1f} % {'fewer' if value >= 0 else 'more'} bits per byte"
+
+
+def interval_words(figure: Mapping[str, Any], metric: str) -> str:
+    """Ends of a gain's interval in its unit, inside what is possible: '+1.2 to +3.4'."""
+    if figure["low"] is None:
+        return "no interval"
+    if metric in RELATIVE:
+        return f"{fewer(figure['low']):.1f} to {fewer(figure['high']):.1f} % fewer"
+    return f"{100 * max(-1.0, figure['low']):+.1f} to {100 * min(1.0, figure['high']):+.1f}"
+
+
+def score_words(value: float | None, metric: str) -> str:
+    """One arm's score: '93.4 %', or '1.234 bits per byte'; None -> '-'."""
+    if value is None:
+        return "-"
+    return f"{value:.3f} bits per byte" if metric in RELATIVE else f"{100 * value:.1f} %"
+
+
+def fewer(gain: float) -> float:
+    """Per cent of the base's bits that are saved by a gain of -ln(tuned / base)."""
+    return -100 * math.expm1(-gain)
