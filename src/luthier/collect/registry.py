@@ -10,6 +10,7 @@ ROW_READERS = {
     "csv": "luthier.collect.readers.delimited:read_csv",
     "tsv": "luthier.collect.readers.delimited:read_tsv",
     "jsonl": "luthier.collect.readers.jsonl:read",
+    "json": "luthier.collect.readers.json_array:read",
     "parquet": "luthier.collect.readers.parquet:read",
     "xlsx": "luthier.collect.readers.sheet:read",
 }

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from luthier.collect.config import Format
 from luthier.collect.encoding import encoding_of
 from luthier.collect.reading import Source, UnreadableError
-from luthier.collect.registry import FORMATS, READERS, document_reader, row_formats, row_reader
+from luthier.collect.registry import FORMATS, READERS, ROW_READERS, document_reader, row_formats, row_reader
 from luthier.records import Document, Reject, Row
 
 
@@ -38,7 +38,7 @@ def csv_rows(folder: Path, content: bytes, kind: str = "csv") -> list[Row | Reje
 
 def test_every_entry_of_the_registries_loads() -> None:
     for kind in READERS:
-        reader = row_reader(kind) if kind in {"csv", "tsv", "jsonl", "parquet", "xlsx"} else document_reader(kind)
+        reader = row_reader(kind) if kind in ROW_READERS else document_reader(kind)
         assert callable(reader)
     assert [rule.name for rule in row_formats()] == list(FORMATS) == list(get_args(Format))
 

@@ -21,7 +21,7 @@ def read(source: Source) -> Iterator[Row | Reject]:
     ):
         for number, line, whole in _lines(stream):
             if line.strip():
-                yield _row(source.name, number, line) if whole else _too_long(source.name, number, line)
+                yield parse_row(source.name, number, line) if whole else _too_long(source.name, number, line)
 
 
 def _lines(stream: TextIO) -> Iterator[tuple[int, str, bool]]:
@@ -36,7 +36,8 @@ def _lines(stream: TextIO) -> Iterator[tuple[int, str, bool]]:
             whole = rest.endswith("\n") or not rest
 
 
-def _row(name: str, number: int, line: str) -> Row | Reject:
+def parse_row(name: str, number: int, line: str) -> Row | Reject:
+    """One JSON text as a row of file `name`; refused if it is no object, not valid or too deep."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
