@@ -127,6 +127,8 @@ class Tags:
     text: str
     entities: tuple[Entity, ...]
     origin: Origin
+    repairs: int = 0
+    """Illegal BIO steps that were mended in reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +217,6 @@ class Reject:
     reason: str
     row: str
     """The row as it was read, cut to 2,000 characters."""
-    offset: int | None = None
-    """First byte of the row in the source file, where the reader knows it."""
     offset: int | None = None
     """Byte of the file at which the row begins; None where a format has no such place (Parquet, XLSX)."""
 
