@@ -18,6 +18,7 @@ DOCUMENT_READERS = {
     "text": "luthier.collect.readers.text:read",
     "markdown": "luthier.collect.readers.markdown:read",
     "html": "luthier.collect.readers.html:read",
+    "docx": "luthier.collect.readers.docx:read",
 }
 READERS = {**ROW_READERS, **DOCUMENT_READERS}
 FORMATS = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.collect.coverage import compare, guarded_page
-from luthier.collect.readers.pipes import pipe_table, typed_cells
+from luthier.collect.readers.pipes import Piece, lay_out, pipe_table, typed_cells
 from luthier.collect.reading import Source
 from luthier.records import Cell, Document, Grid, Page
 
@@ -76,6 +76,17 @@ class Draft:
         values = tuple(map(tuple, typed)) or typed_cells(written)
         self.grids.append(Grid(at=at, start=start, end=self._length, header=tuple(titles), rows=values))
 
+    def cells(self, places: Sequence[Sequence[Piece]], *, at: str, header_rows: int = 1) -> None:
+        """Write a grid of pieces as a table, spans filled; a single cell becomes a paragraph."""
+        layout = lay_out(places, header_rows=header_rows)
+        for caption in layout.captions:
+            self.paragraph(caption)
+        if len(layout.header) == 1 and not layout.rows:
+            self.paragraph(layout.header[0])
+        elif layout.header:
+            self.table(layout.header, layout.rows, at=at)
+            self.inserted += layout.copies
+
     def append(self, part: "Draft") -> None:
         """Write everything of another draft behind this one."""
         self.cut.update(part.cut)
@@ -104,7 +115,7 @@ class Draft:
         meta: dict[str, str] | None = None,
     ) -> Document:
         """The finished document. Without a title its first heading, else the file's name is the title."""
-        first = self.headings[0][2] if self.headings else source.path.stem
+        first = self.headings[0][2] if self.headings else source.stem
         return Document(
             id=sha256_of_file(source.path),
             file=source.name,

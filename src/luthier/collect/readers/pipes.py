@@ -1,7 +1,9 @@
 """Tables as text and as numbers: pipe tables, and typed cells from written ones."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from luthier.records import Cell
 
@@ -10,6 +12,47 @@ DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}")
 GROUPED = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d{1,15})?")
 SURELY_GROUPED = re.compile(r"-?\d{1,3}(?:(?:,\d{3}){2,}|,\d{3}\.\d+)")
 TRUTH = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """The text of one cell of the source; a merged cell is one piece at several places of the grid."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A table ready to be written, every span filled."""
+
+    captions: tuple[str, ...]
+    """Rows above the header that are one cell wide."""
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    copies: tuple[str, ...]
+    """Texts that stand more often in the layout than in the source."""
+
+
+def lay_out(places: Sequence[Sequence[Piece]], *, header_rows: int = 1) -> Layout:
+    """Lay out a grid of pieces: blank rows and columns go, title rows become captions, header rows become one."""
+    width = max(map(len, places), default=0)
+    grid = [[*row, *[Piece()] * (width - len(row))] for row in places]
+    used = [place for place in range(width) if any(row[place].text.strip() for row in grid)]
+    grid = [[row[place] for place in used] for row in grid if any(piece.text.strip() for piece in row)]
+    captions: list[Piece] = []
+    while len(grid) > 1 and len(used) > 1 and len({id(piece) for piece in grid[0]}) == 1:
+        captions.append(grid.pop(0)[0])
+        header_rows -= 1
+    height = min(max(1, header_rows), len(grid))
+    titles = [_distinct([row[place] for row in grid[:height]]) for place in range(len(used))]
+    uses = Counter(piece for column in titles for piece in column)
+    uses.update(piece for row in grid[height:] for piece in row)
+    return Layout(
+        captions=tuple(piece.text for piece in captions),
+        header=tuple(" ".join(piece.text for piece in column if piece.text.strip()) for column in titles),
+        rows=tuple(tuple(piece.text for piece in row) for row in grid[height:]),
+        copies=tuple(piece.text for piece, count in uses.items() for _ in range(count - 1)),
+    )
 
 
 def pipe_table(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -39,6 +82,10 @@ def cell_text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15 else str(cell)
+
+
+def _distinct(pieces: Sequence[Piece]) -> list[Piece]:
+    return list({id(piece): piece for piece in pieces}.values())
 
 
 def _line(cells: Sequence[Cell]) -> str:
