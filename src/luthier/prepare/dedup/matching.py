@@ -2,10 +2,17 @@
 
 import re
 import unicodedata
+from functools import cache
 
 KEPT = frozenset("#%&@*")
 """Punctuation that names things (C#, 5 %, R&D): folding it would make different questions equal."""
-SPACES = re.compile(r"\s+")
+KEEPS = r"[{marks}](?=\d)(?:(?<=\d.)|(?<!\S-)(?<=-))"
+"""A mark between digits, or a minus before one, decides what a number is."""
+ASCII_MARKS = "".join(
+    letter for letter in map(chr, range(128)) if unicodedata.category(letter)[0] == "P" and letter not in KEPT
+)
+ASCII_KEEPS = re.compile(KEEPS.format(marks=re.escape(ASCII_MARKS)), re.DOTALL)
+SPACED = bytes.maketrans(ASCII_MARKS.encode(), b" " * len(ASCII_MARKS))
 
 
 def matching_copy(text: str) -> str:
@@ -14,19 +21,37 @@ def matching_copy(text: str) -> str:
     A mark between digits (1.5, 3/4) or a minus before one decides what a number is, so it stays. A text of nothing but
     punctuation is compared as it is.
     """
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    if plain.isascii() and plain.replace(" ", "").isalnum():
-        return SPACES.sub(" ", plain).strip()
-    folded = "".join(" " if _folds(plain, place) else letter for place, letter in enumerate(plain))
-    return SPACES.sub(" ", folded).strip() or SPACES.sub(" ", plain).strip()
+    if text.isascii():
+        plain = text.lower()
+        folded = _fold_ascii(plain)
+    else:
+        plain = unicodedata.normalize("NFKC", text).casefold()
+        folded = _fold(plain)
+    return " ".join(folded.split()) or " ".join(plain.split())
 
 
-def _folds(text: str, place: int) -> bool:
-    letter = text[place]
-    if letter.isalnum() or letter in KEPT or not unicodedata.category(letter).startswith("P"):
-        return False
-    before, after = text[place - 1 : place], text[place + 1 : place + 2]
-    if not after.isdigit():
-        return True
-    is_minus = letter in "-−" and (place == 0 or before.isspace())
-    return not (before.isdigit() or is_minus)
+def _fold_ascii(text: str) -> str:
+    letters = bytearray(text.encode("ascii").translate(SPACED))
+    for found in ASCII_KEEPS.finditer(text):
+        letters[found.start()] = ord(found[0])
+    return letters.decode("ascii")
+
+
+def _fold(text: str) -> str:
+    marks, keeps = _unicode_marks()
+    letters = marks.sub(" ", text)
+    kept = list(keeps.finditer(text))
+    if not kept:
+        return letters
+    listed = list(letters)
+    for found in kept:
+        listed[found.start()] = found[0]
+    return "".join(listed)
+
+
+@cache
+def _unicode_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns of punctuation that folds (all but that of dead scripts), and of where it stays; built at first need."""
+    letters = map(chr, range(0x10000))
+    marks = re.escape("".join(one for one in letters if unicodedata.category(one)[0] == "P" and one not in KEPT))
+    return re.compile(f"[{marks}]"), re.compile(KEEPS.format(marks=marks), re.DOTALL)
