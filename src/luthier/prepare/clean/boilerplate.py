@@ -1,0 +1,115 @@
+"""Lines and paragraphs that stand in many files of a source: headers, footers, navigation, notices."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+from luthier.prepare.clean.texts import CleanInput, Repeated, Span
+
+LINE = re.compile(r"[^\n]+(?:\n|\Z)")
+PARAGRAPH = re.compile(r"(?:[^\n]*\S[^\n]*(?:\n|\Z))+\n*")
+DIGITS = re.compile(r"\d+")
+SAYS_SOMETHING = re.compile(r"\w+\W+\w+\W+\w")
+"""Three words. Shorter lines are headings and code ("See also", "return None"), alike because documents are."""
+LETTER = re.compile(r"[^\W\d_]")
+FURNITURE = re.compile(
+    r"page|seite|página|pagina|copyright|©|\(c\)|rights reserved|printed|version|revision|\brev\b|updated|modified|"
+    r"\b\d{1,4}\s*(?:/|of|von|de|di|sur)\s*\d{1,4}\b|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b",
+    re.IGNORECASE,
+)
+"""What lines say whose numbers may differ between files. Elsewhere the number is the fact: "Supply voltage 24 V"."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One masked line or paragraph."""
+
+    last_file: str
+    files: int
+    spelling: int
+    varies: bool
+    """True if its digits differ somewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boilerplate:
+    """What repeats in one source."""
+
+    keys: frozenset[int]
+    shown: list[Repeated]
+    """Most frequent first."""
+
+
+def find_boilerplate(texts: Sequence[CleanInput], *, share: float, min_files: int) -> Boilerplate:
+    """Lines and paragraphs in more than `share` of the files of one source, digits masked.
+
+    A source of fewer than `min_files` files has no boilerplate; code and tables are passed over.
+    """
+    ordered = sorted(texts, key=lambda one: (one.file, one.id))
+    files = len({one.file for one in ordered})
+    if files < min_files:
+        return Boilerplate(frozenset(), [])
+    seen: dict[int, _Seen] = {}
+    for one in ordered:
+        for _, _, unit in units(one):
+            _count(seen, unit, one.file)
+    common = {key for key, one in seen.items() if one.files > share * files}
+    keys: set[int] = set()
+    shown: dict[int, str] = {}
+    for one in ordered if common else ():
+        for _, _, unit in units(one):
+            key = unit_key(unit)
+            if key in common and (not seen[key].varies or FURNITURE.search(unit)):
+                keys.add(key)
+                shown.setdefault(key, unit.strip())
+    found = [Repeated(ordered[0].source, shown[key], files=seen[key].files, of=files) for key in keys]
+    return Boilerplate(frozenset(keys), sorted(found, key=lambda one: (-one.files, one.text)))
+
+
+def boilerplate_spans(one: CleanInput, *, keys: frozenset[int]) -> list[Span]:
+    """Ascending, disjoint spans to cut, with the line breaks that belong to them."""
+    spans: list[Span] = []
+    for start, end, unit in units(one) if keys else ():
+        if (not spans or start >= spans[-1][1]) and unit_key(unit) in keys:
+            spans.append((start, end))
+    return spans
+
+
+def units(one: CleanInput) -> Iterator[tuple[int, int, str]]:
+    """Paragraphs of several lines, each followed by its lines: start, end, text."""
+    if one.fixed and one.fixed[0][0] == 0 and one.fixed[0][1] >= len(one.text):
+        return
+    for block in PARAGRAPH.finditer(one.text):
+        lines = [
+            (line.start(), line.end(), line[0])
+            for line in LINE.finditer(one.text, block.start(), block.end())
+            if SAYS_SOMETHING.search(line[0]) and LETTER.search(line[0])
+        ]
+        if lines and lines[0][2].strip() != block[0].strip() and not _overlaps(one.fixed, block.start(), block.end()):
+            yield block.start(), block.end(), block[0]
+        yield from (line for line in lines if not _overlaps(one.fixed, line[0], line[1]))
+
+
+def unit_key(unit: str) -> int:
+    """What equal lines share: digits masked, white space folded."""
+    return xxhash.xxh3_64_intdigest(DIGITS.sub("0", " ".join(unit.split())).encode("utf-8", "surrogatepass"))
+
+
+def _count(seen: dict[int, _Seen], unit: str, file: str) -> None:
+    key = unit_key(unit)
+    spelling = xxhash.xxh3_64_intdigest("".join(DIGITS.findall(unit)).encode())
+    known = seen.get(key)
+    if known is None:
+        seen[key] = _Seen(file, files=1, spelling=spelling, varies=False)
+        return
+    known.files += known.last_file != file
+    known.last_file = file
+    known.varies = known.varies or known.spelling != spelling
+
+
+def _overlaps(spans: Sequence[Span], start: int, end: int) -> bool:
+    following = bisect_right(spans, start, key=lambda span: span[1])
+    return following < len(spans) and spans[following][0] < end
