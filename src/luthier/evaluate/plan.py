@@ -7,12 +7,13 @@ from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_items
 from luthier.evaluate.config import EvaluateConfig
 from luthier.evaluate.looks import exam_root
+from luthier.evaluate.metrics.units import RELATIVE
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
 from luthier.objectives import objective
 from luthier.records import Item
 
 FORMAT = "luthier.plan/1"
-AGAINST = {"chat": "base", "classify": "linear probe"}
+AGAINST = {"chat": "base", "classify": "linear probe", "complete": "base"}
 """What stands for "base": an encoder without a head gets a linear probe on its frozen states."""
 
 
@@ -20,7 +21,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
     """The plan of an evaluation as plain JSON; its hash is `sha256_of(plan)`. Counting items is not a look at them."""
     items = read_items(exam.file("items.parquet"))
     goal = objective(str(dataset.manifest.facts["objective"]))
-    generates = goal.record == "chat"
+    is_decoder = goal.head == "causal"
     return {
         "format": FORMAT,
         "claim": "SKILL",
@@ -29,13 +30,15 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "against": AGAINST[goal.name],
         "alpha": config.alpha,
         "minimum_effect": config.minimum_effect,
-        "retention_margin": config.retention_margin if generates else None,
+        "retention_margin": config.retention_margin if is_decoder else None,
         "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),
         "items": len(items),
         "documents": len({item.document for item in items}),
         "exam_root": exam_root(exam),
         "dataset_digest": dataset.digest,
-        "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens} if generates else None,
+        "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens}
+        if goal.record == "chat"
+        else None,
         "seed": config.seed,
     }
 
@@ -45,6 +48,8 @@ def foresight(plan: Mapping[str, Any]) -> str:
     n, documents = int(plan["items"]), int(plan["documents"])
     gain = foreseen_mde(n, documents, alpha=float(plan["alpha"]), minimum_effect=float(plan["minimum_effect"]))
     size = f"{n:,} item{'s' * (n != 1)} from {documents:,} document{'s' * (documents != 1)}"
+    if plan["primary"] in RELATIVE and gain is not None:
+        return f"the exam has {size}; what gain it can see depends on how alike the texts are, and is in the report"
     if gain is None:
         return (
             f"with {size} the verdict will be INCONCLUSIVE whatever the model does: an exam needs at least "

@@ -21,7 +21,7 @@ from luthier.evaluate.looks import OpenExam, exam_root, open_exam
 from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
-from luthier.evaluate.tasks import classify, generate
+from luthier.evaluate.tasks import classify, generate, likelihood
 from luthier.models.engines.hf import Engine, load_engine
 from luthier.objectives import objective
 from luthier.records import Item, Listener, nobody_listens
@@ -104,19 +104,26 @@ def _sit(
     listener: Listener,
 ) -> Sitting:
     items = opened.items
-    if objective(str(dataset.manifest.facts["objective"])).record == "label":
+    record = objective(str(dataset.manifest.facts["objective"])).record
+    if record == "label":
         labels = _labels(dataset)
         base, probe = classify.ask_probe(items, engine=engine, dataset=dataset, labels=labels, listener=listener)
         tuned = classify.ask_tuned(items, engine=engine, labels=labels, listener=listener)
-        rules = {"probe": {"strength": probe.strength, "converged": probe.converged}}
-        return Sitting(base, tuned, {}, rules)
-    limit = generate.answer_limit(items, engine.wording, setting=config.max_answer_tokens)
-    base, tuned = (
-        generate.ask(items, engine=engine, adapter=adapter, max_tokens=limit, listener=listener)
-        for adapter in (False, True)
-    )
+        return Sitting(base, tuned, {}, {"probe": {"strength": probe.strength, "converged": probe.converged}})
+    rules: dict[str, Any] = {}
+    if record == "text":
+        base, tuned = (
+            likelihood.ask(items, engine=engine, adapter=adapter, listener=listener) for adapter in (False, True)
+        )
+    else:
+        limit = generate.answer_limit(items, engine.wording, setting=config.max_answer_tokens)
+        rules["max_answer_tokens"] = limit
+        base, tuned = (
+            generate.ask(items, engine=engine, adapter=adapter, max_tokens=limit, listener=listener)
+            for adapter in (False, True)
+        )
     general = general_text(read_worded(exam.file("general.parquet")), engine=engine, listener=listener)
-    return Sitting(base, tuned, {"GEN-TEST": general}, {"max_answer_tokens": limit})
+    return Sitting(base, tuned, {"GEN-TEST": general}, rules)
 
 
 def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:

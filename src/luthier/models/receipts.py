@@ -92,6 +92,21 @@ def check_text(row: Worded, text: str, wording: Wording) -> None:
         raise _failure("R5 (same prompt)", row, "is trained as other ids than will be served", "Run prepare again.")
 
 
+def check_document(row: Worded, text: str, wording: Wording) -> None:
+    """R2 and R5 for a stretch of raw text: every token but the first is learnt, and the ids say the text."""
+    if not all(row.trained[1:]) or any(row.trained[:1]):
+        raise _failure("R2 (trained text)", row, "not every token of the text is learnt", "Run prepare again.")
+    if wording.document_ids(text) != row.ids:
+        raise _failure("R5 (same prompt)", row, "is trained as other ids than the exam reads", "Run prepare again.")
+    if wording.decode(row.ids).strip() != text.strip():
+        raise _failure(
+            "R2 (trained text)",
+            row,
+            f"the ids say {wording.decode(row.ids)[:80]!r}",
+            "The tokenizer changes this text.",
+        )
+
+
 def check_lengths(rows: Sequence[Worded], *, limit: int) -> dict[str, int]:
     """R6: no row is longer than `limit` tokens, so nothing will be cut."""
     for row in rows:

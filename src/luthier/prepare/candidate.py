@@ -19,15 +19,19 @@ DROPPED_SCHEMA = pa.schema([("id", pa.string()), ("rule", pa.string()), ("at", p
 SPLIT_SCHEMA = pa.schema([("id", pa.string()), ("group", pa.string()), ("part", pa.string())])
 
 
+Usable = Chat | Label | Text
+"""Kinds of example that some objective learns from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An example with its matching copies (see `dedup/matching.py`)."""
 
     id: str
     """xxh3-128 of place and content: a row keeps its id whatever files come and go beside it."""
-    example: Chat | Label
+    example: Usable
     question: str
-    """Matching copy of what is asked, without system text: equal questions share a group."""
+    """Matching copy of what is asked, without system text, or of a whole text: equal questions share a group."""
     prompt: str
     """Matching copy with system text: equal prompts with equal answers are one example."""
     answer: str
@@ -39,8 +43,14 @@ class Candidate:
         return self.example.origin.at
 
 
-def candidate(example: Chat | Label) -> Candidate:
+def candidate(example: Usable) -> Candidate:
     """Make the matching copies of one example."""
+    if isinstance(example, Text):
+        copy, row_id = (
+            matching_copy(example.text),
+            xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, example.text])),
+        )
+        return Candidate(id=row_id, example=example, question=copy, prompt=copy, answer="")
     system = [turn.content for turn in turns_of(example) if turn.role == "system"]
     asked = [turn.content for turn in turns_of(example)[:-1] if turn.role != "system"]
     question = matching_copy("\n".join(asked))
@@ -107,13 +117,15 @@ class Books:
         for one in leaving:
             self.drop(one.example, rule=rule, row_id=one.id)
 
-    def balance(self, *, examples: int, parts: dict[Part, int]) -> dict[str, Any]:
-        """The counts of the manifest; examples in = kept + dropped by reason + merged, or the mistake is ours."""
+    def balance(self, *, examples: int, windows: int, parts: dict[Part, int]) -> dict[str, Any]:
+        """The counts of the manifest: examples in + further windows of long texts = kept + dropped by reason + merged,
+        or the mistake is ours.
+        """
         merged = self.counts[DUPLICATE]
         dropped = {rule: count for rule, count in sorted(self.counts.items()) if rule != DUPLICATE}
         kept = sum(parts.values())
-        assert examples == kept + sum(dropped.values()) + merged, (examples, parts, dropped, merged)
+        assert examples + windows == kept + sum(dropped.values()) + merged, (examples, windows, parts, dropped, merged)
         assert len(self.rows) == sum(self.counts.values())
-        return {"examples": examples, "dropped": dropped, "merged": merged} | {
+        return {"examples": examples, "windows": windows, "dropped": dropped, "merged": merged} | {
             str(part): size for part, size in parts.items()
         }

@@ -4,26 +4,33 @@ import dataclasses
 from collections.abc import Sequence
 
 from luthier.errors import UserError
-from luthier.objectives import Objective
-from luthier.prepare.candidate import Books, turns_of
+from luthier.objectives import Objective, RecordKind
+from luthier.prepare.candidate import Books, Usable, turns_of
 from luthier.prepare.clean.rules import NOT_LEARNT
 from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
 
 NOT_LEARNT_FROM: dict[type[Example], str] = {
-    Text: "plain text without a question and an answer",
+    Text: "plain text without a question and an answer, which objective 'complete' would learn from",
+    Chat: "a conversation, which objective 'chat' would learn from",
+    Label: "a labelled text, which objective 'classify' would learn from",
     Preference: "a better and a worse answer, which objective 'prefer' would learn from",
     Rating: "an answer judged good or bad, which objective 'prefer' would learn from",
     Tags: "a text with marked entities, which objective 'tag' would learn from",
     Pair: "a pair of texts, which objective 'embed' would learn from",
 }
-"""Kinds of example that neither chat nor classify can use -> why."""
+"""Kind of example -> why an objective that wants another kind cannot use it."""
+WANTED: dict[RecordKind, str] = {
+    "chat": "questions with answers or texts with labels",
+    "label": "questions with answers or texts with labels",
+    "text": "documents and plain texts",
+}
 TOOLS = "tool calls are not learnt yet"
 SEVERAL_LABELS = "several labels, and classify learns one per text"
 SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
 SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
 
 
-def convert(examples: Sequence[Example], *, objective: Objective, books: Books) -> list[Chat | Label]:
+def convert(examples: Sequence[Example], *, objective: Objective, books: Books) -> list[Usable]:
     """Convert what can be used and quarantine the rest; UserError if nothing can be used."""
     if not examples:
         raise UserError("the corpus holds no examples. Look at files.parquet and rejects.parquet of the corpus folder.")
@@ -39,7 +46,7 @@ def convert(examples: Sequence[Example], *, objective: Objective, books: Books) 
     if not usable:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
         raise UserError(
-            f"objective '{objective.name}' learns from questions with answers or texts with labels, and the corpus has "
+            f"objective '{objective.name}' learns from {WANTED[objective.record]}, and the corpus has "
             f"none ({reasons}; first at {examples[0].origin.at}). "
             "Name the columns in collect.columns, or add such files."
         )
@@ -59,7 +66,9 @@ def framed(messages: Sequence[Message], *, system: str | None, instruction: str 
     return tuple(turns)
 
 
-def _convert(example: Example, objective: Objective, one_system: bool) -> Chat | Label | str:
+def _convert(example: Example, objective: Objective, one_system: bool) -> Usable | str:
+    if objective.record == "text":
+        return example if isinstance(example, Text) else NOT_LEARNT_FROM[type(example)]
     match example:
         case Chat() if uses_tools(example):
             return TOOLS

@@ -83,6 +83,7 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
     train, validation, exam = (_rows(side, labels) for side in (sides["train"], sides["validation"], chosen.readings))
     general = _general(means)
     parts: dict[Part, int] = {"train": len(train), "validation": len(validation), "exam": len(exam)}
+    windows = len(readings.kept) + len(readings.too_long) - len(gathered.kept)
     return Divided(
         train=train,
         validation=validation,
@@ -93,7 +94,7 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         labels=labels,
         splits=_splits(sides["train"], sides["validation"], chosen),
         receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *validation, *exam]),
-        counts=_counts(gathered, books, parts),
+        counts=_counts(gathered, books, parts, windows=windows),
         warnings=[
             *warnings_of(gathered, assignment=assignment, items=chosen.items, labels=labels),
             *carved.notes,
@@ -147,9 +148,9 @@ def _receipts(means: Means, readings: Sequence[Reading], *, rows: Sequence[Worde
     return run_receipts(rows, readings, wording=means.wording, limit=limit, shortened=shortened)
 
 
-def _counts(gathered: Gathered, books: Books, parts: dict[Part, int]) -> dict[str, Any]:
+def _counts(gathered: Gathered, books: Books, parts: dict[Part, int], *, windows: int) -> dict[str, Any]:
     return {
-        **books.balance(examples=gathered.examples, parts=parts),
+        **books.balance(examples=gathered.examples, windows=windows, parts=parts),
         "edits": gathered.edits,
         "conflicts": len(gathered.conflicts),
         "groups": len(gathered.groups),

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from luthier.artifacts.folders import CorpusDir
+from luthier.artifacts.documents import read_documents
 from luthier.artifacts.rows import read_examples
 from luthier.errors import UserError
 from luthier.objectives import Objective
-from luthier.prepare.candidate import DUPLICATE, Books, Candidate, candidate, place_of
+from luthier.prepare.candidate import DUPLICATE, Books, Candidate, Usable, candidate, place_of
+from luthier.prepare.chunk import Chunk, cut
 from luthier.prepare.clean.repair import repair
 from luthier.prepare.clean.rules import reason_to_drop
 from luthier.prepare.convert import convert
 from luthier.prepare.dedup.exact import merge_exact
 from luthier.prepare.split.groups import Group, find_groups
-from luthier.records import Chat, Label, Listener, Tick
+from luthier.records import Document, Example, Listener, Origin, Span, Text, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def gather(
     corpus: CorpusDir, *, objective: Objective, group_by: str | None, books: Books, listener: Listener
 ) -> Gathered:
     """Read, convert, mend, judge, merge and group; what leaves goes to the books. UserError if too little is left."""
-    examples = sorted(read_examples(corpus.file("examples.parquet")), key=place_of)
+    examples = read_corpus(corpus, whole=objective.record != "text")
     listener(Tick("prepare", 0, len(examples), "reading"))
     edits: Counter[str] = Counter(questions=0, answers=0)
     usable = _judge(convert(examples, objective=objective, books=books), edits, books)
@@ -59,13 +61,47 @@ def gather(
     )
 
 
-def _judge(examples: Sequence[Chat | Label], edits: Counter[str], books: Books) -> list[Chat | Label]:
+def read_corpus(corpus: CorpusDir, *, whole: bool) -> list[Example]:
+    """Every example in order of place; documents as one text each (`whole`), or as one text per chunk."""
+    examples = list(read_examples(corpus.file("examples.parquet")))
+    for document in read_documents(corpus.file("documents.parquet")):
+        examples += [text_of_document(document)] if whole else texts_of_chunks(document)
+    return sorted(examples, key=place_of)
+
+
+def text_of_document(document: Document) -> Text:
+    """A document as one text."""
+    span = Span(document.id, 0, len(document.text.encode()))
+    return Text(text=document.text, origin=_origin(document, Chunk(span, (), document.text, "prose"), at=document.file))
+
+
+def texts_of_chunks(document: Document) -> list[Text]:
+    """A document as one text per chunk, each with the span it was cut from."""
+    raw = document.text.encode()
+    places = [(len(document.text[:offset].encode()), place) for offset, place in document.anchors]
+    texts = []
+    for chunk in cut(document):
+        place = next((place for start, place in reversed(places) if start <= chunk.span.start), None)
+        line = raw.count(b"\n", 0, chunk.span.start) + 1
+        at = f"{document.file}:{line}" if place is None else f"{document.file} {place}"
+        texts.append(Text(text=chunk.text, origin=_origin(document, chunk, at=at)))
+    return texts
+
+
+def _origin(document: Document, chunk: Chunk, *, at: str) -> Origin:
+    columns = {**document.meta, "title": document.title, "heading": " > ".join(chunk.path)}
+    if document.thread is not None:
+        columns["thread"] = document.thread
+    return Origin(at=at, file=document.file, columns=columns, spans=(chunk.span,))
+
+
+def _judge(examples: Sequence[Usable], edits: Counter[str], books: Books) -> list[Usable]:
     kept = []
     for example in examples:
         mended, question, answer = repair(example)
         edits["questions"] += question
         edits["answers"] += answer
-        reason = reason_to_drop(mended)
+        reason = None if isinstance(mended, Text) else reason_to_drop(mended)
         if reason is None:
             kept.append(mended)
         else:

@@ -138,7 +138,9 @@ def _stands_at(question: str, text: str, start: int) -> bool:
 
 
 def prompts_of(row: Worded) -> list[str]:
-    """Fingerprints of every prompt inside a row: what stands before each trained stretch, or all of a classify row."""
-    if row.label is not None:
+    """Fingerprints of every prompt inside a row: what stands before each trained stretch, or all of a classify row or
+    of a text.
+    """
+    if row.label is not None or all(row.trained[1:]):
         return [fingerprint(row.ids)]
     return [fingerprint(row.ids[:start]) for start, _end in learnt_stretches(row)]

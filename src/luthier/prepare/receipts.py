@@ -7,6 +7,7 @@ import xxhash
 
 from luthier.models.chat import Wording
 from luthier.models.receipts import (
+    check_document,
     check_end,
     check_lengths,
     check_start,
@@ -15,7 +16,7 @@ from luthier.models.receipts import (
     check_trained,
 )
 from luthier.prepare.word import Reading
-from luthier.records import Worded
+from luthier.records import Text, Worded
 
 DEEP = 1_000
 """Rows that are decoded and worded again; the others are counted exactly."""
@@ -31,18 +32,21 @@ def run_receipts(
     Raises UserError at the first failure.
     """
     deep = sorted(readings, key=lambda one: xxhash.xxh3_64_intdigest(one.row.id.encode()))[:DEEP]
-    chats = [one for one in deep if one.row.label is None]
+    documents = [one for one in deep if isinstance(one.candidate.example, Text)]
+    chats = [one for one in deep if one.row.label is None and one not in documents]
     texts = [one for one in deep if one.row.label is not None]
     trained, start = check_trained(rows), check_start(rows, wording)
     end = check_end(rows, wording) if chats else {"turns": 0}
     lengths = check_lengths([one.row for one in readings], limit=limit)
     for one in chats:
         check_told(one.row, one.messages, wording)
+    for one in documents:
+        check_document(one.row, one.messages[0].content, wording)
     for one in texts:
         check_text(one.row, one.messages[0].content, wording)
     return {
         "R1": trained,
-        "R2": {"rows": len(chats)},
+        "R2": {"rows": len(chats) + len(documents)},
         "R3": start,
         "R4": end,
         "R5": {"rows": len(deep)},

@@ -1,7 +1,7 @@
 """Examples to rows of ids, and what happens to those that are too long."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +9,7 @@ from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.convert import framed
-from luthier.records import Chat, Label, Listener, Message, Tick, Worded
+from luthier.records import Chat, Label, Listener, Message, Text, Tick, Worded
 
 OverLength = Literal["stop", "drop", "shorten"]
 TOO_LONG = "longer than the limit of tokens"
@@ -58,13 +58,12 @@ def word(
         if done % 200 == 0:
             listener(Tick("prepare", done, len(candidates), "wording"))
         try:
-            reading = _read(one, group_of[one.id], wording, frame)
+            readings = _read(one, group_of[one.id], wording, frame)
         except UserError as error:
             raise UserError(f"{one.at}: {error}") from None
-        if reading is None:
+        if not readings:
             too_long.append(one)
-        else:
-            kept.append(reading)
+        kept += readings
     listener(Tick("prepare", len(candidates), len(candidates), "wording"))
     if too_long and frame.over_length == "stop":
         places = "\n".join(one.at for one in too_long[:SHOWN])
@@ -76,12 +75,46 @@ def word(
     return Readings(kept=kept, too_long=too_long)
 
 
-def _read(one: Candidate, group: str, wording: Wording, frame: Frame) -> Reading | None:
+def _read(one: Candidate, group: str, wording: Wording, frame: Frame) -> list[Reading]:
+    """The rows of one candidate: one, none if it is too long, or several windows of a text."""
     match one.example:
         case Chat() as chat:
-            return _read_chat(one, chat, group, wording, frame)
+            reading = _read_chat(one, chat, group, wording, frame)
         case Label() as label:
-            return _read_label(one, label, group, wording, frame)
+            reading = _read_label(one, label, group, wording, frame)
+        case Text() as text:
+            return _read_text(one, text.text, group, wording, frame)
+    return [reading] if reading else []
+
+
+def _read_text(one: Candidate, text: str, group: str, wording: Wording, frame: Frame) -> list[Reading]:
+    """The text in windows that fit; every token but the first of a window is learnt."""
+    readings: list[Reading] = []
+    for number, window in enumerate(_windows(text, wording, frame.limit), start=1):
+        ids = wording.document_ids(window)
+        row = Worded(
+            id=one.id if number == 1 else f"{one.id}-{number}",
+            group=group,
+            at=one.at,
+            ids=ids,
+            trained=(False, *(True for _ in ids[1:])),
+            label=None,
+            answer_bytes=len(window.encode()),
+        )
+        readings.append(Reading(candidate=one, messages=(Message("assistant", window),), row=row, shortened=False))
+    return readings
+
+
+def _windows(text: str, wording: Wording, limit: int) -> Iterator[str]:
+    """The whole text, or halves of halves of it, cut at white space where there is any."""
+    if len(wording.document_ids(text)) <= limit:
+        yield text
+        return
+    middle = len(text) // 2
+    cut = max(text.rfind(" ", 1, middle), text.rfind("\n", 1, middle)) + 1 or middle
+    for part in (text[:cut].rstrip(), text[cut:].lstrip()):
+        if part:
+            yield from _windows(part, wording, limit)
 
 
 def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: Frame) -> Reading | None:

@@ -12,6 +12,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
 from luthier.artifacts.rows import item_row, write_items, write_worded
 from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig, Models
+from luthier.evaluate.metrics.units import gain_words
 from luthier.evaluate.report.evidence import read_evidence
 from luthier.evaluate.stage import evaluate
 from luthier.evaluate.verify import verify
@@ -44,8 +45,9 @@ def setup(base, tmp_path):
             text = f"{LABELS[label]} number {place}"
             ids = wording.text_ids(text)
             if place < 48:
-                message = (Message("user", text),)
-                items.append(Item(f"{place:016x}", f"g{place // 4}", objective_name, message, (LABELS[label],), "a:1"))
+                message = () if objective_name == "complete" else (Message("user", text),)
+                gold = text if objective_name == "complete" else LABELS[label]
+                items.append(Item(f"{place:016x}", f"g{place // 4}", objective_name, message, (gold,), "a:1"))
             else:
                 rows.append(Worded(f"r{place}", f"g{place}", "a:1", ids, (False,) * len(ids), label, 0))
         leaves = [canonical_json(item_row(item)) for item in items]
@@ -116,6 +118,20 @@ def test_a_disturbed_adapter_is_another_model_and_does_not_ship(setup, tmp_path)
     columns = record["likelihood"]["GEN-TEST"]
     assert columns["base_nats"] != columns["tuned_nats"]
     assert record["verdict"]["verdict"] != "SHIP"
+
+
+def test_raw_text_is_judged_by_bits_per_byte_of_which_less_is_better(setup, tmp_path):
+    exam, dataset, models = setup("complete", strength=1.0)
+    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    base, tuned = (np.array(record["scores"][arm]["bits_per_byte"]) for arm in ("base", "tuned"))
+    gain = record["figures"]["gain"]
+    assert gain["value"] == pytest.approx(float(np.log(base / tuned).mean()), abs=1e-12)
+    assert record["figures"]["tuned"]["value"] == pytest.approx(float(tuned.mean()), abs=1e-12)
+    page = report.file("report.html").read_text()
+    assert gain_words(gain["value"], "bits_per_byte").replace(" %", "\u00a0%") in page
+    assert "points" not in page.split("How this was found")[0]
+    assert verify(tmp_path / "run") == []
 
 
 def test_again_is_the_same_report_and_the_same_look(setup, tmp_path):

@@ -11,7 +11,7 @@ from luthier.objectives import objective
 from luthier.prepare.config import PrepareConfig, SplitConfig
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.stage import prepare
-from luthier.records import Example
+from luthier.records import Document, Example
 
 Preparing = Callable[..., Prepared]
 
@@ -28,11 +28,16 @@ def preparing(tmp_path: Path, base: Base) -> Preparing:
     """Prepare examples in a fresh run folder; keywords of PrepareConfig and SplitConfig are sorted out."""
 
     def run(
-        examples: Sequence[Example], *, run: str = "run", objective_name: str = "classify", **settings: object
+        examples: Sequence[Example],
+        *,
+        run: str = "run",
+        objective_name: str = "classify",
+        documents: Sequence[Document] = (),
+        **settings: object,
     ) -> Prepared:
         split = {name: settings.pop(name) for name in list(settings) if name in SplitConfig.model_fields}
         config = PrepareConfig.model_validate({"split": {"group_by": "code[:4]", **split}, **settings})
-        corpus = write_corpus(tmp_path / run / "corpus", examples)
+        corpus = write_corpus(tmp_path / run / "corpus", examples, documents)
         return prepare(corpus, base=base, objective=objective(objective_name), config=config, out=tmp_path / run)
 
     return run

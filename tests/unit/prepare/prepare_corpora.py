@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from luthier.artifacts.documents import write_documents
 from luthier.artifacts.folders import CorpusDir, building
 from luthier.artifacts.rows import write_examples
-from luthier.records import Chat, Example, Label, Message, Origin
+from luthier.records import Chat, Document, Example, Label, Message, Origin
 
 
 def origin(file: str, line: int, **columns: str) -> Origin:
@@ -39,8 +40,15 @@ def coded(groups: int, *, each: int = 3, file: str = "codes.csv", first: int = 0
     ]
 
 
-def write_corpus(folder: Path, examples: Sequence[Example]) -> CorpusDir:
+def document(number: int, text: str, *, headings: tuple[tuple[int, int, str], ...] = ()) -> Document:
+    """A Markdown file."""
+    name = f"page-{number}.md"
+    return Document(id=f"{number:064x}", file=name, kind="markdown", title=name, text=text, headings=headings)
+
+
+def write_corpus(folder: Path, examples: Sequence[Example], documents: Sequence[Document] = ()) -> CorpusDir:
     """A corpus folder as collect leaves it, as far as prepare reads it."""
     with building(folder, CorpusDir, key="k", settings={}, inputs={}) as draft:
         write_examples(draft.path / "examples.parquet", examples)
+        write_documents(draft.path / "documents.parquet", documents)
     return CorpusDir.open(folder)

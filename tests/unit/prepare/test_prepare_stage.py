@@ -143,7 +143,7 @@ def test_text_without_questions_is_counted_and_stops_only_when_alone(preparing: 
         dataclasses.replace(one, origin=dataclasses.replace(one.origin, at=f"p:{i}")) for i, one in enumerate(prose)
     ]
     prepared = preparing([*coded(60), *prose])
-    assert prepared.dataset.manifest.counts["dropped"]["plain text without a question and an answer"] == 6
+    assert prepared.dataset.manifest.counts["dropped"]["plain text without a question and an answer, which objective 'complete' would learn from"] == 6
     with pytest.raises(UserError, match="6 x plain text without a question"):
         preparing(prose, run="alone")
 

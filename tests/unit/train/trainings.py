@@ -53,11 +53,13 @@ def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -
     rows = []
     for place in range(first, first + count):
         text = f"is {place} " + "odd " * int(random.integers(0, 5))
-        rows.append(
-            chat_row(wording, place, text, LABELS[place % 2])
-            if objective == "chat"
-            else label_row(wording, place, text, place % 2)
-        )
+        match objective:
+            case "chat":
+                rows.append(chat_row(wording, place, text, LABELS[place % 2]))
+            case "complete":
+                rows.append(general_row(wording, place, f"{text}{LABELS[place % 2]}"))
+            case _:
+                rows.append(label_row(wording, place, text, place % 2))
     return rows
 
 

@@ -236,6 +236,8 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, Fact]]:
 
 
 def _decoding(record: Mapping[str, Any]) -> str:
+    if record["plan"]["primary"] in RELATIVE:
+        return "none: every token of the text is scored given those before it"
     if record["plan"]["decoding"] is None:
         probe = record["environment"].get("probe", {})
         ended = "converged" if probe.get("converged") else "stopped before it converged"

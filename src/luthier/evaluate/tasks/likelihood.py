@@ -1,0 +1,44 @@
+"""Held-out text: how many bits a model needs for each of its bytes."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from luthier.evaluate.arms import Arm
+from luthier.evaluate.metrics.units import score_words
+from luthier.models.chat import Wording
+from luthier.records import Item, Listener, Worded, nobody_listens
+
+
+class Reads(Protocol):
+    """An engine that gives likelihoods."""
+
+    @property
+    def wording(self) -> Wording:
+        """How texts become ids."""
+
+    def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener) -> list[float]:
+        """Total nats of the trained tokens of each row."""
+
+
+def ask(items: Sequence[Item], *, engine: Reads, adapter: bool, listener: Listener = nobody_listens) -> Arm:
+    """Bits per byte of every item's text under the tuned model (`adapter`) or the base."""
+    rows = [_worded(item, engine.wording) for item in items]
+    return score(rows, engine.nats(rows, adapter=adapter, listener=listener))
+
+
+def score(rows: Sequence[Worded], nats: Sequence[float]) -> Arm:
+    """Bits per byte: nats / (ln 2 x UTF-8 bytes)."""
+    bits = [value / (math.log(2) * row.answer_bytes) for row, value in zip(rows, nats, strict=True)]
+    return Arm(
+        texts=tuple(score_words(value, "bits_per_byte") for value in bits),
+        ended=(True,) * len(rows),
+        scores={"bits_per_byte": bits, "ended": [1.0] * len(rows)},
+    )
+
+
+def _worded(item: Item, wording: Wording) -> Worded:
+    ids = wording.document_ids(item.golds[0])
+    trained = (False, *(True for _ in ids[1:]))
+    size = len(item.golds[0].encode())
+    return Worded(id=item.id, group=item.document, at=item.at, ids=ids, trained=trained, label=None, answer_bytes=size)
