@@ -15,6 +15,7 @@ from luthier.errors import LuthierError, UserError
 from luthier.evaluate.decide import conclude
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
 from luthier.evaluate.metrics.text import exact_match
+from luthier.evaluate.metrics.units import RELATIVE, item_metric, score_words
 from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
 from luthier.records import Item
 
@@ -70,8 +71,9 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
         yield "exam: not the exam or the dataset of the plan"
     if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
         yield "look.alpha: not what this look may spend"
-    if any(not 0 <= score <= 1 for arm in scores.values() for column in arm.values() for score in column):
-        yield "scores: outside 0 to 1"
+    for name, column in (pair for arm in scores.values() for pair in arm.items()):
+        if any(not 0 <= score <= (math.inf if name in RELATIVE else 1) for score in column):
+            yield f"scores.{name}: a number that it cannot have"
     for arm in scores if record["counts"] else ():
         labels = record["counts"]["labels"]
         right = [float(gold == named) for gold, named in zip(labels["gold"], labels[arm], strict=True)]
@@ -124,15 +126,20 @@ def _answer_problems(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> l
 
 def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: list[Item]) -> list[str]:
     golds = {item.id: item.golds for item in items}
-    by_words = record["plan"]["primary"] == "exact_match"
+    primary = record["plan"]["primary"]
     problems = []
     if [document_id(item.document) for item in items] != record["items"]["document"]:
         problems.append("items.document: not the documents of the exam")
     for row in rows:
         wanted = golds.get(row["item"], ())
-        right = exact_match(row["text"], wanted) if by_words else float(row["text"] in wanted)
-        if right != row["score"]:
-            problems.append(f"answers.parquet: item {row['item']}, {row['arm']}: scored {row['score']}, is {right}")
+        if primary in RELATIVE:
+            # A likelihood cannot be had without the models; what the person reads must be what was counted.
+            agrees = row["text"] == score_words(row["score"], primary)
+        else:
+            right = exact_match(row["text"], wanted) if primary == "exact_match" else float(row["text"] in wanted)
+            agrees = right == row["score"]
+        if not agrees:
+            problems.append(f"answers.parquet: item {row['item']}, {row['arm']}: {row['score']} is not its score")
     return problems
 
 
@@ -154,5 +161,5 @@ def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:
 
 def _scores(record: Mapping[str, Any], arm: str) -> Iterator[tuple[str, float]]:
     scores = record["scores"][arm]
-    metric = "exact_match" if "exact_match" in scores else "accuracy"
+    metric = item_metric(scores)
     yield from zip(record["items"]["id"], scores[metric], strict=True)
