@@ -4,7 +4,7 @@ import importlib
 from typing import Any, cast
 
 from luthier.collect.formats.shape import RowFormat
-from luthier.collect.reading import DocumentReader, RowReader
+from luthier.collect.reading import AttachmentReader, DocumentReader, RowReader
 
 ROW_READERS = {
     "csv": "luthier.collect.readers.delimited:read_csv",
@@ -13,20 +13,34 @@ ROW_READERS = {
     "json": "luthier.collect.readers.json_array:read",
     "parquet": "luthier.collect.readers.parquet:read",
     "xlsx": "luthier.collect.readers.sheet:read",
+    "xls": "luthier.collect.readers.sheet:read",
+    "ods": "luthier.collect.readers.sheet:read",
 }
 DOCUMENT_READERS = {
     "text": "luthier.collect.readers.text:read",
     "markdown": "luthier.collect.readers.markdown:read",
     "html": "luthier.collect.readers.html:read",
     "docx": "luthier.collect.readers.docx:read",
+    "xlsx": "luthier.collect.readers.sheet:read_document",
+    "xls": "luthier.collect.readers.sheet:read_document",
+    "ods": "luthier.collect.readers.sheet:read_document",
 }
-READERS = {**ROW_READERS, **DOCUMENT_READERS}
+READERS = {**DOCUMENT_READERS, **ROW_READERS}
+ATTACHMENTS: dict[str, str] = {}
+"""Prose that carries other files."""
 FORMATS = {
     "openai": "luthier.collect.formats.messages:OPENAI",
+    "sharegpt": "luthier.collect.formats.messages:SHAREGPT",
     "alpaca": "luthier.collect.formats.messages:ALPACA",
     "prompt": "luthier.collect.formats.messages:PROMPT",
     "qa": "luthier.collect.formats.messages:QUESTION",
     "label": "luthier.collect.formats.labels:LABEL",
+    "tokens": "luthier.collect.formats.tags:TOKENS",
+    "spans": "luthier.collect.formats.tags:SPANS",
+    "preference": "luthier.collect.formats.prefer:PREFERENCE",
+    "rating": "luthier.collect.formats.prefer:RATING",
+    "pair": "luthier.collect.formats.pairs:PAIR",
+    "scored": "luthier.collect.formats.pairs:SCORED",
     "text": "luthier.collect.formats.labels:TEXT",
 }
 
@@ -39,6 +53,11 @@ def row_reader(name: str) -> RowReader:
 def document_reader(name: str) -> DocumentReader:
     """The reader of a prose format."""
     return cast(DocumentReader, _load(DOCUMENT_READERS[name]))
+
+
+def attachment_reader(name: str) -> AttachmentReader | None:
+    """What lists the files that a prose format carries; None if it carries none."""
+    return cast(AttachmentReader, _load(ATTACHMENTS[name])) if name in ATTACHMENTS else None
 
 
 def row_formats() -> list[RowFormat]:

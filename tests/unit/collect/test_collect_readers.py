@@ -177,7 +177,7 @@ def test_sheets_keep_their_row_numbers_and_plain_values(tmp_path: Path) -> None:
         ("book.xlsx!One:5", {"q": 2.5, "when": True}),
     ]
     path.write_bytes(b"PK\x03\x04 no workbook")
-    with pytest.raises(UnreadableError, match="damaged workbook"):
+    with pytest.raises(UnreadableError, match="damaged or incomplete"):
         rows_of(path, "xlsx")
 
 

@@ -167,7 +167,7 @@ class Walk:
         for row, row_cells in zip(rows, cells, strict=True):
             grid.append(self._row(row, row_cells, grid[-1] if grid else []))
         headers = [row.find(f"{W}trPr/{W}tblHeader") is not None for row in rows]
-        header_rows = headers.index(False) if False in headers else 1
+        header_rows = max(1, headers.index(False)) if False in headers else 1
         self._draft.cells(grid, at="", header_rows=header_rows)
         self._was_item = False
         self._write_waiting()

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate, islice
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.collect.coverage import compare, guarded_page
@@ -67,24 +68,53 @@ class Draft:
         self.code_spans.append((start, self._length))
 
     def table(
-        self, header: Sequence[str], rows: Sequence[Sequence[str]], *, at: str, typed: Sequence[Sequence[Cell]] = ()
+        self,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        at: str,
+        typed: Sequence[Sequence[Cell]] = (),
+        places: Sequence[str] = (),
     ) -> None:
-        """Write a pipe table and keep its grid; `typed` are the values behind the written cells, where known."""
+        """Write a pipe table and keep its grid.
+
+        `typed` are the values behind the written cells, where known; `places` names where each row stands.
+        """
         titles = [" ".join(self._visible(cell).split()) for cell in header]
         written = [[self._visible(cell) for cell in row] for row in rows]
-        start = self._write(pipe_table(titles, written))
+        table = pipe_table(titles, written)
+        start = self._write(table)
+        line_starts = accumulate((len(line) + 1 for line in table.split("\n")), initial=start)
+        self.anchors += zip(islice(line_starts, 2, None), places, strict=False)
         values = tuple(map(tuple, typed)) or typed_cells(written)
         self.grids.append(Grid(at=at, start=start, end=self._length, header=tuple(titles), rows=values))
 
-    def cells(self, places: Sequence[Sequence[Piece]], *, at: str, header_rows: int = 1) -> None:
-        """Write a grid of pieces as a table, spans filled; a single cell becomes a paragraph."""
-        layout = lay_out(places, header_rows=header_rows)
+    def cells(
+        self,
+        grid: Sequence[Sequence[Piece]],
+        *,
+        at: str,
+        header_rows: int = 1,
+        is_typed: bool = False,
+        places: Sequence[str] = (),
+    ) -> None:
+        """Write a grid of pieces as a table, spans filled; a single cell becomes a paragraph.
+
+        `is_typed`: the pieces know their values; `places` names where each row of the grid stands.
+        """
+        layout = lay_out(grid, header_rows=header_rows)
         for caption in layout.captions:
             self.paragraph(caption)
         if len(layout.header) == 1 and not layout.rows:
             self.paragraph(layout.header[0])
         elif layout.header:
-            self.table(layout.header, layout.rows, at=at)
+            self.table(
+                layout.header,
+                [[piece.text for piece in row] for row in layout.rows],
+                at=at,
+                typed=[[piece.value for piece in row] for row in layout.rows] if is_typed else (),
+                places=[places[number] for number in layout.numbers] if places else (),
+            )
             self.inserted += layout.copies
 
     def append(self, part: "Draft") -> None:

@@ -38,7 +38,8 @@ def open_package(path: Path, *, plain_doctype: bool = False) -> Iterator[zipfile
     Raises UnreadableError for no zip, a damaged or encrypted one, one that expands too far, and XML with a document
     type declaration; `plain_doctype` lets those pass that declare nothing themselves (EPUB needs them).
     """
-    _refuse_ole(path)
+    if starts_ole(path):
+        raise UnreadableError("in the Office format of before 2007; save it in the current format")
     try:
         with zipfile.ZipFile(path) as package:
             members = package.infolist()
@@ -50,15 +51,15 @@ def open_package(path: Path, *, plain_doctype: bool = False) -> Iterator[zipfile
         raise UnreadableError(f"damaged or incomplete file: {error}") from error
 
 
-def _refuse_ole(path: Path) -> None:
+def starts_ole(path: Path) -> bool:
+    """True if the file is an OLE container, as before 2007. Raises UnreadableError if a password seals it."""
     with path.open("rb") as stream:
         if stream.read(len(OLE)) != OLE:
-            return
+            return False
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            is_encrypted = content.find(ENCRYPTED_STREAM) >= 0
-    if is_encrypted:
-        raise UnreadableError("protected by a password; save it without one")
-    raise UnreadableError("in the Office format of before 2007; save it in the current format")
+            if content.find(ENCRYPTED_STREAM) >= 0:
+                raise UnreadableError("protected by a password; save it without one")
+    return True
 
 
 def _check_sizes(members: Sequence[zipfile.ZipInfo]) -> None:

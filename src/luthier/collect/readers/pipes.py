@@ -19,6 +19,8 @@ class Piece:
     """The text of one cell of the source; a merged cell is one piece at several places of the grid."""
 
     text: str = ""
+    value: Cell = None
+    """What lies behind the text, where the source knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +30,35 @@ class Layout:
     captions: tuple[str, ...]
     """Rows above the header that are one cell wide."""
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Piece, ...], ...]
+    numbers: tuple[int, ...]
+    """For each row its number in the source's grid, from 0."""
     copies: tuple[str, ...]
     """Texts that stand more often in the layout than in the source."""
 
 
 def lay_out(places: Sequence[Sequence[Piece]], *, header_rows: int = 1) -> Layout:
-    """Lay out a grid of pieces: blank rows and columns go, title rows become captions, header rows become one."""
+    """Lay out a grid of pieces: blank rows and columns go, title rows become captions, header rows become one.
+
+    With no header rows the header is blank.
+    """
     width = max(map(len, places), default=0)
     grid = [[*row, *[Piece()] * (width - len(row))] for row in places]
     used = [place for place in range(width) if any(row[place].text.strip() for row in grid)]
-    grid = [[row[place] for place in used] for row in grid if any(piece.text.strip() for piece in row)]
+    numbers = [number for number, row in enumerate(grid) if any(piece.text.strip() for piece in row)]
+    grid = [[grid[number][place] for place in used] for number in numbers]
     captions: list[Piece] = []
-    while len(grid) > 1 and len(used) > 1 and len({id(piece) for piece in grid[0]}) == 1:
+    while len(grid) > 1 and len(used) > 1 and len(set(grid[0])) == 1:
         captions.append(grid.pop(0)[0])
-        header_rows -= 1
-    height = min(max(1, header_rows), len(grid))
-    titles = [_distinct([row[place] for row in grid[:height]]) for place in range(len(used))]
+    height = min(max(1, header_rows - len(captions)), len(grid)) if header_rows else 0
+    titles = [list(dict.fromkeys(row[place] for row in grid[:height])) for place in range(len(used))]
     uses = Counter(piece for column in titles for piece in column)
     uses.update(piece for row in grid[height:] for piece in row)
     return Layout(
         captions=tuple(piece.text for piece in captions),
         header=tuple(" ".join(piece.text for piece in column if piece.text.strip()) for column in titles),
-        rows=tuple(tuple(piece.text for piece in row) for row in grid[height:]),
+        rows=tuple(map(tuple, grid[height:])),
+        numbers=tuple(numbers[len(captions) + height :]),
         copies=tuple(piece.text for piece, count in uses.items() for _ in range(count - 1)),
     )
 
@@ -82,10 +90,6 @@ def cell_text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15 else str(cell)
-
-
-def _distinct(pieces: Sequence[Piece]) -> list[Piece]:
-    return list({id(piece): piece for piece in pieces}.values())
 
 
 def _line(cells: Sequence[Cell]) -> str:

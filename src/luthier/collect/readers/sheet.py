@@ -1,25 +1,72 @@
-"""XLSX: every sheet is a table whose first filled row is the header; values, not formulas; dates in ISO form."""
+"""Workbooks (XLSX, XLS, ODS): values, not formulas; dates in ISO form.
+
+As rows, every sheet is a table whose first filled row is the header. As a document, every sheet is a section.
+"""
 
 import datetime
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
+from luthier.collect.readers.draft import Draft, guarded
+from luthier.collect.readers.packages import open_package, starts_ole
+from luthier.collect.readers.pipes import Piece, cell_text
+from luthier.collect.readers.regions import find_regions, write_region
 from luthier.collect.reading import Source, column_names, unreadable_on
-from luthier.records import Reject, Row
+from luthier.records import Cell, Document, Reject, Row
+
+HIDDEN_SHEETS = "hidden sheets"
 
 
 def read(source: Source) -> Iterator[Row | Reject]:
     """Rows of all sheets, in the workbook's order. Blank rows are no rows."""
-    with (
-        unreadable_on(CalamineError, problem="damaged workbook"),
-        CalamineWorkbook.from_path(source.path) as book,
-    ):
+    with _open(source) as book:
         sheets = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
         for name in sheets:
             cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
             yield from _rows(f"{source.name}!{name}", cells)
+
+
+def read_document(source: Source) -> Iterator[Document]:
+    """The workbook as one document: a heading per sheet, a table per region; hidden sheets are left out and counted."""
+    whole, pages = Draft(), []
+    with _open(source) as book:
+        for sheet in book.sheets_metadata:
+            if sheet.typ != SheetTypeEnum.WorkSheet:
+                continue
+            cells = book.get_sheet_by_name(sheet.name)
+            grid, origin = _pieces(cells)
+            reference = "\n".join(" ".join(piece.text for piece in row) for row in grid)
+            if sheet.visible != SheetVisibleEnum.Visible:
+                whole.cut[HIDDEN_SHEETS] += len("".join(reference.split()))
+                continue
+            if reference.strip():
+                part, page = guarded(_write_sheet(cells, grid, origin), reference, place=f"sheet {sheet.name}")
+                whole.append(part)
+                pages.append(page)
+    yield whole.document(source, kind="sheet", title=source.stem, pages=pages)
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[CalamineWorkbook]:
+    with (
+        unreadable_on(PasswordError, problem="protected by a password; save it without one"),
+        unreadable_on(CalamineError, problem="damaged workbook"),
+    ):
+        if not starts_ole(source.path):
+            with open_package(source.path):
+                pass
+        with source.path.open("rb") as stream, CalamineWorkbook.from_filelike(stream) as book:
+            yield book
 
 
 def _rows(table: str, cells: list[list[Any]]) -> Iterator[Row | Reject]:
@@ -36,9 +83,39 @@ def _rows(table: str, cells: list[list[Any]]) -> Iterator[Row | Reject]:
         yield Row(at=f"{table}:{number}", line=number, values=values)
 
 
-def _plain(cell: Any) -> Any:
-    if isinstance(cell, float) and cell.is_integer():
-        return int(cell)
+def _pieces(sheet: CalamineSheet) -> tuple[list[list[Piece]], tuple[int, int]]:
+    """The used cells, and row and column of the first from 0."""
+    values = [[_plain(cell) for cell in row] for row in sheet.to_python(skip_empty_area=True)]
+    return [[Piece(cell_text(cell), cell) for cell in row] for row in values], sheet.start or (0, 0)
+
+
+def _write_sheet(sheet: CalamineSheet, grid: list[list[Piece]], origin: tuple[int, int]) -> Draft:
+    draft = Draft()
+    draft.place(f"{sheet.name}!A1")
+    draft.heading(sheet.name, level=1)
+    draft.inserted.append(sheet.name)
+    filled = [list(row) for row in grid]
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or ():
+        _fill(filled, range(top - origin[0], bottom - origin[0] + 1), range(left - origin[1], right - origin[1] + 1))
+    for box in find_regions(filled):
+        write_region(draft, filled, box, sheet=sheet.name, origin=origin)
+    return draft
+
+
+def _fill(grid: list[list[Piece]], rows: range, columns: range) -> None:
+    if rows.start not in range(len(grid)) or columns.start not in range(len(grid[rows.start])):
+        return
+    piece = grid[rows.start][columns.start]
+    for row in grid[rows.start : rows.stop]:
+        for column in range(columns.start, min(columns.stop, len(row))):
+            row[column] = row[column] if row[column].text else piece
+
+
+def _plain(cell: Any) -> Cell:
+    if isinstance(cell, float):
+        # Excel shows and keeps 15 digits.
+        rounded = float(f"{cell:.15g}")
+        return int(rounded) if rounded.is_integer() else rounded
     if isinstance(cell, datetime.date | datetime.time):
         return cell.isoformat()
     return str(cell) if isinstance(cell, datetime.timedelta) else cell
