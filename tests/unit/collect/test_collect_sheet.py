@@ -114,13 +114,14 @@ def test_old_excel_files_are_read_both_ways(tmp_path: Path) -> None:
 
 
 NAMESPACE = "urn:oasis:names:tc:opendocument:xmlns"
-CELL = "<t:table-cell o:value-type='string'><p:p>{}</p:p></t:table-cell>"
+CELL = "<table:table-cell office:value-type='string'><text:p>{}</text:p></table:table-cell>"
 ODS = (
     "<?xml version='1.0' encoding='UTF-8'?>"
-    f"<o:document-content xmlns:o='{NAMESPACE}:office:1.0' xmlns:t='{NAMESPACE}:table:1.0' xmlns:p='{NAMESPACE}:text:1.0'>"
-    f"<o:body><o:spreadsheet><t:table t:name='S'><t:table-row>{CELL.format('part')}{CELL.format('bar')}</t:table-row>"
-    f"<t:table-row>{CELL.format('pump')}<t:table-cell o:value-type='float' o:value='2.5'><p:p>2,50</p:p></t:table-cell>"
-    "</t:table-row></t:table></o:spreadsheet></o:body></o:document-content>"
+    f"<office:document-content xmlns:office='{NAMESPACE}:office:1.0' xmlns:table='{NAMESPACE}:table:1.0' "
+    f"xmlns:text='{NAMESPACE}:text:1.0'><office:body><office:spreadsheet><table:table table:name='S'><table:table-row>"
+    f"{CELL.format('part')}{CELL.format('bar')}</table:table-row><table:table-row>{CELL.format('pump')}"
+    "<table:table-cell office:value-type='float' office:value='2.5'><text:p>2,50</text:p></table:table-cell>"
+    "</table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"
 )
 
 
