@@ -206,6 +206,8 @@ class Row:
     at: str
     line: int
     values: Mapping[str, Any]
+    offset: int | None = None
+    """Byte of the file at which the row begins; None where a format has no such place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ EXAMPLE_SCHEMA = pa.schema(
         ("label", pa.string()),
         ("others", pa.list_(pa.string())),
         ("entities", pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string())]))),
+        ("repairs", pa.int32()),
         ("query", pa.string()),
         ("positive", pa.string()),
         ("negatives", pa.list_(pa.string())),
@@ -226,7 +227,8 @@ def _content_row(example: Example) -> dict[str, Any]:
             answer = {"answer": _message_rows(example.answer), "good": example.good}
             return {"messages": _message_rows(example.prompt), "tools": list(example.tools), **answer}
         case Tags():
-            return {"text": example.text, "entities": [asdict(entity) for entity in example.entities]}
+            entities = [asdict(entity) for entity in example.entities]
+            return {"text": example.text, "entities": entities, "repairs": example.repairs}
         case Pair():
             texts = {"query": example.query, "positive": example.positive, "negatives": list(example.negatives)}
             return {**texts, "score": example.score}
@@ -258,7 +260,7 @@ def _example(row: Mapping[str, Any]) -> Example:
         case "rating":
             return Rating(_messages(row["messages"]), _messages(row["answer"]), row["good"], origin, tools)
         case "tags":
-            return Tags(row["text"], tuple(Entity(**entity) for entity in row["entities"]), origin)
+            return Tags(row["text"], tuple(Entity(**entity) for entity in row["entities"]), origin, row["repairs"])
         case "pair":
             return Pair(row["query"], row["positive"], tuple(row["negatives"]), row["score"], origin)
         case _:

@@ -13,7 +13,21 @@ from luthier.config import Settings
 
 VERSION = 1
 UNREADABLE = "unreadable"
-Format = Literal["openai", "alpaca", "prompt", "qa", "label", "text"]
+Format = Literal[
+    "openai",
+    "sharegpt",
+    "alpaca",
+    "prompt",
+    "qa",
+    "label",
+    "tokens",
+    "spans",
+    "preference",
+    "rating",
+    "pair",
+    "scored",
+    "text",
+]
 
 
 class CollectConfig(Settings):
@@ -22,11 +36,12 @@ class CollectConfig(Settings):
     sources: list[str]
     """Files or folders, relative to the project file."""
     format: Format | Literal["auto"] = "auto"
-    """What kind of rows the row files hold; `auto` looks at the columns of each file."""
+    """What kind of rows the row files hold; `auto` looks at the columns and cells of each table."""
     columns: dict[str, list[str] | str] = Field(default_factory=dict)
     """Role -> column name or names, where they are not the usual ones; the first that a file has counts, in any case.
-    Roles: question, context, answer, system, messages, text, label. Any other role names a column that rides along,
-    for `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
+    Roles: question, context, answer, system, messages, tools, text, label, entities, tokens, tags, prompt, completion,
+    chosen, rejected, good, query, positive, negative, score. Any other role names a column that rides along, for
+    `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
     bad_rows: float = Field(default=0.01, ge=0, le=1)
     """Share of bad rows that is accepted, 0 to 1; above it the run stops."""
     accept_losses: bool = False

@@ -10,7 +10,7 @@ import orjson
 from luthier.artifacts.rows import KINDS
 from luthier.collect.config import UNREADABLE
 from luthier.collect.formats.check import BadRowError, plain_text
-from luthier.collect.formats.detect import HEAD_ROWS, Fit, Names, check_names, columns_of, detect, make_example
+from luthier.collect.formats.detect import Fit, Names, check_names, columns_of, detect, make_example, sample_rows
 from luthier.collect.identify import Identity, identify
 from luthier.collect.ledger import NOT_COUNTED, OUTCOMES, Entry, Outcome
 from luthier.collect.reading import Source, UnreadableError, reject
@@ -157,9 +157,9 @@ def _read_rows(source: Source, kind: str, *, names: Names, wanted: str) -> FileR
         result.rows += len(table.rows) + len(table.rejects)
         result.rejects += table.rejects
         if table.rows:
-            head = table.rows[:HEAD_ROWS]
-            result.columns += [name for name in columns_of(head) if name not in result.columns]
-            fit = detect(table.name, head, formats=formats, names=names, wanted=wanted)
+            sample = sample_rows(table.rows)
+            result.columns += [name for name in columns_of(sample) if name not in result.columns]
+            fit = detect(table.name, sample, formats=formats, names=names, wanted=wanted)
             result.fits[table.name] = fit
             _make_examples(table, fit, source.name, result)
     result.rejects.sort(key=lambda bad: (list(result.fits).index(bad.file) if bad.file in result.fits else 0, bad.line))
@@ -171,7 +171,7 @@ def _make_examples(table: Table, fit: Fit, file: str, result: FileResult) -> Non
         try:
             result.examples.append(make_example(row, fit, file=file))
         except BadRowError as error:
-            result.rejects.append(reject(table.name, row.line, str(error), _shown(row)))
+            result.rejects.append(reject(table.name, row.line, str(error), _shown(row), offset=row.offset))
 
 
 def _read_prose(source: Source, kind: str) -> FileResult:

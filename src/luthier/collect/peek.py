@@ -7,7 +7,7 @@ from pathlib import Path
 
 from luthier.collect.config import hash_files
 from luthier.collect.formats.check import BadRowError
-from luthier.collect.formats.detect import Fit, Names, columns_of, detect, make_example
+from luthier.collect.formats.detect import Fit, Names, columns_of, detect, make_example, sample_rows
 from luthier.collect.identify import identify
 from luthier.collect.reading import Source, UnreadableError
 from luthier.collect.registry import READERS, ROW_READERS, row_formats, row_reader
@@ -32,7 +32,7 @@ class Head:
     def fit(self, names: Names) -> Fit | None:
         """How collect would understand the table, None if it would not."""
         try:
-            return detect(self.name, self.rows[:1_000], formats=row_formats(), names=names, wanted="auto")
+            return detect(self.name, sample_rows(self.rows), formats=row_formats(), names=names, wanted="auto")
         except UserError:
             return None
 

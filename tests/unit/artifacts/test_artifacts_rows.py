@@ -69,6 +69,7 @@ KIND_OF = {
         text=WORDS,
         entities=several(st.builds(Entity, start=WHOLE, end=WHOLE, label=WORDS)),
         origin=ORIGINS,
+        repairs=st.integers(0, 99),
     ),
     Pair: st.builds(Pair, query=WORDS, positive=WORDS, negatives=TEXTS, score=SCORES, origin=ORIGINS),
 }

@@ -1,14 +1,14 @@
-"""Is this row what its format promises? A refusal is a reason, never a silent drop."""
+"""Is this cell what its format promises? A refusal is a reason, never a silent drop."""
 
 import datetime
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
+
+import orjson
 
 from luthier.artifacts.canonical import canonical_json
-from luthier.records import Message, Role
-
-ROLES = ("system", "user", "assistant")
+from luthier.collect.readers.jsonl import MOST_DEPTH, is_deeper
 
 
 class BadRowError(Exception):
@@ -22,7 +22,7 @@ def checked_text(value: Any, name: str) -> str:
             raise BadRowError(f"{name} is empty")
         return value
     if isinstance(value, list | dict):
-        raise BadRowError(f"{name} is {'a list' if isinstance(value, list) else 'an object'}, expected text")
+        raise BadRowError(f"{name} is {kind_of(value)}, expected text")
     text = plain_text(value)
     if not text:
         raise BadRowError(f"{name} is empty")
@@ -52,50 +52,43 @@ def plain_text(value: Any) -> str:
             return str(value)
 
 
-def checked_messages(value: Any, name: str = "messages") -> tuple[Message, ...]:
-    """A conversation: an optional system turn, then user and assistant in turn, the assistant last."""
-    if not isinstance(value, list) or not value:
-        raise BadRowError(f"{name} is {'empty' if value in (None, [], '') else 'not a list'}")
-    messages = tuple(_checked_turn(turn, f"{name}[{place}]") for place, turn in enumerate(value))
-    _check_order(messages, name)
-    if not any(turn.role == "assistant" and turn.weight for turn in messages):
-        raise BadRowError(f"{name}: every assistant turn has weight 0; nothing to learn")
-    return messages
+def structured(value: Any) -> Any:
+    """A list or object, also where a CSV or XLSX cell holds it as JSON text; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"[", "{"}:
+        try:
+            found = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+        return value if is_deeper(found, MOST_DEPTH) else found
+    return value
 
 
-def _checked_turn(turn: Any, name: str) -> Message:
-    if not isinstance(turn, Mapping):
-        raise BadRowError(f"{name} is not an object")
-    role = turn.get("role")
-    if role not in ROLES:
-        raise BadRowError(f"{name}.role {role!r} is unknown; known: {', '.join(ROLES)}")
-    if turn.get("tool_calls") or turn.get("function_call"):
-        raise BadRowError(f"{name} calls a tool; only text turns can be learnt")
-    content = turn.get("content")
-    if not isinstance(content, str):
-        raise BadRowError(f"{name}.content is {'missing' if content is None else 'not text'}")
-    if not content.strip():
-        raise BadRowError(f"{name}.content is empty")
-    return Message(role=cast(Role, role), content=content, weight=_checked_weight(turn.get("weight"), name))
+def checked_list(value: Any, name: str) -> list[Any]:
+    """A list with at least one entry, also as JSON text."""
+    found = structured(value)
+    if found in (None, "", [], {}):
+        raise BadRowError(f"{name} is empty")
+    if not isinstance(found, list):
+        raise BadRowError(f"{name} is not a list")
+    return found
 
 
-def _checked_weight(weight: Any, name: str) -> int:
-    if weight is None:
-        return 1
-    if isinstance(weight, bool) or weight not in (0, 1):
-        raise BadRowError(f"{name}.weight is {weight!r}; it can be 0 or 1")
-    return int(weight)
+def without_nulls(value: Any) -> Any:
+    """A JSON value without the null members of its objects, which Parquet adds to make all rows alike."""
+    if isinstance(value, Mapping):
+        return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _check_order(messages: tuple[Message, ...], name: str) -> None:
-    for place, turn in enumerate(messages):
-        before = messages[place - 1].role if place else None
-        wanted = {None: {"system", "user"}, "system": {"user"}, "user": {"assistant"}, "assistant": {"user"}}[before]
-        if turn.role not in wanted:
-            where = f"after {before}" if before else "first"
-            raise BadRowError(f"{name}[{place}] is a {turn.role} turn {where}; expected {' or '.join(sorted(wanted))}")
-    if messages[-1].role != "assistant":
-        raise BadRowError(f"{name} ends with a {messages[-1].role} turn; the last must be the assistant's")
+def json_text(value: Any) -> str:
+    """A JSON value as text, members in the order of the data: the order in which a template will write them."""
+    return orjson.dumps(value, default=plain_text).decode("utf-8")
+
+
+def kind_of(value: Any) -> str:
+    """What a JSON value is, in words."""
+    names = {str: "text", bool: "true or false", list: "a list", type(None): "null", int: "a number", float: "a number"}
+    return names.get(type(value), "an object")
 
 
 def _jsonable(value: Any) -> Any:

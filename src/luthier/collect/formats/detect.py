@@ -1,17 +1,22 @@
-"""Which format a table's rows have, judged by the names of its columns."""
+"""Which format a table's rows have, judged by the names of its columns and the shape of its cells."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+
+import xxhash
 
 from luthier.collect.formats.check import plain_text
-from luthier.collect.formats.shape import RowFormat
+from luthier.collect.formats.shape import Cells, RowFormat
 from luthier.errors import UserError
 from luthier.records import Example, Origin, Row
 
 HEAD_ROWS = 1_000
-ENOUGH = 0.9
-"""Share of the head rows that must have every column of a format."""
+HASHED_ROWS = 1_000
+HALF, ENOUGH = 0.5, 0.9
+"""Share of the sampled rows that must have the shape of a format."""
 
 Names = Mapping[str, Sequence[str]]
 """Role -> the column names the user gave for it."""
@@ -33,13 +38,20 @@ def names_from(columns: Mapping[str, Sequence[str] | str]) -> dict[str, list[str
     return {role: [names] if isinstance(names, str) else list(names) for role, names in columns.items()}
 
 
-def columns_of(head: Sequence[Row]) -> list[str]:
+def sample_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows that tell a table's format: the first 1,000, and of the others the 1,000 of smallest hash."""
+    source = iter(rows)
+    head = list(islice(source, HEAD_ROWS))
+    return head + sorted(heapq.nsmallest(HASHED_ROWS, source, key=_hash), key=lambda row: row.line)
+
+
+def columns_of(sample: Sequence[Row]) -> list[str]:
     """Columns that at least 90 % of the rows have, in order of first appearance."""
     counts: dict[str, int] = {}
-    for row in head:
+    for row in sample:
         for name in row.values:
             counts[name] = counts.get(name, 0) + 1
-    return [name for name, count in counts.items() if count >= ENOUGH * len(head)]
+    return [name for name, count in counts.items() if count >= ENOUGH * len(sample)]
 
 
 def find_column(wanted: Sequence[str], columns: Sequence[str]) -> str | None:
@@ -54,33 +66,39 @@ def find_column(wanted: Sequence[str], columns: Sequence[str]) -> str | None:
     return None
 
 
-def detect(table: str, head: Sequence[Row], *, formats: Sequence[RowFormat], names: Names, wanted: str) -> Fit:
-    """Choose the format of a table from its first rows.
+def detect(table: str, sample: Sequence[Row], *, formats: Sequence[RowFormat], names: Names, wanted: str) -> Fit:
+    """Choose the format of a table from some of its rows: one that at least 90 % of them have the shape of.
 
-    The user's own column names come first, then the usual ones. `wanted` is a format's name or `auto`.
-    UserError names the table, its columns and the setting when no format fits or several do.
+    The user's own column names come first, then the usual ones; a format that makes use of more columns than another
+    beats it. `wanted` is a format's name or `auto`. UserError names the table, its columns and the setting when no
+    format fits or several do.
     """
-    columns = columns_of(head)
+    columns = columns_of(sample)
     tried = [rule for rule in formats if wanted in {"auto", rule.name}]
-    fits = [fit for rule in tried if (fit := _fit(rule, columns, names)) is not None]
+    possible = [fit for rule in tried if (fit := _fit(rule, columns, names)) is not None]
+    if not possible:
+        raise UserError(_explain_missing(table, columns, tried, names))
+    # A format that the user names needs no proof; its rows are judged one by one.
+    shares = {fit.format.name: 1.0 if wanted != "auto" else _share(fit, sample) for fit in possible}
+    fits = [fit for fit in possible if shares[fit.format.name] >= ENOUGH]
     own = [fit for fit in fits if all(_is_given(role, fit.roles[role], names) for role in fit.format.required)]
-    best = own or [fit for fit in fits if not fit.format.is_fallback] or fits
-    best = [fit for fit in best if not fit.format.is_fallback] or best
-    if len(best) == 1:
-        return best[0]
-    if best:
+    best = [fit for fit in own or fits if not any(_beats(other, fit) for other in own or fits)]
+    if len(best) > 1:
         candidates = " or ".join(f"'{fit.format.name}' ({', '.join(fit.roles.values())})" for fit in best)
         raise UserError(f"{table}: the columns fit {candidates}. Set collect.format or collect.columns.")
-    raise UserError(_explain_missing(table, columns, tried, names))
+    nearly = [fit for fit in possible if HALF <= shares[fit.format.name] < ENOUGH]
+    if not best or (not own and any(_beats(fit, best[0]) for fit in nearly)):
+        raise UserError(_explain_mixed(table, max(nearly or possible, key=lambda fit: shares[fit.format.name]), sample))
+    return best[0]
 
 
 def make_example(row: Row, fit: Fit, *, file: str) -> Example:
     """The row as an example, its other columns as text; BadRowError with the reason."""
-    values = {role: row.values.get(column) for role, column in fit.roles.items()}
     used = {*fit.roles.values(), *fit.named}
     others = {name: plain_text(value) for name, value in row.values.items() if name not in used}
     others |= {role: plain_text(row.values.get(column)) for column, role in fit.named.items()}
-    return fit.format.make(values, Origin(at=row.at, file=file, line=row.line, columns=others))
+    cells = Cells(row=row.values, columns=fit.roles)
+    return fit.format.make(cells, Origin(at=row.at, file=file, line=row.line, columns=others))
 
 
 def check_names(names: Names, seen: Sequence[str]) -> None:
@@ -96,24 +114,49 @@ def check_names(names: Names, seen: Sequence[str]) -> None:
 def _fit(rule: RowFormat, columns: Sequence[str], names: Names) -> Fit | None:
     roles: dict[str, str] = {}
     for role, aliases in [*rule.required.items(), *rule.optional.items()]:
-        column = find_column(_names_of(role, rule, names, aliases), columns)
+        free = [column for column in columns if column not in roles.values()]
+        column = find_column([*names.get(role, ()), *aliases], free)
         if column is not None:
             roles[role] = column
-    if not all(role in roles for role in rule.required) or len(set(roles.values())) < len(roles):
+    if not all(role in roles for role in rule.required):
         return None
-    free = {role: find_column(given, columns) for role, given in names.items() if role not in roles}
-    named = {column: role for role, column in free.items() if column is not None and column not in roles.values()}
+    found = {role: find_column(given, columns) for role, given in names.items() if role not in roles}
+    named = {column: role for role, column in found.items() if column is not None and column not in roles.values()}
     return Fit(format=rule, roles=roles, named=named)
 
 
-def _names_of(role: str, rule: RowFormat, names: Names, aliases: Sequence[str]) -> list[str]:
-    # Names the user gave for a question or an answer make a question-and-answer table, not an Alpaca one.
-    given = [] if rule.name in {"alpaca", "prompt"} else list(names.get(role, ()))
-    return [*given, *aliases]
+def _beats(one: Fit, other: Fit) -> bool:
+    """True if `one` makes use of everything that `other` does, and more."""
+    if one.format.is_fallback != other.format.is_fallback:
+        return other.format.is_fallback
+    return set(other.roles.values()) < set(one.roles.values())
+
+
+def _share(fit: Fit, sample: Sequence[Row]) -> float:
+    return sum(_has_shape(fit, row) for row in sample) / len(sample)
+
+
+def _has_shape(fit: Fit, row: Row) -> bool:
+    cells = Cells(row=row.values, columns=fit.roles)
+    return all(fit.roles[role] in row.values for role in fit.format.required) and fit.format.looks(cells)
+
+
+def _hash(row: Row) -> int:
+    return xxhash.xxh3_64_intdigest(str(row.line).encode())
 
 
 def _is_given(role: str, column: str, names: Names) -> bool:
     return find_column(names.get(role, ()), [column]) is not None
+
+
+def _explain_mixed(table: str, fit: Fit, sample: Sequence[Row]) -> str:
+    other = next(row for row in sample if not _has_shape(fit, row))
+    name = fit.format.name
+    return (
+        f"{table}: {_share(fit, sample):.0%} of the rows looked at have the shape of format '{name}', and a format is "
+        f"found by {ENOUGH:.0%}; the first other row is {other.at}. Give each format a file of its own, or set "
+        f"collect.format: {name} to refuse the other rows."
+    )
 
 
 def _explain_missing(table: str, columns: Sequence[str], tried: Sequence[RowFormat], names: Names) -> str:

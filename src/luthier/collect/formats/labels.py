@@ -1,29 +1,52 @@
-"""A text and its one label, and text alone."""
+"""A text and its labels, and text alone."""
 
-from luthier.collect.formats.check import checked_text
-from luthier.collect.formats.shape import RowFormat, Values
+from typing import Any
+
+from luthier.collect.formats.check import BadRowError, checked_text, structured
+from luthier.collect.formats.shape import Cells, RowFormat
+from luthier.collect.formats.tags import is_spans
 from luthier.records import Label, Origin, Text
 
 TEXT_NAMES = ("text", "sentence", "document", "content", "body")
+LABEL_NAMES = (
+    *("label", "labels", "class", "classes", "category", "categories", "intent", "topic", "topics"),
+    *("sentiment", "emotion", "target"),
+)
+SEPARATOR = ";"
 
 
-def _label(values: Values, origin: Origin) -> Label:
-    return Label(
-        text=checked_text(values["text"], "text"),
-        # Spaces around a label would make a class of their own.
-        label=checked_text(values["label"], "label").strip(),
-        origin=origin,
-    )
+def _label(cells: Cells, origin: Origin) -> Label:
+    text = checked_text(cells.value("text"), cells.name("text"))
+    label, *others = _labels(cells.value("label"), cells.name("label"))
+    return Label(text=text, label=label, origin=origin, others=tuple(others))
 
 
-def _text(values: Values, origin: Origin) -> Text:
-    return Text(text=checked_text(values["text"], "text"), origin=origin)
+def _labels(value: Any, name: str) -> list[str]:
+    """One or more different labels; spaces around a label would make a class of their own."""
+    found = structured(value)
+    if isinstance(found, list):
+        labels = [checked_text(label, f"{name}[{place}]").strip() for place, label in enumerate(found)]
+    else:
+        labels = [part.strip() for part in checked_text(value, name).split(SEPARATOR) if part.strip()]
+    if not labels:
+        raise BadRowError(f"{name} is empty")
+    return list(dict.fromkeys(labels))
+
+
+def _looks_labelled(cells: Cells) -> bool:
+    found = structured(cells.value("label"))
+    return found == [] or not is_spans(found)
+
+
+def _text(cells: Cells, origin: Origin) -> Text:
+    return Text(text=checked_text(cells.value("text"), cells.name("text")), origin=origin)
 
 
 LABEL = RowFormat(
     name="label",
-    required={"text": TEXT_NAMES, "label": ("label", "class", "category", "intent", "topic", "sentiment")},
+    required={"text": (*TEXT_NAMES, "utterance", "review", "comment", "tweet", "message"), "label": LABEL_NAMES},
     optional={},
     make=_label,
+    looks=_looks_labelled,
 )
 TEXT = RowFormat(name="text", required={"text": TEXT_NAMES}, optional={}, make=_text, is_fallback=True)

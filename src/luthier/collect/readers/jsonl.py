@@ -44,7 +44,7 @@ def parse_row(name: str, number: int, line: str) -> Row | Reject:
         return reject(name, number, f"not valid JSON: {error.msg} at column {error.colno}", line)
     if not isinstance(value, dict):
         return reject(name, number, f"expected an object, got {_word_for(value)}", line)
-    if _is_deeper(value, MOST_DEPTH):
+    if is_deeper(value, MOST_DEPTH):
         return reject(name, number, f"nested more than {MOST_DEPTH} levels deep", line)
     return Row(at=f"{name}:{number}", line=number, values=value)
 
@@ -58,7 +58,8 @@ def _word_for(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _is_deeper(value: Any, limit: int) -> bool:
+def is_deeper(value: Any, limit: int) -> bool:
+    """True if lists and objects are nested in more than `limit` levels."""
     level = [value]
     for _ in range(limit + 1):
         level = [
