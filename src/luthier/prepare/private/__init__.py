@@ -1,0 +1,1 @@
+"""Private data and secrets: found by cheap triggers, proved by validators, replaced by consistent pseudonyms."""

@@ -1,0 +1,171 @@
+"""How to reach a person: e-mail addresses and telephone numbers."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from luthier.prepare.private.context import context, is_named_otherwise
+from luthier.prepare.private.numbers import IBAN_HEAD, RUN
+from luthier.prepare.private.view import Found, View
+
+LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}$")
+DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?P<top>[^\W\d_]{2,24}|xn--[a-z0-9-]{2,24})(?![\w@])")
+NOT_A_DOMAIN = re.compile(
+    "service|socket|timer|target|mount|automount|swap|path|slice|scope|device|png|jpe?g|gif|svg|webp|css|[jt]s|py|rb|html?"
+    "|md|txt|json|ya?ml|toml|ini|cfg|conf|log|so|dll|exe|jar|class|local|localdomain|internal|lan"
+)
+"""What stands after the last dot of unit names, files and names inside a network."""
+NOT_A_PERSON = frozenset({"git", "hg", "svn"})
+
+INTERNATIONAL = re.compile(rb"\+[0-9](?:[ .()/\-]{0,2}[0-9]){6,14}(?![0-9])")
+GROUP_END = re.compile(r"[ .()/-]+\d+$")
+PHONE = context(
+    "tel|telephone|phone|phones|mobile|mob|cell|cellphone|fax|whatsapp|sms|hotline|landline|extension|ext|dial|signal"
+    "|telefon|telefonnummer|rufnummer|handy|handynummer|mobil|mobilnummer|festnetz|durchwahl|tél|téléphone|telephone"
+    "|portable|fixe|mobile|teléfono|telefono|tfno|tlf|móvil|movil|celular|fijo|cellulare|cell|recapito|telefoon"
+    "|telefoonnummer|mobiel|mobielnummer|tel|telefonu|komórka|komórkowy|telefoniczny|telefone|fone|ligue|zap"
+    "|telefonnumret|mobilnumret|फोन|फ़ोन|मोबाइल|call|ring|text|reach|anrufen|erreichbar|appelez|appeler|joindre|llame"
+    "|llamar|llámame|chiamare|chiama|chiami|bel|bellen|bereikbaar|zadzwoń|dzwonić|zadzwonić|ring",
+    "telefon|phone|téléphon|teléfono|telefoon|mobiel|rufnummer|कॉल|handynum",
+)
+NORTH_AMERICAN = re.compile(r"\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}-\d{3}-\d{4}|\d{3}\.\d{3}\.\d{4}|1[- ]\d{3}-\d{3}-\d{4}")
+DATE = re.compile(r"(?:\d{4}[-/]\d{4}|\d{4}([-/. ])\d{1,2}\1\d{1,2}|\d{1,2}([-/. ])\d{1,2}\2\d{4})(?!\d)")
+LONGEST = 22
+"""Characters of a national number with its separators."""
+
+
+def find_emails(view: View) -> Iterator[Found]:
+    """E-mail addresses, also with letters of other alphabets."""
+    at = view.data.find(b"@")
+    while at >= 0:
+        local = LOCAL.search(view.text[max(0, at - 64) : at].rpartition("\0")[2])
+        domain = DOMAIN.match(view.text, at + 1)
+        if local and domain:
+            name = local.group().strip(".'`*/{|}~=?^")
+            start = at - len(local.group()) + local.group().index(name) if name else at
+            value = view.text[start : domain.end()].lower()
+            if name and start + len(name) == at and _is_address(value, domain["top"].lower()):
+                yield Found("email", start, domain.end(), value)
+        at = view.data.find(b"@", at + 1)
+
+
+def _is_address(value: str, top: str) -> bool:
+    name = value.partition("@")[0]
+    return NOT_A_DOMAIN.fullmatch(top) is None and name not in NOT_A_PERSON and ".." not in name
+
+
+class Plan(NamedTuple):
+    """The numbering plan of one region."""
+
+    code: int
+    trunk: str
+    pattern: re.Pattern[str]
+    """Significant numbers of all kinds."""
+
+
+def find_phones(regions: tuple[str, ...]) -> "PhoneFinder":
+    """A detector of international numbers and of national numbers of these regions."""
+    return PhoneFinder(regions)
+
+
+class PhoneFinder:
+    """Finds telephone numbers; the numbering plans are those of `phonenumbers` (Google's libphonenumber)."""
+
+    def __init__(self, regions: tuple[str, ...]) -> None:
+        self._regions = regions
+
+    def __call__(self, view: View) -> Iterator[Found]:
+        """All telephone numbers of a text."""
+        for match in INTERNATIONAL.finditer(view.data):
+            if not view.text[match.start() - 1 : match.start()].isalnum():
+                yield from _international(view, match.start(), match.end())
+        for run in view.digits_like(RUN):
+            if run.end() - run.start() <= 3 * LONGEST:
+                yield from self._national(view, run.start(), run.end())
+
+    def _national(self, view: View, start: int, end: int) -> Iterator[Found]:
+        if view.text[start - 1 : start] == "(" and ")" in view.text[start:end]:
+            start -= 1
+        elif view.text[max(0, start - 1) : start] in {*"+-$€£#=./,"}:
+            return
+        american = NORTH_AMERICAN.match(view.text, start)
+        if (
+            american
+            and view.stands_alone(start, american.end())
+            and view.text[american.end() : american.end() + 2][:1] != "-"
+        ):
+            value = _significant(american.group(), "US") or _significant(american.group(), "CA")
+            if value and not is_named_otherwise(view, start):
+                yield Found("phone", start, american.end(), value)
+                return
+        yield from self._spoken_of(view, start, end)
+
+    def _spoken_of(self, view: View, start: int, end: int) -> Iterator[Found]:
+        """A national number that a word nearby calls a telephone number."""
+        if DATE.match(view.text, start) or not PHONE.near(view, start, end, before=40, after=12):
+            return
+        if is_named_otherwise(view, start) or IBAN_HEAD.search(view.text[max(0, start - 20) : start]):
+            return
+        for last in _ends(view.text, start, end):
+            if last - start > LONGEST or not view.stands_alone(start, last):
+                continue
+            for region in self._regions:
+                value = _significant(view.text[start:last], region)
+                if value:
+                    yield Found("phone", start, last, value)
+                    return
+
+
+def _international(view: View, start: int, end: int) -> Iterator[Found]:
+    from phonenumbers import region_codes_for_country_code
+
+    for last in _ends(view.text, start, end):
+        digits = re.sub(r"\D", "", view.text[start:last].replace("(0)", ""))
+        plans = (
+            (length, _plan(region))
+            for length in (1, 2, 3)
+            for region in region_codes_for_country_code(int(digits[:length]))
+        )
+        if any(plan is not None and plan.pattern.fullmatch(digits[length:]) for length, plan in plans):
+            yield Found("phone", start, last, f"+{digits}")
+            return
+
+
+def _ends(text: str, start: int, end: int) -> Iterator[int]:
+    """Where a number may end: with the run, or up to three groups earlier."""
+    for _ in range(4):
+        yield end
+        last = GROUP_END.search(text[start:end])
+        if last is None or end - start < 8:
+            return
+        end = start + last.start()
+
+
+def _significant(written: str, region: str) -> str | None:
+    """The number in E.164 if the region's plan knows it."""
+    plan = _plan(region)
+    if plan is None:
+        return None
+    digits = re.sub(r"\D", "", written)
+    if digits.startswith("00"):
+        digits = digits[2:]
+        if not digits.startswith(str(plan.code)):
+            return None
+        digits = digits[len(str(plan.code)) :]
+    elif plan.trunk and digits.startswith(plan.trunk):
+        digits = digits[len(plan.trunk) :]
+    return f"+{plan.code}{digits}" if plan.pattern.fullmatch(digits) else None
+
+
+@cache
+def _plan(region: str) -> Plan | None:
+    from phonenumbers import PhoneMetadata
+
+    data = PhoneMetadata.metadata_for_region(region)
+    if data is None or data.country_code is None:
+        return None
+    kinds = ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "uan")
+    patterns = [getattr(data, kind).national_number_pattern for kind in kinds if getattr(data, kind) is not None]
+    pattern = "|".join(f"(?:{pattern})" for pattern in patterns if pattern)
+    return Plan(code=data.country_code, trunk=data.national_prefix or "", pattern=re.compile(pattern))

@@ -1,0 +1,169 @@
+"""Values of letters and digits: IBAN, national ids with letters, and what only a word nearby can prove."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from luthier.prepare.private import checksums
+from luthier.prepare.private.config import FindingType
+from luthier.prepare.private.context import Context, context, is_named_otherwise
+from luthier.prepare.private.view import Found, View
+
+# Every trigger begins with digits, which are rare in prose, and looks back at the letters before them.
+IBAN_START = re.compile(rb"[0-9]{2}(?<=[A-Za-z]{2}[0-9]{2})(?=(?:[ -]?[A-Za-z0-9]){11})")
+IBAN_LONGEST = 48
+"""Characters of the longest IBAN with a mark between any two of its characters or groups."""
+IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI FO GL NL",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU XK",
+        21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ OM TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "BI DJ FR GR IT MC SM",
+        28: "AL AZ BY CY DO GT HU LB NI PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
+}
+"""SWIFT IBAN registry: country -> characters."""
+COMPACT = re.compile(r"[^A-Z0-9]")
+
+
+class Form(NamedTuple):
+    """How one kind of value is written. `back`: characters of it that stand before the trigger's digits."""
+
+    type: FindingType
+    trigger: re.Pattern[bytes]
+    back: Callable[[re.Match[bytes]], int]
+    is_valid: Callable[[str], bool]
+    context: Context
+    strict: bool
+
+
+def is_nino(text: str) -> bool:
+    """UK national insurance number: prefixes that HMRC issues."""
+    first, second = text[0], text[1]
+    never = {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"}
+    return first not in "DFIQUV" and second not in "DFIQUVO" and text[:2] not in never and text[8] in "ABCD"
+
+
+def is_pan(text: str) -> bool:
+    """Indian permanent account number: the fourth letter tells the kind of holder."""
+    return text[3] in "ABCFGHJLPT"
+
+
+NINO = context("nino|ni", "national insurance|insurance number|nino")
+SPANISH = context("dni|nif|nie", "d.n.i|n.i.f|n.i.e|identidad|identificación|extranjero")
+ITALIAN = context("cf", "codice fiscale|cod. fisc|fiscale")
+PAN = context("pan", "permanent account|income tax|pan card|pan no|आयकर")
+NIR = context("nir|insee|nss", "sécurité sociale|securite sociale|numéro de sécu")
+
+FORMS = (
+    Form(
+        "national_id",
+        re.compile(
+            rb"[0-9]{2}(?:(?<=[A-Za-z]{2}..)|(?<=[A-Za-z]{2} ..))( ?)[0-9]{2}\1[0-9]{2}\1[A-Da-d](?![A-Za-z0-9])"
+        ),
+        lambda match: 3 if match.string[match.start() - 1 : match.start()] == b" " else 2,
+        is_nino,
+        NINO,
+        False,
+    ),
+    Form(
+        "national_id",
+        re.compile(rb"[0-9]{2}(?:[0-9]{6}|\.[0-9]{3}\.[0-9]{3})[- ]?[A-Za-z](?![A-Za-z0-9])"),
+        lambda _: 0,
+        checksums.nif,
+        SPANISH,
+        False,
+    ),
+    Form(
+        "national_id",
+        re.compile(rb"[0-9](?:(?<=[XYZxyz].)|(?<=[XYZxyz][ -].))[0-9]{6}[- ]?[A-Za-z](?![A-Za-z0-9])"),
+        lambda match: 1 if match.string[match.start() - 1 : match.start()].isalpha() else 2,
+        checksums.nif,
+        SPANISH,
+        False,
+    ),
+    Form(
+        "national_id",
+        re.compile(rb"[0-9]{2}(?<=[A-Za-z]{6}..)[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z](?![A-Za-z0-9])"),
+        lambda _: 6,
+        checksums.codice_fiscale,
+        ITALIAN,
+        False,
+    ),
+    Form(
+        "national_id",
+        re.compile(rb"[0-9]{4}(?<=[A-Z]{5}....)[A-Z](?![A-Za-z0-9])"),
+        lambda _: 5,
+        is_pan,
+        PAN,
+        True,
+    ),
+    Form(
+        "national_id",
+        re.compile(
+            rb"2[ABab](?:(?<=[12][0-9]{4}..)|(?<=[12] [0-9]{2} [0-9]{2} ..))( ?)[0-9]{3}\1[0-9]{3}\1[0-9]{2}"
+            rb"(?![A-Za-z0-9])"
+        ),
+        lambda match: 8 if match.string[match.start() - 1 : match.start()] == b" " else 5,
+        checksums.nir,
+        NIR,
+        False,
+    ),
+)
+
+
+def find_ids_with_letters(view: View) -> Iterator[Found]:
+    """National ids that hold letters."""
+    for form in FORMS:
+        for match in view.digits_like(form.trigger):
+            start, end = match.start() - form.back(match), match.end()
+            written = view.text[start:end]
+            value = COMPACT.sub("", written.upper())
+            if not view.stands_alone(start, end) or not form.is_valid(value):
+                continue
+            if form.context.near(view, start, end) or not (
+                form.strict or written != written.upper() or is_named_otherwise(view, start)
+            ):
+                yield Found(form.type, start, end, value)
+
+
+def find_ibans(view: View) -> Iterator[Found]:
+    """IBANs of the countries in the SWIFT registry, in groups or in one piece."""
+    for match in view.digits_like(IBAN_START):
+        start = match.start() - 2
+        country = view.text[start : start + 2].upper()
+        if country not in IBAN_LENGTHS or view.text[start - 1 : start].isalnum():
+            continue
+        end = _end_of(view.text, start, IBAN_LENGTHS[country])
+        value = COMPACT.sub("", view.text[start:end].upper())
+        if len(value) == IBAN_LENGTHS[country] and view.stands_alone(start, end) and checksums.mod_97(value):
+            yield Found("iban", start, end, value)
+
+
+def _end_of(text: str, start: int, characters: int) -> int:
+    """Where a value of so many letters and digits ends, with at most one space or hyphen between two of them."""
+    at = start
+    for at in range(start, min(len(text), start + IBAN_LONGEST)):
+        letter = text[at]
+        if letter.isascii() and letter.isalnum():
+            characters -= 1
+        elif letter not in " -" or text[at - 1] in " -":
+            return at
+        if characters == 0:
+            break
+    return at + 1
