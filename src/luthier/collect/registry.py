@@ -20,6 +20,7 @@ DOCUMENT_READERS = {
     "text": "luthier.collect.readers.text:read",
     "markdown": "luthier.collect.readers.markdown:read",
     "html": "luthier.collect.readers.html:read",
+    "pdf": "luthier.collect.readers.pdf.document:read",
     "docx": "luthier.collect.readers.docx:read",
     "xlsx": "luthier.collect.readers.sheet:read_document",
     "xls": "luthier.collect.readers.sheet:read_document",

@@ -1,0 +1,1 @@
+"""PDF: the text layer with the structure that its layout shows."""

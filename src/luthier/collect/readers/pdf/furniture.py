@@ -1,0 +1,76 @@
+"""Running headers and footers: lines that stand at the same place of many pages with the same text."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from luthier.collect.readers.pdf.boxes import Segment
+
+MARGIN = 0.15
+"""Part of the page's height, at its top and at its bottom, in which furniture stands."""
+LEAST_SHARE = 0.5
+"""Part of the pages on which a place must hold repeated text."""
+STEP = 4.0
+"""Points that count as the same height."""
+LARGE = 1.2
+"""Times the size of the body; larger text is furniture only if its digits repeat as well."""
+ROMAN = re.compile(r"[ivxlc]{1,7}|[IVXLC]{1,7}")
+Place = tuple[str, int]
+
+
+def find_furniture(pages: Sequence[Sequence[Segment]], heights: Sequence[float], *, body: float) -> list[set[int]]:
+    """For each page the places in its list of segments that are furniture; `body` is the usual font size in points.
+
+    A place counts if texts that repeat there, digits masked, cover at least half of the pages. What is cut there is
+    what repeats there, or repeats a line of the body: the running title of a short section.
+    """
+    marks = [_marks(segments, height, body) for segments, height in zip(pages, heights, strict=True)]
+    seen: dict[Place, Counter[str]] = defaultdict(Counter)
+    for page in marks:
+        for key in set(page.values()):
+            seen[key[:2]][key[2]] += 1
+    furnished = {
+        place
+        for place, texts in seen.items()
+        if sum(count for count in texts.values() if count >= 2) >= max(2.0, LEAST_SHARE * len(pages))
+    }
+    titles = {
+        _letters(segment.text)
+        for segments, page in zip(pages, marks, strict=True)
+        for number, segment in enumerate(segments)
+        if number not in page or page[number][:2] not in furnished
+    }
+    return [
+        {
+            number
+            for number, key in page.items()
+            if key[:2] in furnished and (seen[key[:2]][key[2]] >= 2 or _letters(segments[number].text) in titles)
+        }
+        for segments, page in zip(pages, marks, strict=True)
+    ]
+
+
+def _marks(segments: Sequence[Segment], height: float, body: float) -> dict[int, tuple[str, int, str]]:
+    """Segment -> (edge, height from there in steps, masked text) of what stands in a margin."""
+    found = {}
+    for number, segment in enumerate(segments):
+        middle = (segment.top + segment.bottom) / 2
+        if middle <= MARGIN * height:
+            edge, away = "top", middle
+        elif middle >= (1 - MARGIN) * height:
+            edge, away = "bottom", height - middle
+        else:
+            continue
+        found[number] = (edge, round(away / STEP), _masked(segment, body))
+    return found
+
+
+def _masked(segment: Segment, body: float) -> str:
+    text = segment.text.strip()
+    if segment.style.size > LARGE * body:
+        return text
+    return "#" if ROMAN.fullmatch(text) else re.sub(r"\d+", "#", text)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
