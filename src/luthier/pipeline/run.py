@@ -14,7 +14,7 @@ from luthier.evaluate.metrics.units import gain_words, interval_words
 from luthier.models.bases import Base, resolve_base
 from luthier.pipeline.plan import why
 from luthier.pipeline.project import Project, open_project, write_copy
-from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, key_of
+from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, key_of, target_of
 from luthier.records import Listener, nobody_listens
 
 Tell = Callable[[str], None]
@@ -115,8 +115,7 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
 
             prepared = prepare(
                 shelf.take(CorpusDir),
-                base=base,
-                objective=project.objective,
+                target=target_of(project, base),
                 config=config.prepare,
                 out=folder,
                 listener=listener,

@@ -8,7 +8,8 @@ from luthier.collect.config import collect_key
 from luthier.evaluate.config import evaluate_key
 from luthier.models.bases import Base
 from luthier.pipeline.project import Project
-from luthier.prepare.config import prepare_key
+from luthier.prepare.config import Target, prepare_key
+from luthier.prepare.private.pseudonym import make_key
 from luthier.train.config import train_key
 
 StageName = Literal["collect", "prepare", "train", "evaluate"]
@@ -48,6 +49,12 @@ class Shelf:
         return artifact
 
 
+def target_of(project: Project, base: Base) -> Target:
+    """What prepare works for; the first call for a project draws the key of its pseudonyms."""
+    secret = make_key(project.home / project.config.prepare.private.key)
+    return Target(base=base, objective=project.objective, secret=secret, home=project.home)
+
+
 def key_of(name: StageName, project: Project, *, base: Base | None, shelf: Shelf) -> str:
     """Key of what the stage would make; what earlier stages made must be on the shelf. Only collect needs no base."""
     config = project.config
@@ -56,7 +63,7 @@ def key_of(name: StageName, project: Project, *, base: Base | None, shelf: Shelf
     assert base is not None
     match name:
         case "prepare":
-            return prepare_key(shelf.take(CorpusDir), base=base, objective=project.objective, config=config.prepare)
+            return prepare_key(shelf.take(CorpusDir), target=target_of(project, base), config=config.prepare)
         case "train":
             return train_key(config.train, dataset_digest=shelf.take(DatasetDir).digest, base_digest=base.digest)
         case "evaluate":

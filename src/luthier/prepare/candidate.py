@@ -15,7 +15,17 @@ from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rat
 Part = Literal["train", "validation", "exam"]
 PARTS: tuple[Part, ...] = ("train", "validation", "exam")
 DUPLICATE = "duplicate"
-DROPPED_SCHEMA = pa.schema([("id", pa.string()), ("rule", pa.string()), ("at", pa.string()), ("text", pa.string())])
+NEAR_DUPLICATE = "near-duplicate"
+SHOWN_CHARACTERS = 2_000
+"""Of a row that left; all of it is in the corpus."""
+DROPPED_SCHEMA = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("id", "rule")],
+        ("score", pa.float64()),
+        *[(name, pa.string()) for name in ("instead", "at", "text")],
+    ]
+)
+"""`score`: what the rule measured, null where it measures nothing. `instead`: id of the row that stays for it."""
 SPLIT_SCHEMA = pa.schema([("id", pa.string()), ("group", pa.string()), ("part", pa.string())])
 
 
@@ -46,22 +56,28 @@ class Candidate:
 def candidate(example: Usable) -> Candidate:
     """Make the matching copies of one example."""
     if isinstance(example, Text):
-        copy, row_id = (
-            matching_copy(example.text),
-            xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, example.text])),
-        )
-        return Candidate(id=row_id, example=example, question=copy, prompt=copy, answer="")
+        copy = matching_copy(example.text)
+        return Candidate(id=row_id(example), example=example, question=copy, prompt=copy, answer="")
     system = [turn.content for turn in turns_of(example) if turn.role == "system"]
     asked = [turn.content for turn in turns_of(example)[:-1] if turn.role != "system"]
     question = matching_copy("\n".join(asked))
-    content = [[turn.role, turn.content, turn.weight] for turn in turns_of(example)]
     return Candidate(
-        id=xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, content])),
+        id=row_id(example),
         example=example,
         question=question,
         prompt=f"{matching_copy(' '.join(system))}\n{question}" if system else question,
         answer=matching_copy(turns_of(example)[-1].content),
     )
+
+
+def row_id(example: Usable) -> str:
+    """xxh3-128 of where an example stands and of what it says."""
+    content: list[object] = [[span.start, span.end] for span in example.origin.spans]
+    if isinstance(example, Text):
+        content.append(example.text)
+    else:
+        content += [[turn.role, turn.content, turn.weight] for turn in turns_of(example)]
+    return xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, content]))
 
 
 def turns_of(example: Chat | Label) -> tuple[Message, ...]:
@@ -107,10 +123,13 @@ class Books:
     rows: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def drop(self, example: Example, *, rule: str, row_id: str = "") -> None:
+    def drop(
+        self, example: Example, *, rule: str, row_id: str = "", score: float | None = None, instead: str = ""
+    ) -> None:
         """Quarantine one example under the rule that took it out."""
         self.counts[rule] += 1
-        self.rows.append({"id": row_id, "rule": rule, "at": example.origin.at, "text": text_of(example)})
+        row = {"id": row_id, "rule": rule, "score": score, "instead": instead, "at": example.origin.at}
+        self.rows.append({**row, "text": text_of(example)[:SHOWN_CHARACTERS]})
 
     def drop_candidates(self, leaving: Iterable[Candidate], *, rule: str) -> None:
         """Quarantine candidates under one rule."""
@@ -121,8 +140,10 @@ class Books:
         """The counts of the manifest: examples in + further windows of long texts = kept + dropped by reason + merged,
         or the mistake is ours.
         """
-        merged = self.counts[DUPLICATE]
-        dropped = {rule: count for rule, count in sorted(self.counts.items()) if rule != DUPLICATE}
+        merged = self.counts[DUPLICATE] + self.counts[NEAR_DUPLICATE]
+        dropped = {
+            rule: count for rule, count in sorted(self.counts.items()) if rule not in {DUPLICATE, NEAR_DUPLICATE}
+        }
         kept = sum(parts.values())
         assert examples + windows == kept + sum(dropped.values()) + merged, (examples, windows, parts, dropped, merged)
         assert len(self.rows) == sum(self.counts.values())

@@ -1,5 +1,7 @@
 """Settings of the prepare stage, and the key of what it writes."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -8,8 +10,11 @@ from luthier.artifacts.folders import CorpusDir, stage_key
 from luthier.config import Settings
 from luthier.models.bases import Base
 from luthier.objectives import Objective
+from luthier.prepare.clean.config import CleanConfig
+from luthier.prepare.private.config import PrivateConfig
+from luthier.prepare.private.pseudonym import PseudonymKey
 
-VERSION = 1
+VERSION = 2
 """Rises when the stage writes something else for the same input."""
 
 
@@ -31,6 +36,8 @@ class SplitConfig(Settings):
 class PrepareConfig(Settings):
     """How examples become what the model reads."""
 
+    clean: CleanConfig = CleanConfig()
+    private: PrivateConfig = PrivateConfig()
     system: str | None = None
     """System message put before every conversation that has none (chat); not used by classify."""
     instruction: str | None = None
@@ -42,11 +49,22 @@ class PrepareConfig(Settings):
     """What to do with longer rows. `shorten`: chat drops its oldest turns, classify keeps head and tail."""
 
 
-def prepare_key(corpus: CorpusDir, *, base: Base, objective: Objective, config: PrepareConfig) -> str:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What rows are prepared for."""
+
+    base: Base
+    objective: Objective
+    secret: PseudonymKey
+    """Key of the pseudonyms: with another one private data becomes other text."""
+    home: Path
+    """Folder that paths in the settings start from."""
+
+
+def prepare_key(corpus: CorpusDir, *, target: Target, config: PrepareConfig) -> str:
     """Key of the dataset and of the exam that prepare makes from this corpus."""
-    return stage_key(
-        "prepare", version=VERSION, settings=recorded_settings(objective, config), inputs=inputs_of(corpus, base)
-    )
+    settings = recorded_settings(target.objective, config)
+    return stage_key("prepare", version=VERSION, settings=settings, inputs=inputs_of(corpus, target))
 
 
 def recorded_settings(objective: Objective, config: PrepareConfig) -> dict[str, object]:
@@ -54,6 +72,6 @@ def recorded_settings(objective: Objective, config: PrepareConfig) -> dict[str, 
     return {"objective": objective.name, **config.model_dump(mode="json")}
 
 
-def inputs_of(corpus: CorpusDir, base: Base) -> dict[str, str]:
+def inputs_of(corpus: CorpusDir, target: Target) -> dict[str, str]:
     """Digest of everything prepare reads."""
-    return {"corpus": corpus.digest, "base": base.digest}
+    return {"corpus": corpus.digest, "base": target.base.digest, "pseudonyms": target.secret.digest}

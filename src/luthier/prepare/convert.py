@@ -30,9 +30,11 @@ SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
 SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
 
 
-def convert(examples: Sequence[Example], *, objective: Objective, books: Books) -> list[Usable]:
-    """Convert what can be used and quarantine the rest; UserError if nothing can be used."""
-    if not examples:
+def convert(
+    examples: Sequence[Example], *, objective: Objective, books: Books, may_be_empty: bool = False
+) -> list[Usable]:
+    """Convert what can be used and quarantine the rest; UserError if nothing can be used, unless it may be so."""
+    if not examples and not may_be_empty:
         raise UserError("the corpus holds no examples. Look at files.parquet and rejects.parquet of the corpus folder.")
     # The same system text before every conversation tells a classifier nothing.
     one_system = len({_system(example) for example in examples if isinstance(example, Chat)} - {""}) <= 1
@@ -43,7 +45,7 @@ def convert(examples: Sequence[Example], *, objective: Objective, books: Books) 
             books.drop(example, rule=converted)
         else:
             usable.append(converted)
-    if not usable:
+    if not usable and not may_be_empty:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
         raise UserError(
             f"objective '{objective.name}' learns from {WANTED[objective.record]}, and the corpus has "

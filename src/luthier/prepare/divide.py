@@ -1,5 +1,6 @@
 """Gathered examples to the three parts, worded and checked: everything that will be written."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,7 +152,10 @@ def _receipts(means: Means, readings: Sequence[Reading], *, rows: Sequence[Worde
 def _counts(gathered: Gathered, books: Books, parts: dict[Part, int], *, windows: int) -> dict[str, Any]:
     return {
         **books.balance(examples=gathered.examples, windows=windows, parts=parts),
-        "edits": gathered.edits,
+        "edits": gathered.refined.edits,
+        "near_duplicates": len(gathered.near),
+        "links": gathered.linked,
+        "private": dict(sorted(Counter(one.finding.type for one in gathered.refined.spotted).items())),
         "conflicts": len(gathered.conflicts),
         "groups": len(gathered.groups),
         "without_group_value": gathered.without_value,

@@ -1,122 +1,149 @@
-"""From the corpus to mended, distinct examples in groups."""
+"""From the corpus to clean, masked, distinct examples in groups."""
 
-from collections import Counter
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.documents import read_documents
+from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.rows import read_examples
 from luthier.errors import UserError
 from luthier.objectives import Objective
-from luthier.prepare.candidate import DUPLICATE, Books, Candidate, Usable, candidate, place_of
-from luthier.prepare.chunk import Chunk, cut
-from luthier.prepare.clean.repair import repair
-from luthier.prepare.clean.rules import reason_to_drop
-from luthier.prepare.convert import convert
+from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, candidate, place_of
+from luthier.prepare.clean.offsets import OffsetMap
+from luthier.prepare.clean.thresholds import Thresholds
+from luthier.prepare.convert import NOT_LEARNT_FROM, convert
+from luthier.prepare.dedup.candidates import NearPair, near_pairs
+from luthier.prepare.dedup.clusters import Removed, cluster, rank
 from luthier.prepare.dedup.exact import merge_exact
+from luthier.prepare.material import Material, Rooted, text_of_document
+from luthier.prepare.private.mask import Rules
+from luthier.prepare.refine import Refined, refine
 from luthier.prepare.split.groups import Group, find_groups
-from luthier.records import Document, Example, Listener, Origin, Span, Text, Tick
+from luthier.records import Listener, Text, Tick
+
+PROSE_WORDS = 20
+"""Answers of at least this many words may differ in a few and still be near-duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What gathering is to make of a corpus."""
+
+    objective: Objective
+    group_by: str | None
+    thresholds: Thresholds
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Distinct examples and their groups."""
+    """Distinct examples and their groups, and how they came about."""
 
     examples: int
-    """Examples of the corpus, before anything left."""
+    """Examples of the corpus, before anything left: rows, and chunks of documents or whole ones."""
     kept: list[Candidate]
     conflicts: frozenset[str]
     groups: list[Group]
     grouped_by: str
     without_value: int
-    edits: dict[str, int]
+    refined: Refined
+    near: list[Removed]
+    linked: int
+    """Pairs that are alike enough to stay together."""
+    offsets: dict[str, OffsetMap]
+    """Document id -> map from the text as it is learnt to the text as it was extracted."""
 
 
-def gather(
-    corpus: CorpusDir, *, objective: Objective, group_by: str | None, books: Books, listener: Listener
-) -> Gathered:
-    """Read, convert, mend, judge, merge and group; what leaves goes to the books. UserError if too little is left."""
-    examples = read_corpus(corpus, whole=objective.record != "text")
-    listener(Tick("prepare", 0, len(examples), "reading"))
-    edits: Counter[str] = Counter(questions=0, answers=0)
-    usable = _judge(convert(examples, objective=objective, books=books), edits, books)
-    candidates = [candidate(example) for example in usable]
+def gather(corpus: CorpusDir, wanted: Wanted, *, books: Books, listener: Listener) -> Gathered:
+    """Read, convert, clean, mask, cut, merge and group; what leaves goes to the books.
+
+    UserError if too little is left.
+    """
+    listener(Tick("prepare", 0, 0, "reading"))
+    material = _read(corpus, wanted.objective, books)
+    gone = sum(books.counts.values())
+    examples = len(material.rows) + gone
+    refined = refine(material, thresholds=wanted.thresholds, rules=wanted.rules, books=books, listener=listener)
+    # A document that leaves is one example; one that stays is as many as it has chunks.
+    examples += len(material.documents) - len(refined.material.documents)
+    chunks = [text for rooted in refined.material.documents for text in rooted.texts()]
+    examples += len(chunks)
+    candidates = [candidate(example) for example in sorted([*refined.material.rows, *chunks], key=place_of)]
+    if not candidates:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
+        raise UserError(f"no usable example is left: {reasons}. Check that collect.columns names the right columns.")
+    kept, conflicts, near = _distinct(candidates, books=books, listener=listener)
+    links = _pairs(candidates, lambda one: one.question, listener=listener)
+    linked = [(candidates[pair.a].id, candidates[pair.b].id) for pair in links]
+    grouping = find_groups(candidates, group_by=wanted.group_by, links=linked)
+    left = {one.id for one in kept}
+    return Gathered(
+        examples=examples,
+        kept=kept,
+        conflicts=conflicts,
+        groups=_only(grouping.groups, left),
+        grouped_by=grouping.by,
+        without_value=grouping.without_value,
+        refined=refined,
+        near=near,
+        linked=len(linked),
+        offsets={
+            rooted.document.id: rooted.offsets for rooted in refined.material.documents if rooted.offsets is not None
+        },
+    )
+
+
+def _read(corpus: CorpusDir, objective: Objective, books: Books) -> Material:
+    """What the objective learns from; the rest goes to the books."""
+    examples = sorted(read_examples(corpus.file("examples.parquet")), key=place_of)
+    documents = sorted(read_documents(corpus.file("documents.parquet")), key=lambda one: (one.file, one.id))
+    if objective.record == "text":
+        rows = convert(examples, objective=objective, books=books, may_be_empty=bool(documents))
+        return Material(rows, [Rooted(document, document.text) for document in documents])
+    for document in documents:
+        books.drop(text_of_document(document), rule=NOT_LEARNT_FROM[Text])
+    return Material(convert(examples, objective=objective, books=books), [])
+
+
+def _distinct(
+    candidates: Sequence[Candidate], *, books: Books, listener: Listener
+) -> tuple[list[Candidate], frozenset[str], list[Removed]]:
+    """One of every set of equal examples, then one of every star of near-duplicates."""
     merged = merge_exact(candidates)
     if len(merged.kept) == 1 and merged.copies:
         raise UserError(
             f"all {len(candidates)} examples say the same as {merged.kept[0].at}: there is nothing to tell apart. "
             "Add other examples, or check that collect.columns names the right columns."
         )
-    grouping = find_groups(candidates, group_by=group_by)
     books.drop_candidates(merged.copies, rule=DUPLICATE)
-    return Gathered(
-        examples=len(examples),
-        kept=merged.kept,
-        conflicts=merged.conflicts,
-        groups=_without(grouping.groups, {one.id for one in merged.copies}),
-        grouped_by=grouping.by,
-        without_value=grouping.without_value,
-        edits=dict(edits),
-    )
+    ids = [one.id for one in merged.kept]
+    ranks = rank(ids, lengths=[len(one.prompt) + len(one.answer) for one in merged.kept])
+    pairs = _pairs(merged.kept, lambda one: f"{one.prompt} {one.answer}", listener=listener)
+    pairs = [pair for pair in pairs if _say_the_same(merged.kept[pair.a], merged.kept[pair.b])]
+    near = cluster(pairs, ids=ids, ranks=ranks).removed
+    removed = {one.id: one for one in near}
+    for one in merged.kept:
+        if one.id in removed:
+            gone = removed[one.id]
+            books.drop(one.example, rule=NEAR_DUPLICATE, row_id=one.id, score=gone.jaccard, instead=gone.representative)
+    return [one for one in merged.kept if one.id not in removed], merged.conflicts, near
 
 
-def read_corpus(corpus: CorpusDir, *, whole: bool) -> list[Example]:
-    """Every example in order of place; documents as one text each (`whole`), or as one text per chunk."""
-    examples = list(read_examples(corpus.file("examples.parquet")))
-    for document in read_documents(corpus.file("documents.parquet")):
-        examples += [text_of_document(document)] if whole else texts_of_chunks(document)
-    return sorted(examples, key=place_of)
+def _say_the_same(one: Candidate, other: Candidate) -> bool:
+    """False where a short answer makes the difference; long questions would drown it."""
+    return one.answer == other.answer or min(len(one.answer.split()), len(other.answer.split())) >= PROSE_WORDS
 
 
-def text_of_document(document: Document) -> Text:
-    """A document as one text."""
-    span = Span(document.id, 0, len(document.text.encode()))
-    return Text(text=document.text, origin=_origin(document, Chunk(span, (), document.text, "prose"), at=document.file))
+def _pairs(candidates: Sequence[Candidate], copy: Callable[[Candidate], str], *, listener: Listener) -> list[NearPair]:
+    return near_pairs([copy(one) for one in candidates], listener=listener)
 
 
-def texts_of_chunks(document: Document) -> list[Text]:
-    """A document as one text per chunk, each with the span it was cut from."""
-    raw = document.text.encode()
-    places = [(len(document.text[:offset].encode()), place) for offset, place in document.anchors]
-    texts = []
-    for chunk in cut(document):
-        place = next((place for start, place in reversed(places) if start <= chunk.span.start), None)
-        line = raw.count(b"\n", 0, chunk.span.start) + 1
-        at = f"{document.file}:{line}" if place is None else f"{document.file} {place}"
-        texts.append(Text(text=chunk.text, origin=_origin(document, chunk, at=at)))
-    return texts
-
-
-def _origin(document: Document, chunk: Chunk, *, at: str) -> Origin:
-    columns = {**document.meta, "title": document.title, "heading": " > ".join(chunk.path)}
-    if document.thread is not None:
-        columns["thread"] = document.thread
-    return Origin(at=at, file=document.file, columns=columns, spans=(chunk.span,))
-
-
-def _judge(examples: Sequence[Usable], edits: Counter[str], books: Books) -> list[Usable]:
-    kept = []
-    for example in examples:
-        mended, question, answer = repair(example)
-        edits["questions"] += question
-        edits["answers"] += answer
-        reason = None if isinstance(mended, Text) else reason_to_drop(mended)
-        if reason is None:
-            kept.append(mended)
-        else:
-            books.drop(example, rule=reason)
-    if not kept:
-        reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
-        raise UserError(f"no usable example is left: {reasons}. Check that collect.columns names the right columns.")
-    return kept
-
-
-def _without(groups: Sequence[Group], copies: set[str]) -> list[Group]:
-    """Groups without merged copies. The copies' values still count: what they connected stays connected."""
-    left = []
+def _only(groups: Sequence[Group], left: set[str]) -> list[Group]:
+    """Groups without rows that left. Their values still count: what they connected stays connected."""
+    found = []
     for group in groups:
-        members = tuple(member for member in group.members if member not in copies)
+        members = tuple(member for member in group.members if member in left)
         if members:
-            left.append(Group(name=group.name, atoms=group.atoms, members=members))
-    return left
+            found.append(dataclasses.replace(group, members=members))
+    return found

@@ -1,5 +1,6 @@
 """From a corpus to a dataset and a sealed exam."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from luthier.models.bases import Base
 from luthier.models.chat import load_wording
 from luthier.objectives import Objective
 from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
-from luthier.prepare.config import PrepareConfig, inputs_of, prepare_key, recorded_settings
+from luthier.prepare.config import PrepareConfig, Target, inputs_of, prepare_key, recorded_settings
 from luthier.prepare.divide import Divided, Means, divide
-from luthier.prepare.gather import gather
+from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.prepared import Prepared, find_prepared
+from luthier.prepare.private.mask import Rules, make_rules, mask_texts
 from luthier.prepare.split.seal import SEAL
 from luthier.prepare.word import Frame
 from luthier.records import Listener, nobody_listens
@@ -26,20 +28,15 @@ LONGEST_ROW = 2_048
 
 
 def prepare(
-    corpus: CorpusDir,
-    *,
-    base: Base,
-    objective: Objective,
-    config: PrepareConfig,
-    out: Path,
-    listener: Listener = nobody_listens,
+    corpus: CorpusDir, *, target: Target, config: PrepareConfig, out: Path, listener: Listener = nobody_listens
 ) -> Prepared:
     """Make `out/dataset` and `out/exam`, or return them if they are there with the same key.
 
     Raises UserError for a corpus that cannot be learnt from (empty, one class, duplicates only, too few rows), an
     answer longer than the base can read, and any receipt that fails. The exam is sealed and written first.
     """
-    key = prepare_key(corpus, base=base, objective=objective, config=config)
+    base, objective = target.base, target.objective
+    key = prepare_key(corpus, target=target, config=config)
     found = find_prepared(out, key=key)
     if found is not None:
         return found
@@ -51,13 +48,15 @@ def prepare(
         wording=load_wording(base.folder),
         frame=_frame(config, base, objective),
     )
-    gathered = gather(corpus, objective=objective, group_by=config.split.group_by, books=books, listener=listener)
+    rules = make_rules(config.private, key=target.secret, home=target.home)
+    wanted = Wanted(objective, config.split.group_by, config.clean.thresholds(), rules)
+    gathered = gather(corpus, wanted, books=books, listener=listener)
     divided = divide(gathered, means, books=books, listener=listener)
-    settings, inputs = recorded_settings(objective, config), inputs_of(corpus, base)
+    settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_exam(draft, divided)
     with building(out / DatasetDir.kind, DatasetDir, key=key, settings=settings, inputs=inputs) as draft:
-        _write_dataset(draft, divided, books=books)
+        _write_dataset(draft, divided, dropped=_masked(books.rows, rules))
         draft.facts |= _facts(means, base=base, divided=divided)
     return Prepared(dataset=DatasetDir.open(out / DatasetDir.kind), exam=ExamDir.open(out / ExamDir.kind))
 
@@ -95,11 +94,17 @@ def _write_exam(draft: Draft, divided: Divided) -> None:
     draft.counts |= {"items": len(divided.items), "groups": groups, "general": len(divided.general.exam)}
 
 
-def _write_dataset(draft: Draft, divided: Divided, *, books: Books) -> None:
+def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]:
+    """Rows that left before masking, masked: raw values stay in the corpus."""
+    texts = mask_texts([row["text"] for row in rows], rules=rules)
+    return [{**row, "text": one.text} for row, one in zip(rows, texts, strict=True)]
+
+
+def _write_dataset(draft: Draft, divided: Divided, *, dropped: list[dict[str, Any]]) -> None:
     write_worded(draft.path / "train.parquet", divided.train)
     write_worded(draft.path / "validation.parquet", divided.validation)
     write_worded(draft.path / "general.parquet", divided.general.validation)
-    write_table(draft.path / "dropped.parquet", books.rows, schema=DROPPED_SCHEMA)
+    write_table(draft.path / "dropped.parquet", dropped, schema=DROPPED_SCHEMA)
     write_table(draft.path / "splits.parquet", divided.splits, schema=SPLIT_SCHEMA)
     _write_json(draft.path / "receipts.json", divided.receipts)
     draft.counts |= {**divided.counts, "general": len(divided.general.validation)}

@@ -8,8 +8,9 @@ from prepare_corpora import write_corpus
 
 from luthier.models.bases import Base
 from luthier.objectives import objective
-from luthier.prepare.config import PrepareConfig, SplitConfig
+from luthier.prepare.config import PrepareConfig, SplitConfig, Target
 from luthier.prepare.prepared import Prepared
+from luthier.prepare.private.pseudonym import PseudonymKey
 from luthier.prepare.stage import prepare
 from luthier.records import Document, Example
 
@@ -38,6 +39,7 @@ def preparing(tmp_path: Path, base: Base) -> Preparing:
         split = {name: settings.pop(name) for name in list(settings) if name in SplitConfig.model_fields}
         config = PrepareConfig.model_validate({"split": {"group_by": "code[:4]", **split}, **settings})
         corpus = write_corpus(tmp_path / run / "corpus", examples, documents)
-        return prepare(corpus, base=base, objective=objective(objective_name), config=config, out=tmp_path / run)
+        target = Target(base, objective(objective_name), PseudonymKey(b"k" * 32), tmp_path)
+        return prepare(corpus, target=target, config=config, out=tmp_path / run)
 
     return run

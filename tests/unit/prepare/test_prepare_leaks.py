@@ -54,8 +54,12 @@ def test_kinds_of_leaks() -> None:
 def test_a_question_quoted_in_training_leaves_the_exam(preparing: Callable[..., Prepared]) -> None:
     first = preparing(coded(60), objective_name="chat", run="first")
     asked = read_items(first.exam.file("items.parquet"))
-    long = [chat(f"{LONG} {index}", "X", line=9000 + index, code=f"K{index:03}.9") for index in range(60)]
-    quote = [chat(f"Somebody wrote: {LONG} {index}, twice", "Y", line=9500 + index, code="Q000") for index in range(60)]
+    said = [f"{LONG} {index}" for index in range(60)]
+    long = [chat(text, "X", line=9000 + index, code=f"K{index:03}.9") for index, text in enumerate(said)]
+    around = [" ".join(f"w{index}x{number}" for number in range(40)) for index in range(60)]  # so that none are alike
+    quote = [
+        chat(f"{around[index]} {text}, twice", "Y", line=9500 + index, code="Q000") for index, text in enumerate(said)
+    ]
     second = preparing([*coded(60), *long, *quote], objective_name="chat", run="second")
     exam_groups = {item.document for item in read_items(second.exam.file("items.parquet"))}
     assert exam_groups <= {item.document for item in asked} | {"Q000"}

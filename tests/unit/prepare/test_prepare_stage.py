@@ -14,9 +14,10 @@ from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.objectives import objective
-from luthier.prepare.config import PrepareConfig
+from luthier.prepare.config import PrepareConfig, Target
 from luthier.prepare.leaks import check_leaks
 from luthier.prepare.prepared import Prepared
+from luthier.prepare.private.pseudonym import PseudonymKey
 from luthier.prepare.stage import prepare
 from luthier.records import Chat, Label, Message, Text
 
@@ -143,7 +144,12 @@ def test_text_without_questions_is_counted_and_stops_only_when_alone(preparing: 
         dataclasses.replace(one, origin=dataclasses.replace(one.origin, at=f"p:{i}")) for i, one in enumerate(prose)
     ]
     prepared = preparing([*coded(60), *prose])
-    assert prepared.dataset.manifest.counts["dropped"]["plain text without a question and an answer, which objective 'complete' would learn from"] == 6
+    assert (
+        prepared.dataset.manifest.counts["dropped"][
+            "plain text without a question and an answer, which objective 'complete' would learn from"
+        ]
+        == 6
+    )
     with pytest.raises(UserError, match="6 x plain text without a question"):
         preparing(prose, run="alone")
 
@@ -202,8 +208,9 @@ def test_a_missing_column_names_the_columns_there_are(preparing: Preparing) -> N
 def test_an_encoder_cannot_chat(tmp_path: Path, preparing: Preparing, base: Base) -> None:
     corpus = preparing(coded(60)).dataset  # any artifact: the check comes before the corpus is read
     encoder = dataclasses.replace(base, architecture="encoder")
+    target = Target(encoder, objective("chat"), PseudonymKey(b"k" * 32), tmp_path)
     with pytest.raises(UserError, match="needs a decoder"):
-        prepare(corpus, base=encoder, objective=objective("chat"), config=PrepareConfig(), out=tmp_path / "x")
+        prepare(corpus, target=target, config=PrepareConfig(), out=tmp_path / "x")
 
 
 def test_receipts_and_facts_are_written(preparing: Preparing) -> None:

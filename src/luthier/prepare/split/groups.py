@@ -57,8 +57,11 @@ class UnionFind:
         self._parent[second] = first
 
 
-def find_groups(candidates: Sequence[Candidate], *, group_by: str | None) -> Grouping:
-    """Connect examples by column value, file or question, and always by equal questions.
+def find_groups(
+    candidates: Sequence[Candidate], *, group_by: str | None, links: Sequence[tuple[str, str]] = ()
+) -> Grouping:
+    """Connect examples by column value, file or question, and always by equal questions, threads and `links` (ids of
+    candidates that are too much alike to be parted).
 
     `group_by` as in `SplitConfig`. UserError if no file has the column. An example without a value belongs with equal
     questions that have one, else with its file.
@@ -79,7 +82,12 @@ def find_groups(candidates: Sequence[Candidate], *, group_by: str | None) -> Gro
         atom = asked if group_by == QUESTION else f"value\0{matching_copy(value)}"
         spellings[atom].add(_question_name(one) if group_by == QUESTION else value.strip())
         sets.union(atom, asked)
+        thread = one.example.origin.columns.get("thread")
+        if thread and one.example.origin.line is None:
+            sets.union(atom, f"thread\0{thread}")
         atom_of[one.id] = atom
+    for left, right in links:
+        sets.union(atom_of[left], atom_of[right])
     groups = _collect_groups(candidates, sets=sets, atom_of=atom_of, spellings=spellings)
     return Grouping(groups=groups, by=by, without_value=without)
 
