@@ -141,7 +141,7 @@ def test_json_lines_that_are_no_rows_are_refused_with_their_line(tmp_path: Path)
 def test_a_json_line_over_the_limit_is_refused_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("luthier.collect.readers.jsonl.MOST_ROW_CHARACTERS", 40)
+    monkeypatch.setattr("luthier.collect.readers.lines.MOST_ROW_CHARACTERS", 40)
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": "' + "x" * 100 + '"}\n{"a": 1}\n')
     rows = rows_of(path, "jsonl")

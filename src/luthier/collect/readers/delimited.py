@@ -8,145 +8,211 @@ import io
 import itertools
 import re
 from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from luthier.collect.reading import MOST_ROW_CHARACTERS, Source, UnreadableError, column_names, reject, unreadable_on
+from luthier.collect.readers.lines import TOO_LONG, Line, lines_of
+from luthier.collect.reading import MOST_ROW_CHARACTERS, Source, UnreadableError, column_names, reject
 from luthier.records import Reject, Row
 
 DELIMITERS = (",", ";", "\t", "|")
-SNIFFED_RECORDS = 200
-MOST_LINES = 1_000
-"""A quoted cell that is longer counts as never closed."""
+ONE_COLUMN = "\x1f"
+"""A delimiter that no text holds: every line is one cell."""
+SNIFFED_LINES = 400
 EXCEL_HINT = re.compile(r"sep=(.)\s*$", re.IGNORECASE)
-Line = tuple[int, str]
+BACKSLASHED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+QUOTE = re.compile(r'"("?)')
 UNCLOSED = "a quote is opened here and never closed"
 
 csv.field_size_limit(MOST_ROW_CHARACTERS)
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the cells of a file are told apart."""
+
+    delimiter: str
+    is_quoted: bool = True
+    """False: a quote is a letter like any other, as in many tab-separated files."""
+    is_spaced: bool = False
+    """True: blanks stand between delimiter and quote."""
+    is_backslashed: bool = False
+    """True: a quote inside quotes is written `\\"`, not doubled."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Cells of one record, or why they cannot be told apart."""
 
-    line: int
+    line: Line
+    """The line that it begins on."""
     cells: tuple[str, ...]
     raw: str
     problem: str = ""
 
 
 def read_csv(source: Source) -> Iterator[Row | Reject]:
-    """Rows of a CSV file; the delimiter is sniffed from the first records."""
-    return _read(source, delimiters=DELIMITERS)
+    """Rows of a CSV file; delimiter and quoting are sniffed from the first lines."""
+    return _rows(source.name, lines_of(source, newline=""), DELIMITERS)
 
 
 def read_tsv(source: Source) -> Iterator[Row | Reject]:
     """Rows of a tab-separated file; another delimiter is found too if there are no tabs."""
-    return _read(source, delimiters=("\t", ",", ";", "|"))
+    return _rows(source.name, lines_of(source, newline=""), ("\t", ",", ";", "|"))
 
 
-def _read(source: Source, *, delimiters: tuple[str, ...]) -> Iterator[Row | Reject]:
-    assert source.encoding is not None
-    # newline="" keeps line breaks inside quotes as they are; every physical line still comes alone.
-    with (
-        unreadable_on(UnicodeDecodeError, problem="encodings are mixed"),
-        source.path.open(encoding=source.encoding, newline="") as stream,
-    ):
-        yield from _rows(source.name, stream, delimiters)
-
-
-def _rows(name: str, stream: Iterator[str], delimiters: tuple[str, ...]) -> Iterator[Row | Reject]:
-    lines = enumerate(stream, start=1)
-    head = list(itertools.islice(lines, 2 * SNIFFED_RECORDS))
-    hint = EXCEL_HINT.match(head[0][1]) if head else None
-    delimiter = hint.group(1) if hint else sniff(head, delimiters)
-    numbered = itertools.chain(head[1:] if hint else head, lines)
-    filled = (record for record in records(numbered, delimiter) if any(record.cells) or record.problem)
-    header = next(filled, None)
+def _rows(name: str, lines: Iterator[Line], delimiters: tuple[str, ...]) -> Iterator[Row | Reject]:
+    head = list(itertools.islice(lines, SNIFFED_LINES))
+    hint = EXCEL_HINT.match(head[0].text) if head else None
+    dialect = Dialect(hint.group(1)) if hint else sniff(head, delimiters)
+    cutter = Cutter(itertools.chain(head[1:] if hint else head, lines), dialect)
+    header = next((record for record in cutter if any(record.cells) or record.problem), None)
     if header is None:
         return
     if header.problem:
-        raise UnreadableError(f"line {header.line}: the header cannot be read: {header.problem}")
+        raise UnreadableError(f"line {header.line.number}: the header cannot be read: {header.problem}")
     names = column_names(list(header.cells))
-    for record in filled:
-        yield _row(name, record, names)
+    cutter.width = len(names)
+    for record in cutter:
+        if any(record.cells) or record.problem:
+            yield _row(name, record, header.cells, names)
 
 
-def _row(name: str, record: Record, names: list[str]) -> Row | Reject:
-    cells = list(record.cells)
+def _row(name: str, record: Record, header: tuple[str, ...], names: list[str]) -> Row | Reject:
+    cells, line = list(record.cells), record.line
     while len(cells) > len(names) and not cells[-1].strip():
         cells.pop()
-    if record.problem or len(cells) != len(names):
-        reason = record.problem or f"{len(cells)} cells where the header has {len(names)}"
-        return reject(name, record.line, reason, record.raw)
-    return Row(at=f"{name}:{record.line}", line=record.line, values=dict(zip(names, cells, strict=True)))
+    problem = record.problem
+    if not problem and len(cells) != len(names):
+        problem = f"{len(cells)} cells where the header has {len(names)}"
+    elif record.cells == header:
+        problem = "the header stands here again"
+    if problem:
+        return reject(name, line.number, problem, record.raw, offset=line.offset)
+    values = dict(zip(names, cells, strict=True))
+    return Row(at=f"{name}:{line.number}", line=line.number, values=values, offset=line.offset)
 
 
-def sniff(head: list[Line], delimiters: tuple[str, ...]) -> str:
-    """The delimiter that cuts most of the first records into one number of cells above 1, else the first one."""
+def sniff(head: list[Line], delimiters: tuple[str, ...]) -> Dialect:
+    """The dialect that cuts most of the first records into one number of cells above 1; one column if none does.
 
-    def score(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(record.cells) for record in records(iter(head), delimiter) if any(record.cells))
-        if not widths:
-            return (0.0, 0)
-        width, count = widths.most_common(1)[0]
-        return (count / widths.total(), width) if width > 1 else (0.0, 1)
-
-    return max(delimiters, key=score)
-
-
-def records(lines: Iterator[Line], delimiter: str) -> Iterator[Record]:
-    """Cut numbered physical lines into records."""
-    waiting: deque[Line] = deque()
-    source = iter(lines)
-    while True:
-        first = waiting.popleft() if waiting else next(source, None)
-        if first is None:
-            return
-        yield _record(first, waiting, source, delimiter)
+    Of dialects that do equally well the simplest counts, and of delimiters the one that makes more cells.
+    """
+    text = "".join(line.text for line in head)
+    plain = [Dialect(delimiter) for delimiter in delimiters if delimiter in _first_filled(head)]
+    if not plain:
+        return Dialect(ONE_COLUMN)
+    spaced = [
+        replace(dialect, is_spaced=True) for dialect in plain if re.search(f'{re.escape(dialect.delimiter)} +"', text)
+    ]
+    backslashed = [replace(dialect, is_backslashed=True) for dialect in plain if '\\"' in text]
+    unquoted = [replace(dialect, is_quoted=False) for dialect in plain if dialect.delimiter == "\t" and '"' in text]
+    return max([*plain, *spaced, *backslashed, *unquoted], key=lambda dialect: _score(head, dialect))
 
 
-def _record(first: Line, waiting: deque[Line], source: Iterator[Line], delimiter: str) -> Record:
-    number, raw = first
-    if '"' not in raw:
-        return Record(number, tuple(raw.rstrip("\r\n").split(delimiter)) if raw.strip() else (), raw)
-    taken: list[Line] = []
-    text = raw
-    while True:
-        cells, problem = _parse(text, delimiter)
-        if not problem or (problem != UNCLOSED and not taken):
-            return Record(number, cells, text, problem)
-        hopeful = problem == UNCLOSED and len(text) < MOST_ROW_CHARACTERS
-        following = _next_closing(waiting, source, taken) if hopeful else []
-        if not following:
+def _first_filled(head: Iterable[Line]) -> str:
+    return next((line.text for line in head if line.text.strip()), "")
+
+
+def _score(head: list[Line], dialect: Dialect) -> tuple[float, int]:
+    """Share of the records that have the commonest number of cells, and that number."""
+    found = [record for record in Cutter(iter(head), dialect) if any(record.cells) or record.problem]
+    widths = Counter(len(record.cells) for record in found if not record.problem)
+    width, count = widths.most_common(1)[0] if widths else (1, 0)
+    return (count / len(found), width) if width > 1 else (0.0, 1)
+
+
+class Cutter:
+    """Cuts physical lines into records."""
+
+    def __init__(self, lines: Iterator[Line], dialect: Dialect) -> None:
+        self.width = 0
+        """Cells of the header, once they are known."""
+        self._dialect = dialect
+        self._lines = lines
+        self._waiting: deque[Line] = deque()
+
+    def __iter__(self) -> Iterator[Record]:
+        """All records; blank lines are records without cells."""
+        while (line := self._next()) is not None:
+            yield self._record(line)
+
+    def _next(self) -> Line | None:
+        return self._waiting.popleft() if self._waiting else next(self._lines, None)
+
+    def _record(self, first: Line) -> Record:
+        text = first.text
+        if not first.is_whole:
+            return Record(first, (), text, TOO_LONG)
+        if not self._dialect.is_quoted or '"' not in text:
+            bare = text.rstrip("\r\n")
+            return Record(first, tuple(bare.split(self._dialect.delimiter)) if bare.strip() else (), text)
+        cells, problem = self._parse(text)
+        if problem != UNCLOSED:
+            return Record(first, cells, text, problem)
+        following, is_closed = self._rest(len(text))
+        whole = text + "".join(line.text for line in following)
+        cells, problem = self._parse(whole) if is_closed else ((), UNCLOSED)
+        if problem or self._swallowed(cells, following):
             # The lines behind the stray quote are records of their own.
-            waiting.extendleft(reversed(taken))
-            return Record(number, (), raw, UNCLOSED)
-        text += "".join(following)
+            self._waiting.extendleft(reversed(following))
+            return Record(first, (), text, UNCLOSED)
+        return Record(first, cells, whole)
 
+    def _rest(self, length: int) -> tuple[list[Line], bool]:
+        """The lines up to the one that closes the quote; False if the file or the patience ends first."""
+        taken: list[Line] = []
+        is_open: bool | None = True
+        while is_open and length < MOST_ROW_CHARACTERS:
+            line = self._next()
+            if line is None:
+                return taken, False
+            taken.append(line)
+            length += len(line.text)
+            is_open = self._goes_on(line.text) if '"' in line.text else True
+        return taken, is_open is False
 
-def _next_closing(waiting: deque[Line], source: Iterator[Line], taken: list[Line]) -> list[str]:
-    """Take lines up to the next one that could close the quote; empty if the file or the patience ends first."""
-    lines: list[str] = []
-    while len(taken) < MOST_LINES:
-        entry = waiting.popleft() if waiting else next(source, None)
-        if entry is None:
-            return []
-        taken.append(entry)
-        lines.append(entry[1])
-        if '"' in entry[1]:
-            return lines
-    return []
+    def _goes_on(self, text: str) -> bool | None:
+        """Whether a line that begins inside quotes ends inside quotes; None if text follows a closing quote."""
+        text, delimiter = self._doubled(text), self._dialect.delimiter
+        place, is_open = 0, True
+        while True:
+            if is_open:
+                quote = QUOTE.search(text, place)
+                if quote is None:
+                    return True
+                place, is_open = quote.end(), bool(quote[1])
+                if not is_open and text[place : place + 1] not in {delimiter, "\r", "\n", ""}:
+                    return None
+                continue
+            place = text.find(delimiter, place) + 1
+            if place == 0:
+                return False
+            while self._dialect.is_spaced and text[place : place + 1] == " ":
+                place += 1
+            if text[place : place + 1] == '"':
+                place, is_open = place + 1, True
 
+    def _swallowed(self, cells: tuple[str, ...], following: list[Line]) -> bool:
+        """True if the record has not the header's width, and most lines it would take along have it."""
+        if len(cells) == self.width or self.width < 2:
+            return False
+        alone = sum(line.text.count(self._dialect.delimiter) == self.width - 1 for line in following)
+        return alone > len(following) / 2
 
-def _parse(text: str, delimiter: str) -> tuple[tuple[str, ...], str]:
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        message = str(error)
-        if "unexpected end of data" in message:
-            return (), UNCLOSED
-        if "field larger" in message:
-            return (), f"a cell is longer than {MOST_ROW_CHARACTERS:,} characters"
-        return (), "text follows a closing quote; double the quotes inside a quoted cell"
-    return (tuple(rows[0]), "") if len(rows) == 1 else ((), "quotes are broken")
+    def _doubled(self, text: str) -> str:
+        return BACKSLASHED.sub(r'\1""', text) if self._dialect.is_backslashed else text
+
+    def _parse(self, text: str) -> tuple[tuple[str, ...], str]:
+        dialect = self._dialect
+        lines = io.StringIO(self._doubled(text), newline="")
+        try:
+            rows = list(csv.reader(lines, delimiter=dialect.delimiter, strict=True, skipinitialspace=dialect.is_spaced))
+        except csv.Error as error:
+            message = str(error)
+            if "unexpected end of data" in message:
+                return (), UNCLOSED
+            if "field larger" in message:
+                return (), f"a cell is {TOO_LONG}"
+            return (), "text follows a closing quote; double the quotes inside a quoted cell"
+        return (tuple(rows[0]), "") if len(rows) == 1 else ((), "quotes are broken")

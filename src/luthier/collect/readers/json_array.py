@@ -3,7 +3,6 @@
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from luthier.collect.readers.jsonl import parse_row
@@ -199,8 +198,10 @@ def _rows(name: str, window: _Window) -> Iterator[Row | Reject]:
             continue
         content, problem = window.value()
         text = content.decode("utf-8", errors="replace")
-        item = reject(name, line, problem, text) if problem else parse_row(name, line, text)
-        yield replace(item, offset=offset) if isinstance(item, Reject) else item
+        if problem:
+            yield reject(name, line, problem, text, offset=offset)
+        else:
+            yield parse_row(name, line, text, offset=offset)
     window.mark()
 
 

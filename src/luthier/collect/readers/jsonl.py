@@ -1,11 +1,12 @@
 """JSON Lines: one object per line, at most 50 levels deep and 4 million characters long."""
 
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 import orjson
 
-from luthier.collect.reading import MOST_ROW_CHARACTERS, Source, reject, unreadable_on
+from luthier.collect.readers.lines import TOO_LONG, lines_of
+from luthier.collect.reading import Source, reject
 from luthier.records import Reject, Row
 
 MOST_DEPTH = 50
@@ -13,44 +14,25 @@ MOST_DEPTH = 50
 
 def read(source: Source) -> Iterator[Row | Reject]:
     """Rows of a JSON Lines file. Blank lines are no rows."""
-    assert source.encoding is not None
     # Only \n ends a line: U+2028 and the like are legal inside JSON strings.
-    with (
-        unreadable_on(UnicodeDecodeError, problem="encodings are mixed"),
-        source.path.open(encoding=source.encoding, newline="\n") as stream,
-    ):
-        for number, line, whole in _lines(stream):
-            if line.strip():
-                yield parse_row(source.name, number, line) if whole else _too_long(source.name, number, line)
+    for line in lines_of(source, newline="\n"):
+        if not line.is_whole:
+            yield reject(source.name, line.number, TOO_LONG, line.text, offset=line.offset)
+        elif line.text.strip():
+            yield parse_row(source.name, line.number, line.text, offset=line.offset)
 
 
-def _lines(stream: TextIO) -> Iterator[tuple[int, str, bool]]:
-    """Line number, text, and False if the text was cut at the limit."""
-    number = 0
-    while line := stream.readline(MOST_ROW_CHARACTERS):
-        number += 1
-        whole = line.endswith("\n") or len(line) < MOST_ROW_CHARACTERS
-        yield number, line, whole
-        while not whole:
-            rest = stream.readline(MOST_ROW_CHARACTERS)
-            whole = rest.endswith("\n") or not rest
-
-
-def parse_row(name: str, number: int, line: str) -> Row | Reject:
+def parse_row(name: str, number: int, text: str, *, offset: int | None = None) -> Row | Reject:
     """One JSON text as a row of file `name`; refused if it is no object, not valid or too deep."""
     try:
-        value = orjson.loads(line)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return reject(name, number, f"not valid JSON: {error.msg} at column {error.colno}", line)
+        return reject(name, number, f"not valid JSON: {error.msg} at column {error.colno}", text, offset=offset)
     if not isinstance(value, dict):
-        return reject(name, number, f"expected an object, got {_word_for(value)}", line)
+        return reject(name, number, f"expected an object, got {_word_for(value)}", text, offset=offset)
     if is_deeper(value, MOST_DEPTH):
-        return reject(name, number, f"nested more than {MOST_DEPTH} levels deep", line)
-    return Row(at=f"{name}:{number}", line=number, values=value)
-
-
-def _too_long(name: str, number: int, line: str) -> Reject:
-    return reject(name, number, f"longer than {MOST_ROW_CHARACTERS:,} characters", line)
+        return reject(name, number, f"nested more than {MOST_DEPTH} levels deep", text, offset=offset)
+    return Row(at=f"{name}:{number}", line=number, values=value, offset=offset)
 
 
 def _word_for(value: Any) -> str:
