@@ -19,6 +19,9 @@ ROW_READERS = {
 DOCUMENT_READERS = {
     "text": "luthier.collect.readers.text:read",
     "markdown": "luthier.collect.readers.markdown:read",
+    "rst": "luthier.collect.readers.rst:read",
+    "asciidoc": "luthier.collect.readers.asciidoc:read",
+    "latex": "luthier.collect.readers.latex:read",
     "html": "luthier.collect.readers.html:read",
     "pdf": "luthier.collect.readers.pdf.document:read",
     "docx": "luthier.collect.readers.docx:read",
