@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from luthier.collect.readers.draft import raised
 from luthier.collect.readers.office_xml import HIDDEN, Element, M, W, characters_of, keep_one_alternative
 
 TEXTS = (f"{W}t", f"{W}delText", f"{M}t")
@@ -39,7 +40,7 @@ def reference_text(root: Element) -> str:
     pieces: list[str] = []
     for element in root.iter():
         if element.tag == f"{W}t":
-            pieces += ["^" if _is_raised(element.getparent()) else "", element.text or ""]
+            pieces.append(_run_text(element))
         elif element.tag == f"{M}t":
             pieces += [" ", element.text or "", " "]
         elif element.tag == f"{W}sym":
@@ -58,9 +59,7 @@ def inline(element: Element) -> Iterator[str | Element]:
     for child in element:
         tag = child.tag
         if tag == f"{W}t":
-            if _is_raised(element):
-                yield "^"
-            yield child.text or ""
+            yield _run_text(child)
         elif tag in SIGNS and element.tag == f"{W}r":
             yield SIGNS[tag]
         elif tag == f"{W}sym":
@@ -94,9 +93,10 @@ def _remove(element: Element, cut: Counter[str], reason: str) -> None:
     parent.remove(element)
 
 
-def _is_raised(run: Element) -> bool:
-    align = run.find(f"{W}rPr/{W}vertAlign")
-    return align is not None and align.get(f"{W}val") == "superscript"
+def _run_text(element: Element) -> str:
+    align = element.find(f"../{W}rPr/{W}vertAlign")
+    text = element.text or ""
+    return raised(text) if align is not None and align.get(f"{W}val") == "superscript" else text
 
 
 def _is_hidden(run: Element) -> bool:

@@ -20,6 +20,7 @@ INVISIBLE = re.compile(
 The joiners U+200C and U+200D shape letters and stay.
 """
 INVISIBLE_CUT = "invisible characters"
+RAISED = re.compile(r"[+\-\N{MINUS SIGN}]?\d+|[a-z]")
 DEEPEST = 6
 
 
@@ -65,6 +66,7 @@ class Draft:
             return
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", body)), default=0))
         start = self._write(f"{fence}{language}\n{body}\n{fence}")
+        self.inserted.append(language)
         self.code_spans.append((start, self._length))
 
     def table(
@@ -183,6 +185,11 @@ class Draft:
         if len(kept) < len(text):
             self.cut[INVISIBLE_CUT] += len(text) - len(kept)
         return kept
+
+
+def raised(text: str) -> str:
+    """Superscript text: powers get their sign (10^6), ordinals and marks stay as they are (1st)."""
+    return f"^{text}" if RAISED.fullmatch(text.strip()) else text
 
 
 def guarded(part: Draft, reference: str, *, place: str) -> tuple[Draft, Page]:

@@ -1,40 +1,66 @@
-"""HTML: the main text as Markdown, navigation and other furniture out."""
+"""HTML: the visible content as Markdown, with tables and code; navigation and hidden text out and counted.
+
+The structure is read from the page's own tree: main-text extractors drop headings and code of technical manuals.
+"""
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
-import trafilatura
+from lxml import etree
+from lxml.html import HTMLParser, document_fromstring
 
-from luthier.artifacts.canonical import sha256_of_file
-from luthier.collect.readers.markdown import find_headings
-from luthier.collect.reading import Source, unreadable_on
-from luthier.records import Document
+from luthier.collect.readers.draft import Draft, guarded
+from luthier.collect.readers.html_prune import flat, prune
+from luthier.collect.readers.html_text import flat_text
+from luthier.collect.readers.html_walk import Walk
+from luthier.collect.reading import Source, UnreadableError, unreadable_on
+from luthier.records import Document, Page
 
 CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 HEAD_BYTES = 2_048
+DEEPEST = 2_048
 
 
 def read(source: Source) -> Iterator[Document]:
     """The one document of a page; empty text if the page holds none."""
-    page = _page(source)
-    with unreadable_on(ValueError, RecursionError, problem="not readable as HTML"):
-        found = trafilatura.bare_extraction(page, include_comments=False, favor_recall=True, with_metadata=True)
-        text = trafilatura.extract(
-            page, output_format="markdown", include_comments=False, include_formatting=True, favor_recall=True
-        )
-    text = text or trafilatura.html2txt(page) or ""
-    title = getattr(found, "title", None) or source.path.stem
-    yield Document(
-        id=sha256_of_file(source.path),
-        file=source.name,
-        kind="html",
-        title=str(title),
-        text=text,
-        headings=find_headings(text),
-    )
+    draft, page, title = read_page(_decoded(source), place="")
+    yield draft.document(source, kind="html", title=title, pages=[page])
 
 
-def _page(source: Source) -> str:
+def read_page(text: str, *, place: str) -> tuple[Draft, Page, str]:
+    """Draft, record and title of one page of HTML. Raises UnreadableError for pages nested too deeply."""
+    draft = Draft()
+    tree = _tree(text)
+    if tree is None:
+        return *guarded(draft, "", place=place), ""
+    title = _title(tree)
+    body = tree.find("body")
+    content = tree if body is None else body
+    with unreadable_on(RecursionError, problem="nested too deeply"):
+        prune(tree, draft.cut)
+        Walk(draft).body(content)
+        return *guarded(draft, flat_text(content), place=place), title
+
+
+def _tree(text: str) -> Any | None:
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    try:
+        tree = document_fromstring(text.encode("utf-8", errors="replace"), parser=parser)
+    except etree.ParserError:
+        return None
+    if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
+        raise UnreadableError(f"nested more than {DEEPEST:,} levels deep")
+    return tree
+
+
+def _title(tree: Any) -> str:
+    titles = [flat(heading) for heading in tree.iter("h1")]
+    named = tree.find(".//title")
+    return titles[0] if len(titles) == 1 else flat(named) if named is not None else ""
+
+
+def _decoded(source: Source) -> str:
     content = source.path.read_bytes()
     encoding = source.encoding or "utf-8"
     declared = CHARSET.search(content[:HEAD_BYTES])

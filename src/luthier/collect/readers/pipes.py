@@ -38,13 +38,14 @@ class Layout:
 
 
 def lay_out(places: Sequence[Sequence[Piece]], *, header_rows: int = 1) -> Layout:
-    """Lay out a grid of pieces: blank rows and columns go, title rows become captions, header rows become one.
+    """Lay out a grid of pieces: title rows become captions, header rows become one; blank rows go, and columns without
+    a cell of their own.
 
     With no header rows the header is blank.
     """
     width = max(map(len, places), default=0)
     grid = [[*row, *[Piece()] * (width - len(row))] for row in places]
-    used = [place for place in range(width) if any(row[place].text.strip() for row in grid)]
+    used = [place for place in range(width) if any(_begins(row, place) for row in grid)]
     numbers = [number for number, row in enumerate(grid) if any(piece.text.strip() for piece in row)]
     grid = [[grid[number][place] for place in used] for number in numbers]
     captions: list[Piece] = []
@@ -90,6 +91,10 @@ def cell_text(cell: Cell) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15 else str(cell)
+
+
+def _begins(row: Sequence[Piece], place: int) -> bool:
+    return bool(row[place].text.strip()) and (place == 0 or row[place] is not row[place - 1])
 
 
 def _line(cells: Sequence[Cell]) -> str:
