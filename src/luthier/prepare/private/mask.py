@@ -1,6 +1,5 @@
 """From a text to the same text without private data, and the account of what was found."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from luthier.prepare.private.letters import find_ibans, find_ids_with_letters
 from luthier.prepare.private.names import read_names
 from luthier.prepare.private.network import find_addresses, find_hardware, find_positions
 from luthier.prepare.private.numbers import find_numbers
-from luthier.prepare.private.pseudonym import CODE_LENGTH, PseudonymKey
+from luthier.prepare.private.pseudonym import CODE, PseudonymKey
 from luthier.prepare.private.secrets import find_secrets
 from luthier.prepare.private.view import BREAK, Detector, Found, View, view_of
 
@@ -42,8 +41,6 @@ ORDER: tuple[FindingType, ...] = (
     "name",
 )
 """Of two findings that overlap the earlier type stays: proofs before context."""
-CODE = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in ORDER)})_[A-Z2-7]{{{CODE_LENGTH}}}\]")
-"""A pseudonym in a text that was masked before: it stays."""
 RANK = {kind: rank for rank, kind in enumerate(ORDER)}
 
 
@@ -127,10 +124,10 @@ def mask_text(text: str, *, rules: Rules) -> Masked:
 def mask_texts(texts: Sequence[str], *, rules: Rules) -> list[Masked]:
     """Mask many texts at once: short texts are read together, and nothing reaches from one to the next."""
     whole = BREAK.join(text.replace(BREAK, " ") for text in texts)
-    view = view_of(whole)
+    # Codes of an earlier masking are no context: PASSPORT_7K2QX would ask for a number behind it.
+    view = view_of(CODE.sub(lambda code: BREAK * len(code.group()), whole))
     hooked = [] if rules.name_hook is None else _hooked(texts, rules.name_hook)
-    codes = [match.span() for match in CODE.finditer(whole)]
-    found = [one for one in _settle([*find_all(view, rules.detectors), *hooked]) if not _touches(one, codes)]
+    found = _settle([*find_all(view, rules.detectors), *hooked])
     results, at, offset = [], 0, 0
     for text in texts:
         end, first = offset + len(text), at
@@ -157,12 +154,6 @@ def _settle(found: Iterable[Found]) -> list[Found]:
             starts.insert(place, one.start)
             kept.insert(place, one)
     return kept
-
-
-def _touches(one: Found, spans: Sequence[tuple[int, int]]) -> bool:
-    """Whether a finding overlaps one of the ordered spans."""
-    place = bisect_right(spans, one.start, key=lambda span: span[1])
-    return place < len(spans) and spans[place][0] < one.end
 
 
 def _masked(text: str, found: Sequence[Found], offset: int, rules: Rules) -> Masked:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from luthier.errors import NotFoundError, UserError
 KEY_BYTES = 32
 CODE_LENGTH = 5
 """Characters of base32 (25 bits): 1,000 different values of one type share a code with 1.5 % chance."""
+CODE = re.compile(rf"\[[A-Z_]{{2,16}}_[A-Z2-7]{{{CODE_LENGTH}}}\]")
+"""A pseudonym in a text that was masked before: it stays."""
 
 
 @dataclass(frozen=True, slots=True)

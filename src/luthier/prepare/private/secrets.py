@@ -49,10 +49,10 @@ PEM = re.compile(
     r"(?:-----END (?P=what)-----)?"
 )
 URL_REST = re.compile(r"://[^\s\"'<>\0]+")
-USERINFO = re.compile(r"://(?P<secret>[^/@\s:]*:[^/@\s]+)@")
+USERINFO = re.compile(r"://(?P<secret>[^/@\s:\0]*:[^/@\s\0]+)@")
 PARAMETER = re.compile(
     r"[?&#;](?P<name>[\w.-]*(?:token|api_?key|apikey|secret|sig|signature|passw(?:or)?d|pwd|auth|session_?id|sid|jwt"
-    r"|credential|access_?key|otp|invite|code|key))=(?P<secret>[^&#\s\"'<>;)\]]{8,})",
+    r"|credential|access_?key|otp|invite|code|key))=(?P<secret>[^&#\s\"'<>;)\]\0]{8,})",
     re.IGNORECASE,
 )
 KEY_WORDS = tuple(
