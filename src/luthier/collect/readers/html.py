@@ -34,13 +34,15 @@ def read_page(text: str, *, place: str) -> tuple[Draft, Page, str]:
     tree = _tree(text)
     if tree is None:
         return *guarded(draft, "", place=place), ""
-    title = _title(tree)
+    named = tree.find(".//title")
+    title = flat(named) if named is not None else ""
     body = tree.find("body")
     content = tree if body is None else body
     with unreadable_on(RecursionError, problem="nested too deeply"):
         prune(tree, draft.cut)
         Walk(draft).body(content)
-        return *guarded(draft, flat_text(content), place=place), title
+        top = [name for _, level, name in draft.headings if level == 1]
+        return *guarded(draft, flat_text(content), place=place), top[0] if len(top) == 1 else title
 
 
 def _tree(text: str) -> Any | None:
@@ -52,12 +54,6 @@ def _tree(text: str) -> Any | None:
     if any(error.type_name == "ERR_RESOURCE_LIMIT" for error in parser.error_log):
         raise UnreadableError(f"nested more than {DEEPEST:,} levels deep")
     return tree
-
-
-def _title(tree: Any) -> str:
-    titles = [flat(heading) for heading in tree.iter("h1")]
-    named = tree.find(".//title")
-    return titles[0] if len(titles) == 1 else flat(named) if named is not None else ""
 
 
 def _decoded(source: Source) -> str:
