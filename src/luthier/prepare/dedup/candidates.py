@@ -75,7 +75,7 @@ def pairs_in(signatures: StoredSignatures, *, threshold: float = LINKS, ranks: O
     found = judge.judged(equal)
     held: list[Hashes] = []
     for keys in signatures.bands():
-        order = distinct[np.argsort(keys[distinct], kind="stable")]
+        order = distinct[np.argsort(keys[distinct])]
         starts, sizes = _buckets(keys[order])
         few = (sizes > 1) & (sizes <= CROWD)
         held.append(_bucket_pairs(order, starts[few], sizes[few]))

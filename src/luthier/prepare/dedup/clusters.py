@@ -29,8 +29,10 @@ class Clusters:
 
 def rank(ids: Sequence[str], *, lengths: Sequence[int], scores: Sequence[float] | None = None) -> Offsets:
     """Place of each text in the order of who stays: best score, then longest, then smallest id."""
-    score = [0.0] * len(ids) if scores is None else scores
-    order = sorted(range(len(ids)), key=lambda text: (-score[text], -lengths[text], ids[text]))
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
+    for better in (lengths, scores):
+        if better is not None:
+            order = order[np.argsort(-np.asarray(better)[order], kind="stable")]
     ranks = np.empty(len(ids), dtype=np.int64)
     ranks[order] = np.arange(len(ids))
     return ranks

@@ -1,4 +1,4 @@
-"""Near-duplicates of a Parquet file of any size: which rows stay, written beside what leaves."""
+"""Near-duplicates in Parquet files of any size: which rows stay, and which leave for which."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow.dataset import dataset
 
 from luthier.prepare.dedup.candidates import REMOVES, SENT, pairs_in, sign_into
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
@@ -28,10 +29,10 @@ class Counted:
 def drop_near_copies(
     source: Path, *, out: Path, id_column: str = "id", text_column: str = "text", workers: int = 1
 ) -> Counted:
-    """Write `kept.parquet` and `removed.parquet` (id, representative, jaccard) into the folder `out`.
+    """Read a Parquet file, or a folder of them in order of name, and write what stays and what leaves into `out`.
 
-    Of near-duplicates (see `near_pairs`) the longest text stays, then the one with the smallest id; ids are unique
-    text. Signatures are spilled into `out` while it works.
+    `kept.parquet` holds ids, `removed.parquet` id, representative, jaccard. Of near-duplicates (see `near_pairs`) the
+    longest text stays, then the one with the smallest id; ids are unique text. Signatures are spilled into `out`.
     """
     out.mkdir(parents=True, exist_ok=True)
     columns = [id_column, text_column]
@@ -39,11 +40,10 @@ def drop_near_copies(
     lengths: list[pa.ChunkedArray] = []
 
     def texts() -> Iterator[list[str]]:
-        with pq.ParquetFile(source) as file:
-            for batch in file.iter_batches(batch_size=SENT, columns=columns):
-                ids.append(batch.column(0).cast(pa.string()))
-                lengths.append(pc.utf8_length(batch.column(1)))
-                yield batch.column(1).to_pylist()
+        for batch in dataset(source, format="parquet").to_batches(batch_size=SENT, columns=columns):
+            ids.append(batch.column(0).cast(pa.string()))
+            lengths.append(pc.utf8_length(batch.column(1)))
+            yield batch.column(1).to_pylist()
 
     with open_store(out) as store:
         signatures = sign_into(store, texts(), workers=workers)

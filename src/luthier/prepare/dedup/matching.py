@@ -2,7 +2,11 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
+
+import numpy as np
 
 KEPT = frozenset("#%&@*")
 """Punctuation that names things (C#, 5 %, R&D): folding it would make different questions equal."""
@@ -13,6 +17,12 @@ ASCII_MARKS = "".join(
 )
 ASCII_KEEPS = re.compile(KEEPS.format(marks=re.escape(ASCII_MARKS)), re.DOTALL)
 SPACED = bytes.maketrans(ASCII_MARKS.encode(), b" " * len(ASCII_MARKS))
+SPACE = ord(" ")
+WHITE = bytes(code for code in range(128) if chr(code).isspace())
+FOLDED = np.frombuffer(
+    bytes(range(256)).lower().translate(SPACED).translate(bytes.maketrans(WHITE, b" " * len(WHITE))), np.uint8
+)
+IS_WHITE = np.isin(np.arange(256), np.frombuffer(WHITE, np.uint8))
 
 
 def matching_copy(text: str) -> str:
@@ -28,6 +38,34 @@ def matching_copy(text: str) -> str:
         plain = unicodedata.normalize("NFKC", text).casefold()
         folded = _fold(plain)
     return " ".join(folded.split()) or " ".join(plain.split())
+
+
+def matching_copies(texts: Sequence[str]) -> list[bytes]:
+    """The matching copies of many texts in UTF-8, as `matching_copy` makes them one by one."""
+    plain = iter(_fold_all([text for text in texts if text.isascii()]))
+    copies = [next(plain) if text.isascii() else b"" for text in texts]
+    return [
+        copy or matching_copy(text).encode("utf-8", "surrogatepass") for copy, text in zip(copies, texts, strict=True)
+    ]
+
+
+def _fold_all(texts: Sequence[str]) -> list[bytes]:
+    """ASCII texts folded at once; empty where nothing but punctuation is left."""
+    if not texts:
+        return []
+    letters = np.frombuffer(f" {' '.join(texts)} ".encode("ascii"), dtype=np.uint8)
+    folded = FOLDED[letters]
+    digit = (letters >= ord("0")) & (letters <= ord("9"))
+    marks = np.flatnonzero((folded[1:-1] == SPACE) & digit[2:]) + 1
+    marks = marks[~IS_WHITE[letters[marks]]]
+    kept = marks[digit[marks - 1] | ((letters[marks] == ord("-")) & IS_WHITE[letters[marks - 1]])]
+    folded[kept] = letters[kept]
+    stays = np.ones(len(folded), dtype=bool)
+    np.logical_not((folded[1:] == SPACE) & (folded[:-1] == SPACE), out=stays[1:])
+    starts = np.cumsum([1, *(len(text) + 1 for text in texts)])
+    bounds = np.cumsum([1, *np.add.reduceat(stays, starts[:-1], dtype=np.int64)]).tolist()
+    whole = folded[stays].tobytes()
+    return [whole[start:end].strip() for start, end in pairwise(bounds)]
 
 
 def _fold_ascii(text: str) -> str:

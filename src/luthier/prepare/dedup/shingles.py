@@ -34,42 +34,62 @@ class Shingles:
 
     values: Hashes
     starts: Offsets
+    words: Offsets
+    """Words of each text; in scripts without spaces, a third of its letters."""
 
     def of(self, text: int) -> Hashes:
         """The shingles of one text."""
         return self.values[self.starts[text] : self.starts[text + 1]]
 
 
-def shingles_of(copies: Sequence[str]) -> Shingles:
-    """Hash the shingles of matching copies. Every text has at least one."""
-    by_letter = np.array([_is_by_letter(one) for one in copies], dtype=bool)
-    words = _hashed([one for one, letter in zip(copies, by_letter, strict=True) if not letter], by_letter=False)
-    letters = _hashed([one for one, letter in zip(copies, by_letter, strict=True) if letter], by_letter=True)
-    if not by_letter.any():
-        return words
-    parts = {True: iter(_each(letters)), False: iter(_each(words))}
-    return _joined([next(parts[bool(letter)]) for letter in by_letter])
+NONE = Shingles(values=np.zeros(0, np.uint64), starts=np.zeros(1, np.int64), words=np.zeros(0, np.int64))
 
 
-def word_count(copy: str) -> int:
-    """Words of a matching copy; in scripts without spaces, a third of the letters."""
-    return len(copy) // LETTERS_A_WORD if is_unspaced(copy) else copy.count(" ") + 1
+def shingles_of(copies: Sequence[bytes]) -> Shingles:
+    """Hash the shingles of matching copies in UTF-8. Every text has at least one."""
+    by_letter = [_is_by_letter(one) for one in copies]
+    if not any(by_letter):
+        return _by_word(copies)
+    words = _by_word([one for one, letter in zip(copies, by_letter, strict=True) if not letter])
+    letters = _by_letter([one for one, letter in zip(copies, by_letter, strict=True) if letter])
+    order = np.argsort(np.argsort(by_letter, kind="stable"), kind="stable")
+    return _picked(_joined(words, letters), order)
 
 
-def is_unspaced(copy: str) -> bool:
+def is_unspaced(copy: bytes) -> bool:
     """True if a third of the text or more is in a script without spaces."""
-    return not copy.isascii() and 3 * len(UNSPACED.findall(copy)) >= len(copy)
+    if copy.isascii():
+        return False
+    text = copy.decode("utf-8", "surrogatepass")
+    return 3 * len(UNSPACED.findall(text)) >= len(text)
 
 
-def _is_by_letter(copy: str) -> bool:
-    return copy.count(" ") < WORDS - 1 or is_unspaced(copy)
+def _is_by_letter(copy: bytes) -> bool:
+    return len(copy.split(b" ", WORDS - 1)) < WORDS or is_unspaced(copy)
 
 
-def _hashed(copies: Sequence[str], *, by_letter: bool) -> Shingles:
+def _by_word(copies: Sequence[bytes]) -> Shingles:
     if not copies:
-        return Shingles(values=np.zeros(0, np.uint64), starts=np.zeros(1, np.int64))
-    width = LETTERS if by_letter else WORDS
-    elements, ends = _letters(copies) if by_letter else _words(copies)
+        return NONE
+    elements, ends = _words(copies)
+    return _windows(elements, ends, width=WORDS, words=np.diff(ends, prepend=0))
+
+
+def _by_letter(copies: Sequence[bytes]) -> Shingles:
+    """Texts below one shingle are filled up."""
+    texts = [one.decode("utf-8", "surrogatepass") for one in copies]
+    full = [one.ljust(LETTERS, "\0") for one in texts]
+    points = np.frombuffer("".join(full).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    words = [
+        len(text) // LETTERS_A_WORD if is_unspaced(copy) else text.count(" ") + 1
+        for text, copy in zip(texts, copies, strict=True)
+    ]
+    ends = np.cumsum([len(one) for one in full])
+    return _windows(mix(points + np.uint64(1)), ends, width=LETTERS, words=np.array(words))
+
+
+def _windows(elements: Hashes, ends: Offsets, *, width: int, words: Offsets) -> Shingles:
+    """Distinct hashes of every `width` elements in a row of each text."""
     powers = _powers()[:width]
     rolled = elements * powers[0]
     for step in range(1, width):
@@ -78,33 +98,45 @@ def _hashed(copies: Sequence[str], *, by_letter: bool) -> Shingles:
     for step in range(1, width):
         inside[ends - step] = False
     values = mix(rolled[inside])
-    return _distinct(values, np.concatenate(([0], ends - np.arange(1, len(ends) + 1) * (width - 1))))
+    starts = np.concatenate(([0], ends - np.arange(1, len(ends) + 1) * (width - 1)))
+    for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        values[start:end].sort()
+    new = np.ones(len(values), dtype=bool)
+    new[1:] = values[1:] != values[:-1]
+    new[starts[:-1]] = True
+    sizes = np.add.reduceat(new, starts[:-1], dtype=np.int64)
+    return Shingles(values=values[new], starts=np.concatenate(([0], np.cumsum(sizes))), words=words)
 
 
-def _letters(copies: Sequence[str]) -> tuple[Hashes, Offsets]:
-    """Hashes of letters, and where each text ends; texts below one shingle are filled up."""
-    full = [one.ljust(LETTERS, "\0") for one in copies]
-    points = np.frombuffer("".join(full).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-    return mix(points + np.uint64(1)), np.cumsum([len(one) for one in full])
-
-
-def _words(copies: Sequence[str]) -> tuple[Hashes, Offsets]:
+def _words(copies: Sequence[bytes]) -> tuple[Hashes, Offsets]:
     """Hashes of words, and where each text ends, counted in words."""
-    parts, counts = [], []
+    hashes: list[Hashes] = []
+    ends: list[Offsets] = []
+    pending: list[bytes] = []
+    size = done = 0
     for copy in copies:
-        encoded = copy.encode("utf-8", "surrogatepass")
-        pieces = [encoded] if len(encoded) <= PIECE else _pieces(encoded)
-        counts.append(sum(piece.count(b" ") + 1 for piece in pieces))
-        parts += pieces
-    hashes, pending, size = [], list[bytes](), 0
-    for part in parts:
-        if pending and size + len(part) >= PIECE:
-            hashes.append(_word_hashes(b" ".join(pending)))
+        if pending and size + len(copy) > PIECE:
+            done += _add_words(pending, hashes, ends, done)
             pending, size = [], 0
-        pending.append(part)
-        size += len(part) + 1
-    hashes.append(_word_hashes(b" ".join(pending)))
-    return np.concatenate(hashes), np.cumsum(counts)
+        if len(copy) > PIECE:
+            parts = [_word_hashes(piece)[0] for piece in _pieces(copy)]
+            hashes += parts
+            done += sum(map(len, parts))
+            ends.append(np.array([done]))
+        else:
+            pending.append(copy)
+            size += len(copy) + 1
+    if pending:
+        _add_words(pending, hashes, ends, done)
+    return np.concatenate(hashes), np.concatenate(ends)
+
+
+def _add_words(copies: Sequence[bytes], hashes: list[Hashes], ends: list[Offsets], done: int) -> int:
+    words, spaces = _word_hashes(b" ".join(copies))
+    text_ends = np.cumsum([len(one) + 1 for one in copies]) - 1
+    hashes.append(words)
+    ends.append(np.searchsorted(spaces, text_ends) + 1 + done)
+    return len(words)
 
 
 def _pieces(encoded: bytes) -> list[bytes]:
@@ -116,32 +148,28 @@ def _pieces(encoded: bytes) -> list[bytes]:
     return [b" ".join(words[place : place + count]) for place in range(0, len(words), count)]
 
 
-def _word_hashes(joined: bytes) -> Hashes:
-    """Hash of every word of a text with single spaces: difference of two running sums, moved to power 0."""
+def _word_hashes(joined: bytes) -> tuple[Hashes, Offsets]:
+    """Hash of every word of a text (the difference of two running sums, moved to power 0), and its single spaces."""
     letters = np.frombuffer(joined, dtype=np.uint8)
     sums = np.zeros(len(letters) + 1, dtype=np.uint64)
     np.cumsum(_letter_values()[letters] * _powers()[: len(letters)], out=sums[1:])
     spaces = np.flatnonzero(letters == ord(" "))
     starts, ends = np.concatenate(([0], spaces + 1)), np.concatenate((spaces, [len(letters)]))
-    return mix((sums[ends] - sums[starts]) * _inverse_powers()[starts])
+    return mix((sums[ends] - sums[starts]) * _inverse_powers()[starts]), spaces
 
 
-def _distinct(values: Hashes, starts: Offsets) -> Shingles:
-    for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        values[start:end].sort()
-    new = np.ones(len(values), dtype=bool)
-    new[1:] = values[1:] != values[:-1]
-    new[starts[:-1]] = True
-    counted = np.concatenate(([0], np.cumsum(new)))
-    return Shingles(values=values[new], starts=counted[starts])
+def _joined(first: Shingles, second: Shingles) -> Shingles:
+    return Shingles(
+        values=np.concatenate((first.values, second.values)),
+        starts=np.concatenate((first.starts, second.starts[1:] + first.starts[-1])),
+        words=np.concatenate((first.words, second.words)),
+    )
 
 
-def _each(shingles: Shingles) -> list[Hashes]:
-    return [shingles.of(text) for text in range(len(shingles.starts) - 1)]
-
-
-def _joined(sets: Sequence[Hashes]) -> Shingles:
-    return Shingles(values=np.concatenate(sets), starts=np.cumsum([0, *(len(one) for one in sets)]))
+def _picked(shingles: Shingles, order: Offsets) -> Shingles:
+    sets = [shingles.of(text) for text in order.tolist()]
+    starts = np.cumsum([0, *(len(one) for one in sets)])
+    return Shingles(values=np.concatenate(sets), starts=starts, words=shingles.words[order])
 
 
 def mix(values: Hashes) -> Hashes:

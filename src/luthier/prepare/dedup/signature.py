@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from luthier.prepare.dedup.matching import matching_copy
-from luthier.prepare.dedup.shingles import Hashes, Shingles, is_unspaced, mix, shingles_of, word_count
+from luthier.prepare.dedup.matching import matching_copies
+from luthier.prepare.dedup.shingles import Hashes, Shingles, is_unspaced, mix, shingles_of
 
 BANDS, ROWS = 32, 4
 BATCH = 128
@@ -40,26 +40,36 @@ class Signed:
 
 def sign_texts(texts: Sequence[str]) -> Signed:
     """Sign texts as they are stored: make their matching copies first."""
-    return sign([matching_copy(text) for text in texts])
+    return _sign([texts[start : start + BATCH] for start in range(0, len(texts), BATCH)], matching_copies)
 
 
 def sign(copies: Sequence[str]) -> Signed:
     """Sign matching copies."""
-    batches = [shingles_of(copies[start : start + BATCH]) for start in range(0, len(copies), BATCH)]
-    sizes = np.concatenate([np.diff(batch.starts) for batch in batches])
-    words = [word_count(copy) for copy in copies]
-    return Signed(
-        shingles=Shingles(
-            values=np.concatenate([batch.values for batch in batches]), starts=np.concatenate(([0], np.cumsum(sizes)))
-        ),
-        keys=np.concatenate([band_keys(batch) for batch in batches], axis=1),
-        prints=np.array([xxhash.xxh3_64_intdigest(_encoded(copy)) for copy in copies], dtype=np.uint64),
+    return _sign([copies[start : start + BATCH] for start in range(0, len(copies), BATCH)], _encoded)
+
+
+def _sign(batches: Sequence[Sequence[str]], encoded: Callable[[Sequence[str]], list[bytes]]) -> Signed:
+    shingles: list[Shingles] = []
+    keys: list[Hashes] = []
+    prints: list[int] = []
+    codes: list[int] = []
+    for batch in batches:
+        copies = encoded(batch)
+        shingles.append(shingles_of(copies))
+        keys.append(band_keys(shingles[-1]))
+        prints += map(xxhash.xxh3_64_intdigest, copies)
         # A near-duplicate of a short text is little longer, so the codes of long texts are never asked for.
-        codes=np.array(
-            [_codes(copy) if count < 2 * SHORT else 0 for copy, count in zip(copies, words, strict=True)],
-            dtype=np.uint64,
-        ),
-        short=np.array([count < SHORT for count in words], dtype=bool),
+        may_matter = shingles[-1].words < 2 * SHORT
+        codes += [_codes(copy) if matters else 0 for copy, matters in zip(copies, may_matter.tolist(), strict=True)]
+    words = np.concatenate([one.words for one in shingles])
+    sizes = np.concatenate([np.diff(one.starts) for one in shingles])
+    values = np.concatenate([one.values for one in shingles])
+    return Signed(
+        shingles=Shingles(values=values, starts=np.concatenate(([0], np.cumsum(sizes))), words=words),
+        keys=np.concatenate(keys, axis=1),
+        prints=np.array(prints, dtype=np.uint64),
+        codes=np.array(codes, dtype=np.uint64),
+        short=words < SHORT,
     )
 
 
@@ -86,10 +96,11 @@ def _permutations() -> list[tuple[np.uint32, np.uint32]]:
     return list(zip(factors, masks, strict=True))
 
 
-def _codes(copy: str) -> int:
-    found = (UNSPACED_CODES if is_unspaced(copy) else CODES).findall(copy)
-    return xxhash.xxh3_64_intdigest(_encoded(" ".join(found)))
+def _codes(copy: bytes) -> int:
+    text = copy.decode("utf-8", "surrogatepass")
+    found = (UNSPACED_CODES if is_unspaced(copy) else CODES).findall(text)
+    return xxhash.xxh3_64_intdigest(" ".join(found).encode("utf-8", "surrogatepass"))
 
 
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _encoded(copies: Sequence[str]) -> list[bytes]:
+    return [copy.encode("utf-8", "surrogatepass") for copy in copies]

@@ -1,0 +1,15 @@
+"""Run by D3: Parquet files to kept ids with two workers; the last line tells the memory of all processes."""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+from luthier.prepare.dedup.files import drop_near_copies
+
+WORKERS = 2
+
+if __name__ == "__main__":
+    drop_near_copies(Path(sys.argv[1]), out=Path(sys.argv[2]), workers=WORKERS)
+    own, child = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(json.dumps({"gib": (own + WORKERS * child) / 2**20}))
