@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from luthier import __version__
 from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
 from luthier.artifacts.rows import write_items, write_worded
 from luthier.artifacts.tables import write_table
@@ -20,11 +21,13 @@ from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, make_rules, mask_texts
+from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.split.seal import SEAL
 from luthier.prepare.word import Frame
 from luthier.records import Listener, nobody_listens
 
 LONGEST_ROW = 2_048
+SHEET = "sheet.json"
 
 
 def prepare(
@@ -55,8 +58,12 @@ def prepare(
     settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_exam(draft, divided)
+    dropped = _masked(books.rows, rules)
+    about = {"objective": objective.name, "base": base.name, "base_digest": base.digest, "version": __version__}
+    account = Account(corpus, gathered, divided, dropped, means.wording, rules, about)
     with building(out / DatasetDir.kind, DatasetDir, key=key, settings=settings, inputs=inputs) as draft:
-        _write_dataset(draft, divided, dropped=_masked(books.rows, rules))
+        _write_dataset(draft, divided, dropped=dropped)
+        _write_json(draft.path / SHEET, sheet(account))
         draft.facts |= _facts(means, base=base, divided=divided)
     return Prepared(dataset=DatasetDir.open(out / DatasetDir.kind), exam=ExamDir.open(out / ExamDir.kind))
 

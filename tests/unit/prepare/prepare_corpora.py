@@ -6,6 +6,7 @@ from pathlib import Path
 from luthier.artifacts.documents import write_documents
 from luthier.artifacts.folders import CorpusDir, building
 from luthier.artifacts.rows import write_examples
+from luthier.collect.ledger import write_files, write_rejects
 from luthier.records import Chat, Document, Example, Label, Message, Origin
 
 
@@ -51,4 +52,6 @@ def write_corpus(folder: Path, examples: Sequence[Example], documents: Sequence[
     with building(folder, CorpusDir, key="k", settings={}, inputs={}) as draft:
         write_examples(draft.path / "examples.parquet", examples)
         write_documents(draft.path / "documents.parquet", documents)
+        write_files(draft.path / "files.parquet", [])
+        write_rejects(draft.path / "rejects.parquet", [])
     return CorpusDir.open(folder)
