@@ -24,6 +24,7 @@ DOCUMENT_READERS = {
     "latex": "luthier.collect.readers.latex:read",
     "html": "luthier.collect.readers.html:read",
     "pdf": "luthier.collect.readers.pdf.document:read",
+    "epub": "luthier.collect.readers.epub:read",
     "docx": "luthier.collect.readers.docx:read",
     "xlsx": "luthier.collect.readers.sheet:read_document",
     "xls": "luthier.collect.readers.sheet:read_document",

@@ -29,8 +29,10 @@ def read(source: Source) -> Iterator[Document]:
 
 
 def read_page(text: str, *, place: str) -> tuple[Draft, Page, str]:
-    """Draft, record and title of one page of HTML. Raises UnreadableError for pages nested too deeply."""
+    """Draft, record and title of one page of HTML. Raises UnreadableError if it is nested too deeply."""
     draft = Draft()
+    if place:
+        draft.place(place)
     tree = _tree(text)
     if tree is None:
         return *guarded(draft, "", place=place), ""

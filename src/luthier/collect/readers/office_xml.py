@@ -1,4 +1,4 @@
-"""Parts of an Office package: their trees, and the relationships that lead from one to the next (ECMA-376 part 2)."""
+"""Parts of a package: their trees, and in Office files the relationships from one to the next (ECMA-376 part 2)."""
 
 import posixpath
 import re
@@ -49,20 +49,21 @@ class Parts:
 
     def tree(self, name: str) -> Element:
         """Root element of a part; names of the strict dialect are turned into the usual ones."""
-        content = STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/\2", self._read(name))
+        content = STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/\2", self.content(name))
         parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
         try:
             return etree.fromstring(content, parser)
         except etree.XMLSyntaxError as error:
             raise UnreadableError(f"{name} is damaged: {error}") from error
 
-    def __contains__(self, name: str) -> bool:
-        return name.lower() in self._names
-
-    def _read(self, name: str) -> bytes:
+    def content(self, name: str) -> bytes:
+        """Bytes of a part."""
         if name not in self:
             raise UnreadableError(f"{name} is missing in the package; it may be damaged")
         return self._package.read(self._names[name.lower()])
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._names
 
     def _relationships(self, part: str) -> dict[str, tuple[str, str]]:
         if part not in self._targets:
