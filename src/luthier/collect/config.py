@@ -1,6 +1,8 @@
 """Settings of the collect stage, and the key of what it would make."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,10 +10,11 @@ from pydantic import Field
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.artifacts.folders import CorpusDir, stage_key
+from luthier.collect.sampling import rank, threshold
 from luthier.collect.walk import Found, find_files
 from luthier.config import Settings
 
-VERSION = 1
+VERSION = 2
 UNREADABLE = "unreadable"
 Format = Literal[
     "openai",
@@ -46,16 +49,45 @@ class CollectConfig(Settings):
     """Share of bad rows that is accepted, 0 to 1; above it the run stops."""
     accept_losses: bool = False
     """Go on although more than 20 % of the bytes could not be read."""
+    seed: int = Field(default=0, ge=0)
+    """Draws the samples of sources like `path#500` and `path#5%`."""
 
 
 def collect_key(sources: Sequence[Path], *, config: CollectConfig) -> str:
     """Key of the CorpusDir that these files and settings make: names and contents count, places do not."""
-    return corpus_key(hash_files(find_files(sources)), config=config)
+    found = find_files(sources)
+    hashes = hash_files(found)
+    return corpus_key(inputs_of(draw_files(found, hashes, seed=config.seed), hashes), config=config)
 
 
 def corpus_key(inputs: dict[str, str], *, config: CollectConfig) -> str:
-    """Key for file hashes that are already known."""
+    """Key for inputs that are already known."""
     return stage_key(CorpusDir.kind, version=VERSION, settings=key_settings(config), inputs=inputs)
+
+
+def inputs_of(found: Sequence[Found], hashes: Mapping[str, str]) -> dict[str, str]:
+    """Name -> SHA-256 and what part of the file is wanted; for what is skipped the reason."""
+    return {
+        entry.name: entry.skipped or f"{hashes[entry.name]}{f'#{entry.sample}' if entry.sample else ''}"
+        for entry in found
+    }
+
+
+def draw_files(found: Sequence[Found], hashes: Mapping[str, str], *, seed: int) -> list[Found]:
+    """Skip the files of sampled folders (`folder#500`) that are not drawn; copies of a drawn file are drawn too."""
+    contents: dict[int, set[str]] = defaultdict(set)
+    for entry in found:
+        if entry.pool is not None and entry.skipped is None:
+            contents[entry.source].add(hashes[entry.name])
+    pools = {entry.source: entry.pool for entry in found if entry.pool is not None}
+    ranks = {content: rank(content.encode("ascii"), seed=seed) for inside in contents.values() for content in inside}
+    most = {source: threshold([ranks[one] for one in inside], pools[source]) for source, inside in contents.items()}
+    return [
+        replace(entry, skipped=f"not among the {entry.pool} of the files that were asked for")
+        if entry.pool is not None and entry.skipped is None and ranks[hashes[entry.name]] > most[entry.source]
+        else entry
+        for entry in found
+    ]
 
 
 def key_settings(config: CollectConfig) -> dict[str, Any]:

@@ -1,219 +1,322 @@
-"""Every file and every row to an example or a reason."""
+"""Every file, row and document to an example, a document or a reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
+import luthier
 from luthier.artifacts.rows import KINDS
-from luthier.collect.config import UNREADABLE
-from luthier.collect.formats.check import BadRowError, plain_text
-from luthier.collect.formats.detect import Fit, Names, check_names, columns_of, detect, make_example, sample_rows
-from luthier.collect.identify import Identity, identify
-from luthier.collect.ledger import NOT_COUNTED, OUTCOMES, Entry, Outcome
-from luthier.collect.reading import Source, UnreadableError, reject
-from luthier.collect.registry import READERS, ROW_READERS, document_reader, row_formats
-from luthier.collect.tables import Table, read_tables
-from luthier.collect.walk import Found
+from luthier.collect.confine import Reply, Workers
+from luthier.collect.formats.check import BadRowError
+from luthier.collect.formats.detect import Fit, Names, NoFormatError, columns_of, detect, make_example
+from luthier.collect.intake import Intake, Item
+from luthier.collect.kinds import CONTAINERS
+from luthier.collect.ledger import OUTCOMES, Entry, Outcome
+from luthier.collect.reading import reject
+from luthier.collect.registry import DOCUMENT_READERS, READERS, ROW_READERS, row_formats
+from luthier.collect.tables import Drawing, Items, Table, find_tables, shown, table_of
+from luthier.collect.wire import WireError
 from luthier.records import (
     Chat,
+    Document,
     Example,
     Label,
-    Listener,
     Message,
-    Origin,
     Pair,
     Preference,
     Rating,
     Reject,
-    Row,
     Tags,
     Text,
-    Tick,
 )
+
+READERS_HOME = "luthier.collect.readers."
 
 
 @dataclass(slots=True)
 class Corpus:
-    """What was read, and the account of it."""
+    """The account of what was read."""
 
     entries: list[Entry] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     fits: dict[str, Fit] = field(default_factory=dict)
     """Table -> how it was understood."""
     columns: list[str] = field(default_factory=list)
     """Every column seen, in order of first appearance."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Kind of example -> how many."""
+    documents: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """File -> how long its worker took."""
+    missing_walls: set[str] = field(default_factory=set)
+    """What this machine could not confine the workers with."""
 
     def counts(self) -> dict[str, Any]:
         """Numbers for the manifest; that they balance is asserted here."""
         outcomes = Counter(entry.outcome for entry in self.entries)
-        kinds = Counter(KINDS[type(example)] for example in self.examples)
-        rows = sum(entry.rows for entry in self.entries)
-        from_rows = sum(example.origin.line is not None for example in self.examples)
+        rows, left_out = (sum(getattr(entry, name) for entry in self.entries) for name in ("rows", "left_out"))
+        rows_left_out = sum(entry.left_out for entry in self.entries if entry.rows)
         assert sum(outcomes[name] for name in OUTCOMES) == len(self.entries)
-        assert rows == from_rows + len(self.rejects)
+        assert rows == self.kinds.total() + len(self.rejects) + rows_left_out
         assert len(self.rejects) == sum(entry.rejects for entry in self.entries)
+        assert self.documents == sum(entry.documents for entry in self.entries)
         return {
             "files": {"seen": len(self.entries)} | {name: outcomes[name] for name in OUTCOMES},
-            "rows": {"read": rows, "examples": from_rows, "rejects": len(self.rejects)},
-            "documents": len(self.examples) - from_rows,
-            "examples": {kind: kinds[kind] for kind in KINDS.values()},
+            "rows": {"read": rows, "examples": self.kinds.total(), "rejects": len(self.rejects)},
+            "left_out": left_out,
+            "documents": self.documents,
+            "examples": {kind: self.kinds[kind] for kind in KINDS.values()},
             "bytes": {"counted": self.bytes_counted, "lost": self.bytes_lost},
         }
 
     @property
     def bytes_counted(self) -> int:
-        """Bytes of all files but copies and skipped ones."""
-        return sum(entry.size for entry in self.entries if entry.outcome not in NOT_COUNTED)
+        """Bytes of all files that should have been read."""
+        return sum(entry.bytes_counted for entry in self.entries)
 
     @property
     def bytes_lost(self) -> int:
-        """Bytes of files that could not be read."""
-        return sum(entry.size for entry in self.entries if entry.is_lost)
+        """Bytes that could not be read."""
+        return sum(entry.bytes_lost for entry in self.entries)
 
 
 @dataclass(slots=True)
-class FileResult:
+class Tally:
     """What one file gave."""
 
-    examples: list[Example] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
-    fits: dict[str, Fit] = field(default_factory=dict)
-    columns: list[str] = field(default_factory=list)
+    tables: dict[str, int] = field(default_factory=dict)
+    """Table of rows -> its place in the file."""
     rows: int = 0
+    left_out: int = 0
+    examples: int = 0
+    documents: int = 0
+    members: int = 0
+    characters: int = 0
+    grids: int = 0
+    pages: Counter[str] = field(default_factory=Counter)
+    coverage: float | None = None
+    notes: list[str] = field(default_factory=list)
+    reader: str = ""
+
+    def add(self, document: Document) -> None:
+        """Count a document."""
+        self.characters += len(document.text)
+        self.grids += len(document.grids)
+        self.pages.update(page.state for page in document.pages)
+        measured = [page.coverage for page in document.pages if page.state in {"read", "plain"}]
+        self.coverage = min([*measured, *([] if self.coverage is None else [self.coverage])], default=None)
+        if "partial" in document.meta:
+            self.notes.append(document.meta["partial"])
 
 
-def read_corpus(
-    found: Sequence[Found], *, hashes: Mapping[str, str], names: Names, wanted: str, listener: Listener
-) -> Corpus:
-    """Read every file; a file that cannot be read costs itself only. UserError if a table's columns fit no format."""
-    corpus = Corpus()
-    first: dict[str, str] = {}
-    for done, entry in enumerate(found):
-        listener(Tick("collect", done=done, total=len(found), note=entry.name))
-        digest = hashes[entry.name]
-        if entry.skipped is None and digest in first:
-            corpus.entries.append(_entry(entry, digest, Identity(""), "copy", f"same bytes as {first[digest]}"))
-            continue
-        ledger_entry, result = _read_file(entry, digest, names=names, wanted=wanted)
-        # Only a file that counts can have copies: two empty files are both empty.
-        if ledger_entry.outcome not in {"skipped", "empty"} and digest != UNREADABLE:
-            first.setdefault(digest, entry.name)
-        corpus.entries.append(ledger_entry)
-        corpus.examples += result.examples
-        corpus.rejects += result.rejects
-        corpus.fits |= result.fits
-        corpus.columns += [name for name in result.columns if name not in corpus.columns]
-    if corpus.columns:
-        check_names(names, corpus.columns)
-    listener(Tick("collect", done=len(found), total=len(found)))
-    return corpus
+class Collector:
+    """Turns the replies of workers into examples and documents, and keeps the account in `corpus`."""
 
+    def __init__(
+        self, workers: Workers, *, names: Names, wanted: str, seed: int, keep: Callable[[Document], None]
+    ) -> None:
+        """`names` and `wanted` as in `detect`; `seed` draws samples; `keep` takes each document."""
+        self.corpus = Corpus()
+        self._workers = workers
+        self._intake = Intake(workers)
+        self._names, self._wanted, self._seed = names, wanted, seed
+        self._keep = keep
+        self._formats = row_formats()
+        self._booked: dict[str, Entry] = {}
 
-def _read_file(entry: Found, digest: str, *, names: Names, wanted: str) -> tuple[Entry, FileResult]:
-    nothing = FileResult()
-    if entry.skipped is not None:
-        return _entry(entry, "", Identity(""), "skipped", entry.skipped), nothing
-    try:
-        if entry.path.stat().st_size == 0:
-            return _entry(entry, digest, Identity(""), "empty", "no bytes"), nothing
-        identity = identify(entry.path)
-        if identity.type not in READERS or identity.problem:
-            outcome: Outcome = "failed" if identity.is_broken else "unsupported"
-            return _entry(
-                entry, digest, identity, outcome, identity.problem or f"no reader for {identity.type}"
-            ), nothing
-        source = Source(path=entry.path, name=entry.name, encoding=identity.encoding)
-        if identity.type in ROW_READERS:
-            result = _read_rows(source, identity.type, names=names, wanted=wanted)
-        else:
-            result = _read_prose(source, identity.type)
-    except UnreadableError as error:
-        return _entry(entry, digest, identity, "failed", str(error)), nothing
-    except OSError as error:
-        return _entry(entry, digest, Identity(""), "failed", f"cannot be opened ({error.strerror})"), nothing
-    return _finished(entry, digest, identity, result), result
+    def examples(self, items: Iterable[Item]) -> Iterator[Example]:
+        """The examples of all files, in order. UserError if a table's columns fit no format."""
+        for item, reply in self._intake.replies(items):
+            tally = Tally()
+            place = len(self.corpus.entries)
+            self.corpus.entries.append(Entry(item.name, 0, "", "", "", "failed"))
+            try:
+                if reply is not None and is_readable(reply):
+                    yield from self._read(item, reply, tally)
+                self.corpus.entries[place] = self._booked[item.name] = self._entry(item, reply, tally)
+            finally:
+                self._close(item, reply)
 
-
-def _finished(entry: Found, digest: str, identity: Identity, result: FileResult) -> Entry:
-    reasons = [identity.note] if identity.note else []
-    outcome: Outcome = "ok"
-    if result.rejects:
-        outcome = "partial" if result.examples else "failed"
-        reasons.append(f"{len(result.rejects):,} of {result.rows:,} rows rejected")
-    elif not result.examples:
-        outcome = "empty"
-        reasons.append("no rows below the header" if identity.type in ROW_READERS else "no text")
-    return _entry(entry, digest, identity, outcome, "; ".join(reasons), result=result)
-
-
-def _read_rows(source: Source, kind: str, *, names: Names, wanted: str) -> FileResult:
-    result = FileResult()
-    formats = row_formats()
-    for table in read_tables(source, kind):
-        result.rows += len(table.rows) + len(table.rejects)
-        result.rejects += table.rejects
-        if table.rows:
-            sample = sample_rows(table.rows)
-            result.columns += [name for name in columns_of(sample) if name not in result.columns]
-            fit = detect(table.name, sample, formats=formats, names=names, wanted=wanted)
-            result.fits[table.name] = fit
-            _make_examples(table, fit, source.name, result)
-    result.rejects.sort(key=lambda bad: (list(result.fits).index(bad.file) if bad.file in result.fits else 0, bad.line))
-    return result
-
-
-def _make_examples(table: Table, fit: Fit, file: str, result: FileResult) -> None:
-    for row in table.rows:
+    def _read(self, item: Item, reply: Reply, tally: Tally) -> Iterator[Example]:
+        kind = reply.identity.type
+        tally.reader = READERS.get(kind, "")
         try:
-            result.examples.append(make_example(row, fit, file=file))
-        except BadRowError as error:
-            result.rejects.append(reject(table.name, row.line, str(error), _shown(row), offset=row.offset))
+            if kind in ROW_READERS:
+                yield from self._read_rows(item, reply, tally)
+            elif kind in DOCUMENT_READERS:
+                self._read_documents(item, reply, tally)
+        except WireError as error:
+            reply.problem = str(error)
+            return
+        members = self._intake.members(item, reply)
+        yield from self.examples(_counted(members, tally))
+
+    def _read_rows(self, item: Item, reply: Reply, tally: Tally) -> Iterator[Example]:
+        drawing = Drawing(item.sample, seed=self._seed)
+        items = drawing.over(reply.rows)
+        # Every row is decoded here once before the first is used: of a worker that sends nonsense nothing is kept.
+        tables = find_tables(items)
+        fits = {table.name: fit for table in tables if table.sample and (fit := self._fit(table, reply)) is not None}
+        if not fits and any(table.sample for table in tables):
+            self._read_as_document(item, reply, tally)
+            return
+        unfit = next((table for table in tables if table.sample and table.name not in fits), None)
+        if unfit is not None:
+            detect(unfit.name, unfit.sample, formats=self._formats, names=self._names, wanted=self._wanted)
+        tally.tables = {table.name: place for place, table in enumerate(tables)}
+        tally.left_out = drawing.left_out
+        tally.rows = drawing.left_out
+        self._note(fits, tables)
+        yield from self._make_examples(items, fits, item.name, tally)
+        tally.rejects.sort(key=lambda bad: (tally.tables[bad.file], bad.line))
+        self.corpus.rejects += tally.rejects
+
+    def _fit(self, table: Table, reply: Reply) -> Fit | None:
+        """How a table is understood; None for a sheet that may be prose. UserError for any other."""
+        try:
+            return detect(table.name, table.sample, formats=self._formats, names=self._names, wanted=self._wanted)
+        except NoFormatError:
+            if reply.identity.type in DOCUMENT_READERS and self._wanted == "auto":
+                return None
+            raise
+
+    def _note(self, fits: Mapping[str, Fit], tables: Iterable[Table]) -> None:
+        self.corpus.fits |= fits
+        for table in tables:
+            columns = columns_of(table.sample) if table.sample else []
+            self.corpus.columns += [name for name in columns if name not in self.corpus.columns]
+
+    def _make_examples(self, items: Items, fits: Mapping[str, Fit], file: str, tally: Tally) -> Iterator[Example]:
+        for row in items():
+            tally.rows += 1
+            table = table_of(row)
+            if isinstance(row, Reject):
+                tally.rejects.append(row)
+                continue
+            try:
+                example = make_example(row, fits[table], file=file)
+            except BadRowError as error:
+                tally.rejects.append(reject(table, row.line, str(error), shown(row)))
+                continue
+            tally.examples += 1
+            tally.characters += characters(example)
+            self.corpus.kinds[KINDS[type(example)]] += 1
+            yield example
+
+    def _read_as_document(self, item: Item, reply: Reply, tally: Tally) -> None:
+        second = self._workers.read(item.job(as_document=True))
+        reply.problem = second.problem
+        tally.reader = DOCUMENT_READERS[reply.identity.type]
+        if not second.problem:
+            self._read_documents(item, second, tally)
+        second.close()
+
+    def _read_documents(self, item: Item, reply: Reply, tally: Tally) -> None:
+        drawing = Drawing(item.sample, seed=self._seed)
+        documents = drawing.over(reply.documents)
+        # As with rows: all are decoded before the first is kept.
+        number = sum(1 for _ in documents())
+        for document in documents():
+            tally.add(document)
+            if document.text.strip():
+                own = item.sha256 if number == 1 and not drawing.left_out else document.id
+                self._keep(replace(document, id=own, file=item.name))
+                tally.documents += 1
+        tally.left_out = drawing.left_out
+        self.corpus.documents += tally.documents
+
+    def _entry(self, item: Item, reply: Reply | None, tally: Tally) -> Entry:
+        outcome, reason = self._outcome(item, reply, tally)
+        kind = reply.identity.type if reply is not None else ""
+        note = reply.identity.note if reply is not None and outcome not in {"unsupported"} else ""
+        return Entry(
+            path=item.name,
+            size=item.size,
+            sha256=item.sha256,
+            type=kind,
+            reader=f"{tally.reader.removeprefix(READERS_HOME)}@{luthier.__version__}" if tally.reader else "",
+            outcome=outcome,
+            reason="; ".join(filter(None, [note, reason])),
+            rows=tally.rows,
+            rejects=len(tally.rejects),
+            left_out=tally.left_out,
+            documents=tally.documents,
+            members=tally.members,
+            characters=tally.characters,
+            pages_read=tally.pages["read"],
+            pages_scanned=tally.pages["scanned"] + tally.pages["bad text layer"],
+            pages_plain=tally.pages["plain"],
+            tables=tally.grids,
+            coverage=tally.coverage,
+        )
+
+    def _outcome(self, item: Item, reply: Reply | None, tally: Tally) -> tuple[Outcome, str]:
+        if item.settled is not None:
+            return item.settled
+        if item.copy_of is not None:
+            original = self._booked.get(item.copy_of)
+            # Only a file that counts can have copies: two empty files are both empty.
+            if original is not None and original.outcome == "empty":
+                return "empty", original.reason
+            return "copy", f"same bytes as {item.copy_of}"
+        assert reply is not None
+        return outcome_of(reply, tally, may_unpack=item.may_unpack)
+
+    def _close(self, item: Item, reply: Reply | None) -> None:
+        item.close()
+        if reply is not None:
+            self.corpus.seconds[item.name] = round(reply.seconds, 3)
+            self.corpus.missing_walls |= set(reply.missing)
+            reply.close()
 
 
-def _read_prose(source: Source, kind: str) -> FileResult:
-    result = FileResult()
-    for document in document_reader(kind)(source):
-        if document.text.strip():
-            columns = {"title": document.title, **document.meta}
-            origin = Origin(at=document.file, file=document.file, columns=columns)
-            result.examples.append(Text(text=document.text, origin=origin))
-    return result
+def is_readable(reply: Reply) -> bool:
+    """True if a reader knows the file's type and did not give up on it."""
+    known = reply.identity.type in READERS or reply.identity.type in CONTAINERS
+    return known and not reply.problem and not reply.identity.problem
 
 
-def _shown(row: Row) -> str:
-    return orjson.dumps({name: plain_text(value) for name, value in row.values.items()}).decode("utf-8")
+def outcome_of(reply: Reply, tally: Tally, *, may_unpack: bool) -> tuple[Outcome, str]:
+    """Outcome and reason of a file that a worker saw."""
+    identity = reply.identity
+    if identity.problem:
+        return ("failed" if identity.is_broken else "unsupported"), identity.problem
+    if reply.problem:
+        return ("partial" if tally.members or tally.documents else "failed"), reply.problem
+    if identity.type in CONTAINERS:
+        if not may_unpack:
+            return "failed", "archives within archives are opened two deep"
+        return ("ok", "") if tally.members else ("empty", "no files in it")
+    if identity.type not in READERS:
+        return "unsupported", f"no reader for {identity.type}"
+    return _outcome_of_rows(tally) if tally.tables or tally.rows else _outcome_of_text(tally, identity.type)
 
 
-def _entry(
-    entry: Found, digest: str, identity: Identity, outcome: Outcome, reason: str, *, result: FileResult | None = None
-) -> Entry:
-    result = result or FileResult()
-    return Entry(
-        path=entry.name,
-        size=0 if outcome == "skipped" else _size(entry),
-        sha256=digest,
-        type=identity.type,
-        reader=READERS.get(identity.type, ""),
-        outcome=outcome,
-        reason=reason,
-        rows=result.rows,
-        rejects=len(result.rejects),
-        characters=sum(map(_characters, result.examples)),
-    )
+def _outcome_of_rows(tally: Tally) -> tuple[Outcome, str]:
+    if tally.rejects:
+        reason = f"{len(tally.rejects):,} of {tally.rows - tally.left_out:,} rows rejected"
+        return ("partial" if tally.examples else "failed"), reason
+    return "ok", ""
 
 
-def _size(entry: Found) -> int:
-    try:
-        return entry.path.stat().st_size
-    except OSError:
-        return 0
+def _outcome_of_text(tally: Tally, kind: str) -> tuple[Outcome, str]:
+    scanned = tally.pages["scanned"] + tally.pages["bad text layer"]
+    pages = tally.pages.total()
+    notes = list(tally.notes)
+    if scanned:
+        notes.append(f"{scanned:,} of {pages:,} pages are scanned or have a bad text layer")
+    if tally.pages["plain"]:
+        notes.append(f"{tally.pages['plain']:,} of {pages:,} pages kept as plain text")
+    if not tally.documents:
+        empty = "no rows below the header" if kind in ROW_READERS and not tally.pages else "no text"
+        return ("scanned", "; ".join(notes)) if scanned else ("empty", empty)
+    return ("partial" if scanned or tally.notes else "ok"), "; ".join(notes)
 
 
-def _characters(example: Example) -> int:
+def characters(example: Example) -> int:
+    """Characters of an example's text."""
     match example:
         case Chat():
             return _written(example.messages)
@@ -231,3 +334,9 @@ def _characters(example: Example) -> int:
 
 def _written(messages: Iterable[Message]) -> int:
     return sum(len(turn.content) + sum(len(call.arguments) for call in turn.tool_calls) for turn in messages)
+
+
+def _counted(members: Iterable[Item], tally: Tally) -> Iterator[Item]:
+    for member in members:
+        tally.members += 1
+        yield member

@@ -1,18 +1,19 @@
 """A first look at a folder: what collecting it would meet, from the head of each table."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from luthier.collect.config import hash_files
+from luthier.collect.confine import Job, Reply, Workers, modules_for
 from luthier.collect.formats.check import BadRowError
 from luthier.collect.formats.detect import Fit, Names, columns_of, detect, make_example, sample_rows
-from luthier.collect.identify import identify
-from luthier.collect.reading import Source, UnreadableError
-from luthier.collect.registry import READERS, ROW_READERS, row_formats, row_reader
+from luthier.collect.intake import Intake, Item, items_of
+from luthier.collect.kinds import CONTAINERS
+from luthier.collect.registry import READERS, ROW_READERS, row_formats
 from luthier.collect.tables import table_of
-from luthier.collect.walk import Found, find_files
+from luthier.collect.walk import find_files
 from luthier.errors import UserError
 from luthier.records import Example, Reject, Row
 
@@ -54,7 +55,7 @@ class Peek:
 
     heads: list[Head] = field(default_factory=list)
     prose: list[str] = field(default_factory=list)
-    """Names of text, Markdown and HTML files."""
+    """Names of files of prose."""
     others: dict[str, str] = field(default_factory=dict)
     """Name of every file that would not be read -> why."""
 
@@ -62,36 +63,43 @@ class Peek:
 def peek(sources: Sequence[Path]) -> Peek:
     """Look at every file of the sources without reading more than 20,000 rows of any."""
     seen = Peek()
-    everything = find_files(sources)
-    first: dict[str, str] = {}
-    for found, digest in zip(everything, hash_files(everything).values(), strict=True):
-        if found.skipped is not None or digest in first:
-            seen.others[found.name] = found.skipped or f"same bytes as {first[digest]}"
-            continue
-        first[digest] = found.name
-        try:
-            _peek_file(found, seen)
-        except UnreadableError as error:
-            seen.others[found.name] = str(error)
-        except OSError as error:
-            seen.others[found.name] = f"cannot be opened ({error.strerror})"
+    found = find_files(sources)
+    with Workers(warm=modules_for(entry.name for entry in found)) as workers:
+        intake = Intake(workers, job_of=_first_look)
+        _peek_files(intake, items_of(found, hash_files(found)), seen)
     return seen
 
 
-def _peek_file(found: Found, seen: Peek) -> None:
-    identity = identify(found.path)
-    if found.path.stat().st_size == 0:
-        seen.others[found.name] = "empty"
-    elif identity.problem or identity.type not in READERS:
-        seen.others[found.name] = identity.problem or f"no reader for {identity.type}"
-    elif identity.type in ROW_READERS:
-        source = Source(path=found.path, name=found.name, encoding=identity.encoding)
-        heads = list(_heads(found.name, islice(row_reader(identity.type)(source), MOST_ROWS)))
+def _first_look(item: Item) -> Job:
+    return replace(item.job(), documents=False, most_rows=MOST_ROWS)
+
+
+def _peek_files(intake: Intake, items: Iterable[Item], seen: Peek) -> None:
+    for item, reply in intake.replies(items):
+        if reply is None:
+            seen.others[item.name] = item.settled[1] if item.settled else f"same bytes as {item.copy_of}"
+        else:
+            _peek_file(intake, item, reply, seen)
+            reply.close()
+        item.close()
+
+
+def _peek_file(intake: Intake, item: Item, reply: Reply, seen: Peek) -> None:
+    kind = reply.identity.type
+    problem = reply.identity.problem or reply.problem
+    if problem:
+        seen.others[item.name] = problem
+    elif kind in CONTAINERS:
+        _peek_files(intake, intake.members(item, reply), seen)
+    elif kind in ROW_READERS:
+        heads = list(_heads(item.name, reply.rows()))
         seen.heads += heads
         if not heads:
-            seen.others[found.name] = "no rows"
+            seen.others[item.name] = "no rows"
+    elif kind in READERS:
+        seen.prose.append(item.name)
     else:
-        seen.prose.append(found.name)
+        seen.others[item.name] = f"no reader for {kind}"
 
 
 def _heads(file: str, items: Iterator[Row | Reject]) -> Iterator[Head]:

@@ -46,6 +46,8 @@ def unreadable_on(*kinds: type[Exception], problem: str) -> Iterator[None]:
 
 RowReader = Callable[[Source], Iterator[Row | Reject]]
 DocumentReader = Callable[[Source], Iterator[Document]]
+AttachmentReader = Callable[[Source], Iterator[tuple[str, bytes]]]
+"""Name and content of every file that a mail carries."""
 
 
 def reject(file: str, line: int, reason: str, row: str, *, offset: int | None = None) -> Reject:

@@ -2,18 +2,24 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import orjson
+
+from luthier.artifacts.documents import DocumentWriter
 from luthier.artifacts.folders import CorpusDir, building, find
+from luthier.artifacts.manifest import NOTES
 from luthier.artifacts.rows import write_examples
-from luthier.collect.config import CollectConfig, corpus_key, hash_files, key_settings
-from luthier.collect.corpus import Corpus, read_corpus
-from luthier.collect.formats.detect import names_from
+from luthier.collect.config import CollectConfig, corpus_key, draw_files, hash_files, inputs_of, key_settings
+from luthier.collect.confine import Workers, modules_for
+from luthier.collect.corpus import Collector, Corpus
+from luthier.collect.formats.detect import check_names, names_from
+from luthier.collect.intake import Item, items_of
 from luthier.collect.ledger import write_files, write_rejects
-from luthier.collect.walk import find_files
+from luthier.collect.walk import Found, find_files
 from luthier.errors import UserError
-from luthier.records import Listener, Reject, nobody_listens
+from luthier.records import Listener, Reject, Tick, nobody_listens
 
 MOST_LOSSES = 0.2
 """Share of bytes that may be lost before the run stops."""
@@ -30,26 +36,56 @@ def collect(
     """
     found = find_files(sources)
     hashes = hash_files(found)
-    key = corpus_key(hashes, config=config)
+    found = draw_files(found, hashes, seed=config.seed)
+    inputs = inputs_of(found, hashes)
+    key = corpus_key(inputs, config=config)
     ready = find(out, CorpusDir, key=key)
     if ready is not None:
         assert isinstance(ready, CorpusDir)
         return ready
     if not any(entry.skipped is None for entry in found):
         raise UserError(_explain_nothing(sources, [f"{entry.name} ({entry.skipped})" for entry in found]))
-    corpus = read_corpus(
-        found, hashes=hashes, names=names_from(config.columns), wanted=config.format, listener=listener
-    )
-    check_corpus(corpus, bad_rows=config.bad_rows, accept_losses=config.accept_losses)
-    with building(out, CorpusDir, key=key, settings=key_settings(config), inputs=hashes) as draft:
+    with building(out, CorpusDir, key=key, settings=key_settings(config), inputs=inputs) as draft:
+        corpus = _read(found, hashes, config=config, folder=draft.path, listener=listener)
+        check_corpus(corpus, bad_rows=config.bad_rows, accept_losses=config.accept_losses)
         draft.counts.update(corpus.counts())
         draft.facts["tables"] = {
             name: {"format": fit.format.name, "columns": dict(fit.roles)} for name, fit in corpus.fits.items()
         }
         write_files(draft.path / "files.parquet", corpus.entries)
-        write_examples(draft.path / "examples.parquet", corpus.examples)
         write_rejects(draft.path / "rejects.parquet", corpus.rejects)
+        _write_notes(draft.path / NOTES, corpus)
     return CorpusDir.open(out)
+
+
+def _read(
+    found: Sequence[Found], hashes: Mapping[str, str], *, config: CollectConfig, folder: Path, listener: Listener
+) -> Corpus:
+    """Read everything into examples.parquet and documents.parquet; what is refused is in the account."""
+    with (
+        Workers(warm=modules_for(entry.name for entry in found), scratch=folder) as workers,
+        DocumentWriter(folder / "documents.parquet") as documents,
+    ):
+        names = names_from(config.columns)
+        collector = Collector(workers, names=names, wanted=config.format, seed=config.seed, keep=documents.write)
+        items = _told(items_of(found, hashes), total=len(found), listener=listener)
+        write_examples(folder / "examples.parquet", collector.examples(items))
+    if collector.corpus.columns:
+        check_names(names, collector.corpus.columns)
+    listener(Tick("collect", done=len(found), total=len(found)))
+    return collector.corpus
+
+
+def _told(items: Iterable[Item], *, total: int, listener: Listener) -> Iterator[Item]:
+    for done, item in enumerate(items):
+        listener(Tick("collect", done=done, total=total, note=item.name))
+        yield item
+
+
+def _write_notes(folder: Path, corpus: Corpus) -> None:
+    folder.mkdir()
+    notes = {"seconds": corpus.seconds, "confinement lacks": sorted(corpus.missing_walls)}
+    (folder / "collect.json").write_bytes(orjson.dumps(notes, option=orjson.OPT_INDENT_2))
 
 
 def check_corpus(corpus: Corpus, *, bad_rows: float, accept_losses: bool) -> None:
@@ -70,7 +106,7 @@ def check_corpus(corpus: Corpus, *, bad_rows: float, accept_losses: bool) -> Non
             f"{corpus.bytes_lost:,} of {corpus.bytes_counted:,} bytes could not be read.\n{_list_lost(corpus)}\n"
             f"Mend the files or take them out, or go on without them with collect.accept_losses: true"
         )
-    if not corpus.examples:
+    if not corpus.kinds.total() and not corpus.documents:
         raise UserError(f"not one example was found.\n{_list_lost(corpus, also_empty=True)}\nAdd a file with rows.")
 
 

@@ -1,12 +1,20 @@
-"""One file's rows, cut into tables (a file, or a sheet of a workbook)."""
+"""The tables of a row file: the file itself, or each sheet of a workbook."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
-from luthier.collect.reading import Source
-from luthier.collect.registry import row_reader
-from luthier.records import Reject, Row
+import orjson
+
+from luthier.collect.formats.check import plain_text
+from luthier.collect.formats.detect import sample_rows
+from luthier.collect.sampling import Sample, rank, threshold
+from luthier.records import Document, Reject, Row
+
+Content = TypeVar("Content", Row | Reject, Document)
+Items = Callable[[], Iterator[Row | Reject]]
+"""The rows and refused rows of a file, from the first at every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +23,51 @@ class Table:
 
     name: str
     """As in `Row.at` before the colon: `faq.csv`, or `book.xlsx!Sheet`."""
-    rows: tuple[Row, ...]
-    rejects: tuple[Reject, ...]
+    sample: tuple[Row, ...]
+    """The rows that tell its format; empty if all are refused."""
 
 
-def read_tables(source: Source, kind: str) -> Iterator[Table]:
-    """All tables of a row file, in order. Raises UnreadableError."""
-    for name, group in groupby(row_reader(kind)(source), key=table_of):
-        items = list(group)
-        rows = tuple(item for item in items if isinstance(item, Row))
-        yield Table(name, rows, tuple(item for item in items if isinstance(item, Reject)))
+@dataclass(slots=True)
+class Drawing:
+    """Which rows or documents of a file are kept; without a sample, all."""
+
+    sample: Sample | None
+    seed: int
+    left_out: int = 0
+
+    def over(self, items: Callable[[], Iterator[Content]]) -> Callable[[], Iterator[Content]]:
+        """The same items without those outside of the sample, which `left_out` counts."""
+        if self.sample is None:
+            return items
+        ranks = [self._rank(item) for item in items()]
+        most = threshold(ranks, self.sample)
+        self.left_out = sum(place > most for place in ranks)
+        return lambda: (item for item in items() if self._rank(item) <= most)
+
+    def _rank(self, item: Row | Reject | Document) -> int:
+        match item:
+            case Reject():
+                content = item.row
+            case Row():
+                content = shown(item)
+            case Document():
+                content = item.text
+        return rank(content.encode("utf-8"), seed=self.seed)
+
+
+def find_tables(items: Items) -> list[Table]:
+    """The tables in order of their first row."""
+    return [
+        Table(name, tuple(sample_rows(item for item in group if isinstance(item, Row))))
+        for name, group in groupby(items(), key=table_of)
+    ]
 
 
 def table_of(item: Row | Reject) -> str:
     """Name of the table that a row stands in."""
     return item.file if isinstance(item, Reject) else item.at.rpartition(":")[0]
+
+
+def shown(row: Row) -> str:
+    """A row as text, for the account of refused rows."""
+    return orjson.dumps({name: plain_text(value) for name, value in row.values.items()}).decode("utf-8")

@@ -4,11 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from luthier.artifacts.lock import LOCK
 from luthier.artifacts.manifest import FORMAT, MANIFEST
+from luthier.collect.sampling import Sample, split_sample
 from luthier.errors import NotFoundError, UserError
 
 PROJECT_FILE = re.compile(rb"(?ms)(?=.*^objective:)(?=.*^collect:)")
@@ -23,23 +24,32 @@ class Found:
     """Relative to its source, with '/'; begins with the source's own name where there are several sources."""
     path: Path
     skipped: str | None = None
+    sample: Sample | None = None
+    """How many of the file's rows or documents are kept, None for all."""
+    pool: Sample | None = None
+    """How many files of its source are kept, None for all."""
+    source: int = 0
+    """Which source it lies in, from 0."""
 
 
 def find_files(sources: Sequence[Path]) -> list[Found]:
     """List the files of all sources, sorted by name within a source. NotFoundError for a source that is missing.
 
     Hidden files, links that lead out and special files are listed as skipped. Luthier's own folders (runs and
-    artifacts) are not input and not listed.
+    artifacts) are not input and not listed. `path#500` keeps 500 rows or documents of a file, 500 files of a folder.
     """
     if not sources:
         raise UserError("collect.sources is empty. Name at least one file or folder.")
     found: list[Found] = []
-    for source, label in zip(sources, _labels(sources), strict=True):
+    parts = [split_sample(source) for source in sources]
+    labels = _labels([source for source, _ in parts])
+    for number, ((source, sample), label) in enumerate(zip(parts, labels, strict=True)):
         if source.is_dir():
             prefix = f"{label}/" if len(sources) > 1 else ""
-            found += sorted(_walk(source, root=source.resolve(), prefix=prefix), key=lambda entry: entry.name)
+            inside = sorted(_walk(source, root=source.resolve(), prefix=prefix), key=lambda entry: entry.name)
+            found += [replace(entry, pool=sample, source=number) for entry in inside]
         elif source.exists():
-            found.append(Found(name=label, path=source))
+            found.append(Found(name=label, path=source.resolve(), sample=sample, source=number))
         else:
             raise NotFoundError(f"{source}: no such file or folder. Check collect.sources.")
     return found
@@ -69,7 +79,8 @@ def _walk(folder: Path, *, root: Path, prefix: str) -> Iterator[Found]:
             if not _is_our_own(path):
                 yield from _walk(path, root=root, prefix=f"{name}/")
         else:
-            yield Found(name=name, path=path, skipped=reason)
+            # A link inside the folder is followed here, once; whoever opens the file follows none.
+            yield Found(name=name, path=path.resolve() if entry.is_symlink() and not reason else path, skipped=reason)
 
 
 def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | None:
@@ -82,7 +93,7 @@ def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | No
     mode = entry.stat(follow_symlinks=False).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         return "not a regular file"
-    if entry.name.endswith((".yaml", ".yml")) and PROJECT_FILE.search(path.read_bytes()[:HEAD_BYTES]):
+    if entry.name.endswith((".yaml", ".yml")) and PROJECT_FILE.search(_head(path)):
         return "a Luthier project file"
     return None
 
@@ -98,6 +109,9 @@ def _link_reason(path: Path, *, root: Path) -> str | None:
 
 def _is_our_own(folder: Path) -> bool:
     places = [folder / MANIFEST, *folder.glob(f"*/{MANIFEST}")]
-    return (folder / LOCK).exists() or any(
-        place.is_file() and FORMAT.encode() in place.read_bytes()[:HEAD_BYTES] for place in places
-    )
+    return (folder / LOCK).exists() or any(place.is_file() and FORMAT.encode() in _head(place) for place in places)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES)

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from luthier.artifacts.canonical import sha256_of_file
+from luthier.artifacts.documents import read_documents
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.rows import read_examples
 from luthier.collect.config import CollectConfig, collect_key
@@ -20,7 +22,7 @@ from luthier.collect.stage import collect
 from luthier.config import load_settings
 from luthier.errors import UserError
 from luthier.pipeline.project import ProjectConfig
-from luthier.records import Chat, Text, Tick
+from luthier.records import Chat, Tick
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "medical-coding"
 
@@ -62,15 +64,16 @@ def test_every_file_has_an_outcome_and_the_counts_balance(folder: Path) -> None:
     assert counts["files"]["seen"] == 8 == sum(counts["files"][name] for name in OUTCOMES)
     assert counts["rows"] == {"read": 4, "examples": 4, "rejects": 0}
     assert counts["documents"] == 1
-    assert {kind: count for kind, count in counts["examples"].items() if count} == {"chat": 4, "text": 1}
+    assert {kind: count for kind, count in counts["examples"].items() if count} == {"chat": 4}
     reasons = {entry.path: entry.reason for entry in read_files(corpus.file("files.parquet"))}
     assert reasons["old.csv"] == "not UTF-8; read as cp1252"
     assert reasons["faq.csv"] == "same bytes as copy.csv"
     examples = list(read_examples(corpus.file("examples.parquet")))
     assert examples[0].origin.at == "copy.csv:2"
     assert examples[0].origin.columns == {"customer": "7"}
-    (prose,) = [example for example in examples if isinstance(example, Text)]
-    assert (prose.origin.at, prose.origin.line, prose.origin.columns["title"]) == ("guide.md", None, "Guide")
+    (prose,) = read_documents(corpus.file("documents.parquet"))
+    assert (prose.file, prose.title, prose.text) == ("guide.md", "Guide", "# Guide\n\nRead me.\n")
+    assert prose.id == sha256_of_file(folder / "guide.md")
     assert any(isinstance(example, Chat) and example.messages[1].content == "Üppig." for example in examples)
 
 
@@ -178,7 +181,7 @@ GOOD = st.tuples(CELL.filter(str.strip), CELL.filter(str.strip))
 ROW = st.one_of(GOOD.map(lambda pair: ("good", *pair)), CELL.map(lambda text: ("empty answer", text or "q", " ")))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["csv", "jsonl"]), st.lists(ROW, min_size=1, max_size=8)), min_size=1, max_size=4

@@ -33,6 +33,10 @@ class Fit:
     """Column -> the role the user gave it, for columns that only ride along in `Origin.columns`."""
 
 
+class NoFormatError(UserError):
+    """The rows of a table are examples of no known kind."""
+
+
 def names_from(columns: Mapping[str, Sequence[str] | str]) -> dict[str, list[str]]:
     """The setting `collect.columns` with every value as a list."""
     return {role: [names] if isinstance(names, str) else list(names) for role, names in columns.items()}
@@ -77,7 +81,7 @@ def detect(table: str, sample: Sequence[Row], *, formats: Sequence[RowFormat], n
     tried = [rule for rule in formats if wanted in {"auto", rule.name}]
     possible = [fit for rule in tried if (fit := _fit(rule, columns, names)) is not None]
     if not possible:
-        raise UserError(_explain_missing(table, columns, tried, names))
+        raise NoFormatError(_explain_missing(table, columns, tried, names))
     # A format that the user names needs no proof; its rows are judged one by one.
     shares = {fit.format.name: 1.0 if wanted != "auto" else _share(fit, sample) for fit in possible}
     fits = [fit for fit in possible if shares[fit.format.name] >= ENOUGH]
@@ -88,7 +92,7 @@ def detect(table: str, sample: Sequence[Row], *, formats: Sequence[RowFormat], n
         raise UserError(f"{table}: the columns fit {candidates}. Set collect.format or collect.columns.")
     nearly = [fit for fit in possible if HALF <= shares[fit.format.name] < ENOUGH]
     if not best or (not own and any(_beats(fit, best[0]) for fit in nearly)):
-        raise UserError(_explain_mixed(table, max(nearly or possible, key=lambda fit: shares[fit.format.name]), sample))
+        raise NoFormatError(_explain_mixed(table, max(nearly or possible, key=lambda fit: shares[fit.format.name]), sample))
     return best[0]
 
 

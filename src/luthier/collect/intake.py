@@ -1,0 +1,154 @@
+"""Files on their way through the workers: several at a time, in the order they were found, archives opened."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from luthier.collect.config import UNREADABLE
+from luthier.collect.confine import Job, Reply, Workers, open_file
+from luthier.collect.kinds import CONTAINERS
+from luthier.collect.ledger import Outcome
+from luthier.collect.sampling import Sample
+from luthier.collect.session import Budget, Unpacked
+from luthier.collect.walk import Found
+
+MOST_ARCHIVES = 2
+MOST_LEVELS = 5
+"""Archives within archives, and archives and mails within each other."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One file: in a folder, in an archive, or attached to a mail."""
+
+    name: str
+    sha256: str
+    size: int = 0
+    file: BinaryIO | None = None
+    sample: Sample | None = None
+    archives: int = 0
+    levels: int = 0
+    budget: Budget | None = None
+    """What the outermost archive that it lies in may still unpack to."""
+    settled: tuple[Outcome, str] | None = None
+    """Outcome and reason of a file that no worker need see."""
+    copy_of: str | None = None
+    future: Future[Reply] | None = field(default=None, repr=False)
+
+    @property
+    def may_unpack(self) -> bool:
+        """True if the files in it are read too."""
+        return self.archives < MOST_ARCHIVES and self.levels < MOST_LEVELS
+
+    def job(self, *, as_document: bool = False) -> Job:
+        """What a worker is asked for."""
+        assert self.file is not None
+        unpack = self.may_unpack and not as_document
+        return Job(self.file, self.name, self.size, as_document=as_document, unpack=unpack)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.file is not None:
+            self.file.close()
+
+    def abandon(self) -> None:
+        """Let go of the file, and of its reply when that comes."""
+        if self.future is None:
+            self.close()
+        else:
+            self.future.cancel()
+            self.future.add_done_callback(self._drop)
+
+    def _drop(self, future: Future[Reply]) -> None:
+        self.close()
+        if not future.cancelled() and future.exception() is None:
+            future.result().close()
+
+
+class Intake:
+    """Hands files to the workers and their replies back; equal bytes are read once."""
+
+    def __init__(self, workers: Workers, *, job_of: Callable[[Item], Job] = Item.job) -> None:
+        """`job_of` says what the workers are asked for."""
+        self._workers = workers
+        self._job_of = job_of
+        # Two files per worker: the next one waits while this one is read.
+        self._ahead = 2 * workers.count
+        self._first: dict[str, str] = {}
+
+    def replies(self, items: Iterable[Item]) -> Iterator[tuple[Item, Reply | None]]:
+        """Each item with its reply, in order; None for one that is settled or a copy."""
+        pending: deque[Item] = deque()
+        try:
+            for item in items:
+                self._submit(item)
+                pending.append(item)
+                if len(pending) > self._ahead:
+                    yield self._take(pending.popleft())
+            while pending:
+                yield self._take(pending.popleft())
+        finally:
+            for item in pending:
+                item.abandon()
+
+    def members(self, item: Item, reply: Reply) -> Iterator[Item]:
+        """The members of an archive, or attachments of a mail, as items."""
+        budget = item.budget or Budget(packed=item.size)
+        is_archive = reply.identity.type in CONTAINERS
+        for member in reply.members(budget):
+            yield Item(
+                name=f"{item.name}!/{member.name}",
+                sha256=member.sha256,
+                size=member.size,
+                file=member.file,
+                archives=item.archives + is_archive,
+                levels=item.levels + 1,
+                budget=budget,
+                settled=_settle_member(member),
+            )
+
+    def _submit(self, item: Item) -> None:
+        if item.settled is None and item.sha256 in self._first:
+            item.copy_of = self._first[item.sha256]
+        elif item.settled is None:
+            self._first[item.sha256] = item.name
+            item.future = self._workers.submit(self._job_of(item))
+
+    def _take(self, item: Item) -> tuple[Item, Reply | None]:
+        return item, item.future.result() if item.future is not None else None
+
+
+def items_of(found: Sequence[Found], hashes: Mapping[str, str]) -> Iterator[Item]:
+    """Open each file as it is asked for."""
+    for entry in found:
+        item = Item(name=entry.name, sha256=hashes[entry.name], sample=entry.sample)
+        if entry.skipped is not None:
+            item.sha256, item.settled = "", ("skipped", entry.skipped)
+        else:
+            _open(item, entry)
+        yield item
+
+
+def _open(item: Item, entry: Found) -> None:
+    try:
+        item.size = entry.path.stat().st_size
+        item.file = open_file(entry.path)
+    except OSError as error:
+        item.settled = ("failed", f"cannot be opened ({error.strerror})")
+        return
+    if item.size == 0:
+        item.settled = ("empty", "no bytes")
+    elif item.sha256 == UNREADABLE:
+        item.settled = ("failed", "cannot be read")
+
+
+def _settle_member(member: Unpacked) -> tuple[Outcome, str] | None:
+    path = PurePosixPath(member.name)
+    if any(part.startswith((".", "~$")) or part == "__MACOSX" for part in path.parts if part not in {".", ".."}):
+        return "skipped", "hidden"
+    if member.problem:
+        return "failed", member.problem
+    return ("empty", "no bytes") if not member.size else None
