@@ -13,7 +13,7 @@ from luthier.errors import NotFoundError, UserError
 from luthier.models.bases import Base, cached_folder, resolve_base
 from luthier.models.registry import REGISTRY
 from luthier.pipeline.project import Project
-from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, key_of
+from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, fits, key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def why(stage: Stage, project: Project) -> str:
 def _step(stage: Stage, project: Project, *, base: Base | None, shelf: Shelf) -> Step:
     key = key_of(stage.name, project, base=base, shelf=shelf)
     found = [_lying_at(project.folder, kind, key) for kind in stage.makes]
-    if not all(found):
+    if not all(artifact is not None and fits(artifact, project) for artifact in found):
         return Step(stage.name, runs=True, reason=why(stage, project))
     shelf.put(*[artifact for artifact in found if artifact is not None])
     return Step(stage.name, runs=False, reason="finished, and nothing it depends on changed")

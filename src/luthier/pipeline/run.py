@@ -14,7 +14,7 @@ from luthier.evaluate.metrics.units import gain_words, interval_words
 from luthier.models.bases import Base, resolve_base
 from luthier.pipeline.plan import why
 from luthier.pipeline.project import Project, open_project, write_copy
-from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, key_of, target_of
+from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, fits, key_of, target_of
 from luthier.records import Listener, nobody_listens
 
 Tell = Callable[[str], None]
@@ -88,7 +88,7 @@ def _on_shelf(stage: Stage, project: Project, *, base: Base, shelf: Shelf) -> bo
     key = key_of(stage.name, project, base=base, shelf=shelf)
     found = [find(project.folder / kind.kind, kind, key=key) for kind in stage.makes]
     artifacts = [artifact for artifact in found if artifact is not None]
-    if len(artifacts) < len(found):
+    if len(artifacts) < len(found) or not all(fits(artifact, project) for artifact in artifacts):
         return False
     shelf.put(*artifacts)
     return True

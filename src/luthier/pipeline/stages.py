@@ -8,7 +8,7 @@ from luthier.collect.config import collect_key
 from luthier.evaluate.config import evaluate_key
 from luthier.models.bases import Base
 from luthier.pipeline.project import Project
-from luthier.prepare.config import Target, prepare_key
+from luthier.prepare.config import Target, has_same_codes, prepare_key
 from luthier.prepare.private.pseudonym import make_key
 from luthier.train.config import train_key
 
@@ -53,6 +53,13 @@ def target_of(project: Project, base: Base) -> Target:
     """What prepare works for; the first call for a project draws the key of its pseudonyms."""
     secret = make_key(project.home / project.config.prepare.private.key)
     return Target(base=base, objective=project.objective, secret=secret, home=project.home)
+
+
+def fits(artifact: Artifact, project: Project) -> bool:
+    """Whether a folder with the right key can be used: a dataset must hold the pseudonyms of the project's own key."""
+    if not isinstance(artifact, DatasetDir):
+        return True
+    return has_same_codes(artifact, make_key(project.home / project.config.prepare.private.key))
 
 
 def key_of(name: StageName, project: Project, *, base: Base | None, shelf: Shelf) -> str:

@@ -26,7 +26,16 @@ DROPPED_SCHEMA = pa.schema(
     ]
 )
 """`score`: what the rule measured, null where it measures nothing. `instead`: id of the row that stays for it."""
-SPLIT_SCHEMA = pa.schema([("id", pa.string()), ("group", pa.string()), ("part", pa.string())])
+SPLIT_SCHEMA = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("id", "group", "part", "at", "file")],
+        ("line", pa.int64()),
+        ("document", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+    ]
+)
+"""Which part every row is in, and its way back: file and line, or document and bytes of its extracted text."""
 
 
 Usable = Chat | Label | Text

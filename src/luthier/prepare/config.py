@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from luthier.artifacts.folders import CorpusDir, stage_key
+from luthier.artifacts.canonical import sha256_of_file
+from luthier.artifacts.folders import CorpusDir, DatasetDir, stage_key
 from luthier.config import Settings
 from luthier.models.bases import Base
 from luthier.objectives import Objective
@@ -64,14 +65,23 @@ class Target:
 def prepare_key(corpus: CorpusDir, *, target: Target, config: PrepareConfig) -> str:
     """Key of the dataset and of the exam that prepare makes from this corpus."""
     settings = recorded_settings(target.objective, config)
-    return stage_key("prepare", version=VERSION, settings=settings, inputs=inputs_of(corpus, target))
+    return stage_key("prepare", version=VERSION, settings=settings, inputs=inputs_of(corpus, target, config))
 
 
 def recorded_settings(objective: Objective, config: PrepareConfig) -> dict[str, object]:
     """The settings as the manifests hold them."""
-    return {"objective": objective.name, **config.model_dump(mode="json")}
+    # Where the list of names and the key lie is no matter; what the list holds is an input.
+    settings = config.model_dump(mode="json", exclude={"private": {"names", "key"}})
+    return {"objective": objective.name, **settings}
 
 
-def inputs_of(corpus: CorpusDir, target: Target) -> dict[str, str]:
-    """Digest of everything prepare reads."""
-    return {"corpus": corpus.digest, "base": target.base.digest, "pseudonyms": target.secret.digest}
+def inputs_of(corpus: CorpusDir, target: Target, config: PrepareConfig) -> dict[str, str]:
+    """Digest of everything prepare reads, but for the key of the pseudonyms: see `has_same_codes`."""
+    names = config.private.names
+    listed = {} if names is None else {"names": sha256_of_file(target.home / names)}
+    return {"corpus": corpus.digest, "base": target.base.digest, **listed}
+
+
+def has_same_codes(dataset: DatasetDir, secret: PseudonymKey) -> bool:
+    """True if the dataset would hold the same pseudonyms under this key: it was made with it, or holds none."""
+    return dataset.manifest.facts.get("pseudonyms") in {None, secret.digest}

@@ -40,7 +40,7 @@ class Divided:
     """What left before sealing."""
     general: General
     labels: list[str]
-    splits: list[dict[str, str]]
+    splits: list[dict[str, Any]]
     receipts: dict[str, Any]
     counts: dict[str, Any]
     warnings: list[str]
@@ -137,10 +137,18 @@ def _general(means: Means) -> General:
     return general_text(means.wording, limit=means.frame.limit)
 
 
-def _splits(train: Sequence[Reading], validation: Sequence[Reading], chosen: Chosen) -> list[dict[str, str]]:
+def _splits(train: Sequence[Reading], validation: Sequence[Reading], chosen: Chosen) -> list[dict[str, Any]]:
     sides = {"train": train, "validation": validation, "exam": chosen.readings}
-    rows = [{"id": one.row.id, "group": one.row.group, "part": part} for part, side in sides.items() for one in side]
-    return sorted(rows, key=lambda row: row["id"])
+    rows = [_lineage(one, part) for part, side in sides.items() for one in side]
+    return sorted(rows, key=lambda row: str(row["id"]))
+
+
+def _lineage(one: Reading, part: str) -> dict[str, Any]:
+    origin = one.candidate.example.origin
+    span = origin.spans[0] if origin.spans else None
+    place = {"at": origin.at, "file": origin.file, "line": origin.line}
+    bytes_of = {"document": span and span.document, "start": span and span.start, "end": span and span.end}
+    return {"id": one.row.id, "group": one.row.group, "part": part, **place, **bytes_of}
 
 
 def _receipts(means: Means, readings: Sequence[Reading], *, rows: Sequence[Worded]) -> dict[str, Any]:

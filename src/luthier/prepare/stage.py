@@ -15,7 +15,7 @@ from luthier.models.bases import Base
 from luthier.models.chat import load_wording
 from luthier.objectives import Objective
 from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
-from luthier.prepare.config import PrepareConfig, Target, inputs_of, prepare_key, recorded_settings
+from luthier.prepare.config import PrepareConfig, Target, has_same_codes, inputs_of, prepare_key, recorded_settings
 from luthier.prepare.divide import Divided, Means, divide
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
@@ -41,7 +41,7 @@ def prepare(
     base, objective = target.base, target.objective
     key = prepare_key(corpus, target=target, config=config)
     found = find_prepared(out, key=key)
-    if found is not None:
+    if found is not None and has_same_codes(found.dataset, target.secret):
         return found
     _check_base(base, objective)
     books = Books()
@@ -55,7 +55,7 @@ def prepare(
     wanted = Wanted(objective, config.split.group_by, config.clean.thresholds(), rules)
     gathered = gather(corpus, wanted, books=books, listener=listener)
     divided = divide(gathered, means, books=books, listener=listener)
-    settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target)
+    settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target, config)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_exam(draft, divided)
     dropped = _masked(books.rows, rules)
@@ -65,6 +65,7 @@ def prepare(
         _write_dataset(draft, divided, dropped=dropped)
         _write_json(draft.path / SHEET, sheet(account))
         draft.facts |= _facts(means, base=base, divided=divided)
+        draft.facts["pseudonyms"] = target.secret.digest if gathered.refined.spotted else None
     return Prepared(dataset=DatasetDir.open(out / DatasetDir.kind), exam=ExamDir.open(out / ExamDir.kind))
 
 

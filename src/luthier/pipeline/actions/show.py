@@ -47,9 +47,55 @@ def show_row(run: Path, wanted: str) -> Shown:
         if _in_exam(run, wanted):
             raise NotFoundError(f"{wanted}: is in the sealed exam, and is not shown")
         raise NotFoundError(f"{run}: no training or validation row has the id or place '{wanted}'")
-    rows = [{"table": table, **_row_values(row, wording)} for table, row in found]
-    lines = [f"{row['table']}  {row['id']}  {row['at']}  group {row['group']}\n{row['text']}" for row in rows]
-    return Shown({"rows": rows}, "\n\n".join(lines))
+    lineage = _lineage(run, {row.id for _, row in found})
+    rows = [{"table": table, **_row_values(row, wording), **_life(run, lineage[row.id])} for table, row in found]
+    return Shown({"rows": rows}, "\n\n".join(map(_told, rows)))
+
+
+def _lineage(run: Path, ids: set[str]) -> dict[str, dict[str, Any]]:
+    from luthier.artifacts.tables import read_table
+
+    dataset = DatasetDir.open(run / DatasetDir.kind)
+    return {row["id"]: row for row in read_table(dataset.file("splits.parquet")) if row["id"] in ids}
+
+
+def _life(run: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """The file a row came from, and what stood there before anything was changed."""
+    from luthier.artifacts.documents import read_documents
+    from luthier.artifacts.rows import read_examples
+    from luthier.artifacts.tables import read_table
+    from luthier.prepare.candidate import text_of
+
+    corpus = CorpusDir.open(run / CorpusDir.kind)
+    files = (entry for entry in read_table(corpus.file("files.parquet")) if entry["path"] == row["file"])
+    file = next(({name: entry[name] for name in ("path", "sha256", "type", "reader")} for entry in files), None)
+    span = None
+    if row["document"] is None:
+        texts = (
+            example for example in read_examples(corpus.file("examples.parquet")) if example.origin.at == row["at"]
+        )
+        extracted = next(map(text_of, texts), "")
+    else:
+        span = {"document": row["document"], "start": row["start"], "end": row["end"]}
+        documents = (one for one in read_documents(corpus.file("documents.parquet")) if one.id == row["document"])
+        extracted = next((one.text.encode()[row["start"] : row["end"]].decode() for one in documents), "")
+    return {"file": file, "span": span, "extracted": extracted, "part": row["part"]}
+
+
+def _told(row: dict[str, Any]) -> str:
+    """The life of a row, from file to token ids."""
+    file, span = row["file"] or {}, row["span"]
+    where = f"bytes {span['start']:,} to {span['end']:,} of its text" if span else row["at"]
+    ids = " ".join(f"[{token}]" if learnt else str(token) for token, learnt in row["ids"])
+    return "\n".join(
+        [
+            f"{row['table']}  {row['id']}  {row['at']}  group {row['group']}",
+            f"1 file       {file.get('path')}  {file.get('type')}  sha256 {str(file.get('sha256'))[:16]}",
+            f"2 extracted  {where}:\n{row['extracted']}",
+            f"3 as it is learnt (cleaned, masked, worded):\n{row['text']}",
+            f"4 token ids, the learnt ones in brackets:\n{ids}",
+        ]
+    )
 
 
 def show_mask(run: Path, *, count: int, colour: bool) -> Shown:
@@ -96,6 +142,7 @@ def _row_values(row: Worded, wording: Wording) -> dict[str, Any]:
         "learnt": learnt_count,
         "text": text,
         "parts": parts,
+        "ids": list(zip(row.ids, row.trained, strict=True)),
     }
 
 
