@@ -28,6 +28,7 @@ DOCUMENT_READERS = {
     "pdf": "luthier.collect.readers.pdf.document:read",
     "epub": "luthier.collect.readers.epub:read",
     "docx": "luthier.collect.readers.docx:read",
+    "pptx": "luthier.collect.readers.pptx:read",
     "xlsx": "luthier.collect.readers.sheet:read_document",
     "xls": "luthier.collect.readers.sheet:read_document",
     "ods": "luthier.collect.readers.sheet:read_document",

@@ -9,7 +9,16 @@ from luthier.collect.readers.docx_lists import BULLET, Numbering, read_numbering
 from luthier.collect.readers.docx_styles import Styles, read_styles
 from luthier.collect.readers.docx_text import inline, prune, reference_text
 from luthier.collect.readers.draft import Draft, guarded
-from luthier.collect.readers.office_xml import COMMENTS, Element, Parts, W, characters_of
+from luthier.collect.readers.office_xml import (
+    COMMENTS,
+    Element,
+    Parts,
+    W,
+    characters_of,
+    core_title,
+    value_at,
+    whole_number,
+)
 from luthier.collect.readers.packages import open_package
 from luthier.collect.readers.pipes import Piece
 from luthier.collect.reading import Source, unreadable_on
@@ -18,6 +27,8 @@ from luthier.records import Document
 FURNITURE = "page headers and footers"
 TEXTS = (f"{W}t",)
 NOTES = {f"{W}footnoteReference": "footnotes", f"{W}endnoteReference": "endnotes"}
+MOST_COLUMNS = 63
+"""Word's own limit."""
 INDENT = "  "
 
 
@@ -39,7 +50,7 @@ def read(source: Source) -> Iterator[Document]:
         walk.close()
         reference = "\n".join(reference_text(root) for root in roots.values())
         kept, page = guarded(draft, reference, place="")
-        title = walk.title or ("" if draft.headings else _core_title(parts))
+        title = walk.title or ("" if draft.headings else core_title(parts))
         yield kept.document(source, kind="docx", title=title, pages=[page])
 
 
@@ -105,10 +116,9 @@ class Walk:
         number = paragraph.find(f"{W}pPr/{W}numPr")
         place = from_style
         if number is not None:
-            number_id, level = number.find(f"{W}numId"), number.find(f"{W}ilvl")
-            depth = int(level.get(f"{W}val")) if level is not None else from_style[1] if from_style else 0
-            inherited = from_style[0] if from_style else "0"
-            place = (number_id.get(f"{W}val") if number_id is not None else inherited, depth)
+            inherited, inherited_depth = from_style or ("0", 0)
+            depth = whole_number(value_at(number, "ilvl"), otherwise=inherited_depth)
+            place = (value_at(number, "numId") or inherited, depth)
         if place is None or place[0] == "0":
             return "", 0
         label = self._numbering.label(*place)
@@ -173,16 +183,14 @@ class Walk:
         self._write_waiting()
 
     def _row(self, row: Element, cells: list[Element], above: list[Piece]) -> list[Piece]:
-        before = row.find(f"{W}trPr/{W}gridBefore")
-        places = [Piece()] * (int(before.get(f"{W}val")) if before is not None else 0)
+        places = [Piece()] * _span(row, "trPr/gridBefore", otherwise=0)
         for cell in cells:
-            span = cell.find(f"{W}tcPr/{W}gridSpan")
             merge = cell.find(f"{W}tcPr/{W}vMerge")
             piece = Piece(self._cell_text(cell))
             continues = merge is not None and merge.get(f"{W}val") != "restart"
             if continues and not piece.text and len(places) < len(above):
                 piece = above[len(places)]
-            places += [piece] * (int(span.get(f"{W}val")) if span is not None else 1)
+            places += [piece] * _span(cell, "tcPr/gridSpan", otherwise=1)
         return places
 
     def _cell_text(self, cell: Element) -> str:
@@ -202,6 +210,10 @@ def _below(parent: Element, tag: str) -> Iterator[Element]:
             yield child
         elif child.tag not in {f"{W}tbl", f"{W}tr", f"{W}tc"}:
             yield from _below(child, tag)
+
+
+def _span(element: Element, path: str, *, otherwise: int) -> int:
+    return min(max(whole_number(value_at(element, path), otherwise=otherwise), otherwise), MOST_COLUMNS)
 
 
 def _text_parts(parts: Parts, main: str) -> Iterator[tuple[str, str]]:
@@ -235,10 +247,3 @@ def _count_omitted(parts: Parts, main: str, draft: Draft) -> None:
 def _tree(parts: Parts, main: str, kind: str) -> Element | None:
     names = parts.related(main, kind)
     return parts.tree(names[0]) if names else None
-
-
-def _core_title(parts: Parts) -> str:
-    for name in parts.related("", "core-properties"):
-        for title in parts.tree(name).iter("{http://purl.org/dc/elements/1.1/}title"):
-            return title.text or ""
-    return ""

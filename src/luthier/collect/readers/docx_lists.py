@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from luthier.collect.readers.office_xml import Element, W
+from luthier.collect.readers.office_xml import Element, W, value_at, whole_number
 
 BULLET = "-"
 ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"))
@@ -60,13 +60,13 @@ def read_numbering(root: Element | None) -> Numbering:
         return found
     abstract = {one.get(f"{W}abstractNumId"): one for one in root.iter(f"{W}abstractNum")}
     for number in root.iter(f"{W}num"):
-        number_id, base = number.get(f"{W}numId"), _value(number, "abstractNumId")
+        number_id, base = number.get(f"{W}numId"), value_at(number, "abstractNumId")
         overrides = {one.get(f"{W}ilvl"): one for one in number.iter(f"{W}lvlOverride")}
         found.abstract[number_id] = number_id if overrides else base
         definition = abstract.get(base)
         for level in definition.iter(f"{W}lvl") if definition is not None else ():
             depth = level.get(f"{W}ilvl")
-            found.levels[number_id, int(depth)] = _read_level(level, overrides.get(depth))
+            found.levels[number_id, whole_number(depth, otherwise=0)] = _read_level(level, overrides.get(depth))
     return found
 
 
@@ -85,13 +85,8 @@ def written_number(number: int, style: str) -> str:
 
 
 def _read_level(level: Element, override: Element | None) -> Level:
-    start = _value(level, "start") or "1"
+    start = value_at(level, "start")
     if override is not None:
-        start = _value(override, "startOverride") or start
-    pattern = _value(level, "lvlText") or ""
-    return Level(style=_value(level, "numFmt") or "decimal", pattern=pattern, start=int(start))
-
-
-def _value(element: Element, name: str) -> str:
-    child = element.find(f"{W}{name}")
-    return (child.get(f"{W}val") or "") if child is not None else ""
+        start = value_at(override, "startOverride") or start
+    pattern = value_at(level, "lvlText") or ""
+    return Level(style=value_at(level, "numFmt") or "decimal", pattern=pattern, start=whole_number(start, otherwise=1))

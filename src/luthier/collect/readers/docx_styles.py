@@ -1,9 +1,9 @@
 """Paragraph styles of Word: which are headings, which are lists, which are code."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from luthier.collect.readers.office_xml import Element, W
+from luthier.collect.readers.office_xml import Element, W, value_at, whole_number
 
 HEADING = re.compile(r"heading ([1-9])", re.IGNORECASE)
 CODE = re.compile(r"\b(code|source|listing|preformatted|verbatim|macro text|programlisting)\b", re.IGNORECASE)
@@ -43,13 +43,9 @@ class Styles:
 
     def of(self, paragraph: Element) -> Style:
         """The style of a paragraph; its own outline level beats the style's."""
-        named, outline = paragraph.find(f"{W}pPr/{W}pStyle"), paragraph.find(f"{W}pPr/{W}outlineLvl")
-        name = named.get(f"{W}val") if named is not None else self._default
-        style = self._found.get(name or "", Style())
-        if outline is None or style.level:
-            return style
-        level = int(outline.get(f"{W}val"))
-        return Style(level=level + 1 if level < PLAIN_TEXT_LEVEL else 0, numbering=style.numbering)
+        style = self._found.get(value_at(paragraph, "pPr/pStyle") or self._default, Style())
+        level = whole_number(value_at(paragraph, "pPr/outlineLvl"), otherwise=PLAIN_TEXT_LEVEL)
+        return style if style.level or level >= PLAIN_TEXT_LEVEL else replace(style, level=level + 1)
 
 
 def read_styles(root: Element | None) -> Styles:
@@ -65,12 +61,13 @@ def _read(key: str, elements: dict[str, Element]) -> Style:
     chain: list[Element] = []
     while key in elements and elements[key] not in chain:
         chain.append(elements[key])
-        key = _value(chain[-1], "basedOn")
-    names = [_value(one, "name") for one in chain]
+        key = value_at(chain[-1], "basedOn")
+    names = [value_at(one, "name") for one in chain]
     heading = next((int(found.group(1)) for found in map(HEADING.fullmatch, names) if found), 0)
-    outline = next((value for value in (_value(one, "pPr/" + W + "outlineLvl") for one in chain) if value), "")
-    if not heading and outline and int(outline) < PLAIN_TEXT_LEVEL:
-        heading = int(outline) + 1
+    outlines = [whole_number(value_at(one, "pPr/outlineLvl"), otherwise=PLAIN_TEXT_LEVEL) for one in chain]
+    outline = next((level for level in outlines if level < PLAIN_TEXT_LEVEL), None)
+    if not heading and outline is not None:
+        heading = outline + 1
     is_title = names[0].lower() == "title"
     fonts = [font.get(f"{W}ascii") for one in chain for font in one.findall(f"{W}rPr/{W}rFonts")]
     return Style(
@@ -83,13 +80,6 @@ def _read(key: str, elements: dict[str, Element]) -> Style:
 
 
 def _numbering(chain: list[Element]) -> tuple[str, int] | None:
-    levels = [one.find(f"{W}pPr/{W}numPr/{W}ilvl") for one in chain]
-    depth = next((int(level.get(f"{W}val")) for level in levels if level is not None), 0)
-    lists = [one.find(f"{W}pPr/{W}numPr/{W}numId") for one in chain]
-    found = next((number.get(f"{W}val") for number in lists if number is not None), None)
-    return (found, depth) if found else None
-
-
-def _value(element: Element, name: str) -> str:
-    child = element.find(f"{W}{name}")
-    return (child.get(f"{W}val") or "") if child is not None else ""
+    depth = next(filter(None, (value_at(one, "pPr/numPr/ilvl") for one in chain)), "")
+    found = next(filter(None, (value_at(one, "pPr/numPr/numId") for one in chain)), "")
+    return (found, whole_number(depth, otherwise=0)) if found else None

@@ -1,10 +1,21 @@
 """Text of a Word paragraph: what a reader of the final version sees, in order."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 from luthier.collect.readers.draft import raised
-from luthier.collect.readers.office_xml import HIDDEN, Element, M, W, characters_of, keep_one_alternative
+from luthier.collect.readers.office_xml import (
+    HIDDEN,
+    Element,
+    M,
+    W,
+    characters_of,
+    formula,
+    keep_one_alternative,
+    value_at,
+    whole_number,
+)
 
 TEXTS = (f"{W}t", f"{W}delText", f"{M}t")
 DELETED = "deleted text"
@@ -18,6 +29,9 @@ SYMBOL_FONT = dict(
         strict=True,
     )
 )
+
+
+UNKNOWN = "\ufffd"
 
 
 def prune(root: Element, cut: Counter[str]) -> None:
@@ -72,17 +86,6 @@ def inline(element: Element) -> Iterator[str | Element]:
             yield from inline(child)
 
 
-def formula(element: Element) -> str:
-    """A formula on one line: a / b, x ^ 2, sqrt x."""
-    signs = {"f": " / ", "sSup": " ^ ", "sSub": " _ "}
-    name = element.tag.removeprefix(M) if isinstance(element.tag, str) else ""
-    if name == "t":
-        return element.text or ""
-    parts = [part for part in map(formula, element) if part.strip()]
-    joined = signs.get(name, " ").join(parts)
-    return f"√ {joined}" if name == "rad" else joined
-
-
 def _remove(element: Element, cut: Counter[str], reason: str) -> None:
     parent = element.getparent()
     if parent is None:
@@ -94,23 +97,21 @@ def _remove(element: Element, cut: Counter[str], reason: str) -> None:
 
 
 def _run_text(element: Element) -> str:
-    align = element.find(f"../{W}rPr/{W}vertAlign")
     text = element.text or ""
-    return raised(text) if align is not None and align.get(f"{W}val") == "superscript" else text
+    return raised(text) if value_at(element.getparent(), "rPr/vertAlign") == "superscript" else text
 
 
 def _is_hidden(run: Element) -> bool:
     look = run.find(f"{W}rPr")
     if look is None:
         return False
-    vanish, size, colour = (look.find(f"{W}{name}") for name in ("vanish", "sz", "color"))
+    vanish = look.find(f"{W}vanish")
     if vanish is not None and vanish.get(f"{W}val") not in {"0", "false", "off"}:
         return True
-    if size is not None and (size.get(f"{W}val") or "").isdigit() and int(size.get(f"{W}val")) <= TINY_HALF_POINTS:
+    if whole_number(value_at(look, "sz"), otherwise=TINY_HALF_POINTS + 1) <= TINY_HALF_POINTS:
         return True
     # In tables and shapes a style may lie behind white letters.
-    is_white = colour is not None and (colour.get(f"{W}val") or "").upper() in WHITE
-    return is_white and not _has_background(run)
+    return value_at(look, "color").upper() in WHITE and not _has_background(run)
 
 
 def _has_background(run: Element) -> bool:
@@ -127,6 +128,8 @@ def _has_background(run: Element) -> bool:
 
 
 def _symbol(element: Element) -> str:
-    code = int(element.get(f"{W}char") or "0", 16) & 0xFF
-    known = (element.get(f"{W}font") or "").lower() == "symbol"
-    return SYMBOL_FONT.get(chr(code), "\ufffd") if known else "\ufffd"
+    # The last two hexadecimal digits are the place in the font; the others say that it is a private one.
+    code, is_known = element.get(f"{W}char") or "", (element.get(f"{W}font") or "").lower() == "symbol"
+    if not is_known or not re.fullmatch("[0-9A-Fa-f]{2,4}", code):
+        return UNKNOWN
+    return SYMBOL_FONT.get(chr(int(code[-2:], 16)), UNKNOWN)

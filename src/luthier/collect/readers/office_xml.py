@@ -15,10 +15,13 @@ Element = Any
 """An lxml element; lxml has no types."""
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
+FORMULA_SIGNS = {"f": " / ", "sSup": " ^ ", "sSub": " _ "}
+WHOLE = re.compile(r"-?\d{1,12}")
 HIDDEN = "hidden text"
 COMMENTS = "comments"
 
@@ -87,9 +90,38 @@ def keep_one_alternative(root: Element, *, texts: Sequence[str]) -> None:
                 choice.remove(one)
 
 
+def formula(element: Element) -> str:
+    """A formula on one line: a / b, x ^ 2, sqrt x."""
+    name = element.tag.removeprefix(M) if isinstance(element.tag, str) else ""
+    if name == "t":
+        return element.text or ""
+    parts = [part for part in map(formula, element) if part.strip()]
+    joined = FORMULA_SIGNS.get(name, " ").join(parts)
+    return f"√ {joined}" if name == "rad" else joined
+
+
 def characters_of(element: Element, texts: Sequence[str]) -> int:
     """Characters of all text elements below an element."""
     return sum(len(text.text or "") for text in element.iter(*texts))
+
+
+def core_title(parts: Parts) -> str:
+    """The title among the properties of an Office file, empty without one."""
+    for name in parts.related("", "core-properties"):
+        for title in parts.tree(name).iter("{http://purl.org/dc/elements/1.1/}title"):
+            return title.text or ""
+    return ""
+
+
+def value_at(element: Element, path: str) -> str:
+    """The `val` of a Word property such as `pPr/numPr/ilvl`; empty without one."""
+    child = element.find("/".join(f"{W}{name}" for name in path.split("/")))
+    return (child.get(f"{W}val") or "") if child is not None else ""
+
+
+def whole_number(text: str | None, *, otherwise: int) -> int:
+    """A written whole number; what is missing or no number counts as `otherwise`."""
+    return int(text) if text and WHOLE.fullmatch(text) else otherwise
 
 
 def local_name(element: Element) -> str:
