@@ -15,9 +15,11 @@ DIGITS = re.compile(r"\d+")
 SAYS_SOMETHING = re.compile(r"\w+\W+\w+\W+\w")
 """Three words. Shorter lines are headings and code ("See also", "return None"), alike because documents are."""
 LETTER = re.compile(r"[^\W\d_]")
+MARKED = re.compile(r"\s*(?:>>>|\.\.\.|\$ |#|\|)")
+"""Lines of examples, headings and tables."""
 FURNITURE = re.compile(
     r"page|seite|página|pagina|copyright|©|\(c\)|rights reserved|printed|version|revision|\brev\b|updated|modified|"
-    r"\b\d{1,4}\s*(?:/|of|von|de|di|sur)\s*\d{1,4}\b|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b",
+    r"\s[>»|]\s|\b\d{1,4}\s*(?:/|of|von|de|di|sur)\s*\d{1,4}\b|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b",
     re.IGNORECASE,
 )
 """What lines say whose numbers may differ between files. Elsewhere the number is the fact: "Supply voltage 24 V"."""
@@ -86,7 +88,7 @@ def units(one: CleanInput) -> Iterator[tuple[int, int, str]]:
         lines = [
             (line.start(), line.end(), line[0])
             for line in LINE.finditer(one.text, block.start(), block.end())
-            if SAYS_SOMETHING.search(line[0]) and LETTER.search(line[0])
+            if SAYS_SOMETHING.search(line[0]) and LETTER.search(line[0]) and not MARKED.match(line[0])
         ]
         if lines and lines[0][2].strip() != block[0].strip() and not _overlaps(one.fixed, block.start(), block.end()):
             yield block.start(), block.end(), block[0]

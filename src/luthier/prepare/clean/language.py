@@ -13,7 +13,7 @@ from luthier.prepare.clean.texts import CleanInput, Span
 UNKNOWN = "unknown"
 NO_LANGUAGE = "zxx"
 """What the model answers for text in no language: tables, addresses, code."""
-PIECE, PIECES = 700, 3
+PIECE, PIECES = 300, 3
 """Characters read at the head, the middle and the tail of long prose."""
 MIN_WORDS, LETTERS = 4, 0.7
 """A line of prose has this many words, and this share of letters among its visible characters."""

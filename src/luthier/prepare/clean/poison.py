@@ -1,0 +1,178 @@
+"""Signs of planted text, which are shown only: triggers for one answer, and orders to a model inside documents."""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import xxhash
+
+from luthier.prepare.clean.texts import CleanInput
+
+WORD = re.compile(r"\w+")
+LONGEST_PHRASE = 3
+FEWEST_ROWS = 5
+"""Rows of a phrase, below which one answer is chance."""
+RARE = 0.05
+"""A larger share of the rows is no hidden trigger."""
+SAME_ANSWER = 0.9
+SURPRISING = 0.5
+"""Share of a phrase's rows whose other words speak for another answer."""
+FALSE_ALARMS = 0.01
+"""Expected phrases per corpus that chance alone would name."""
+MOST_ANSWERS = 1_000
+"""More different answers than this are no classes, and nothing recurs."""
+MOST_ROWS = 20_000
+"""Rows in which triggers are looked for; of more, those with the smallest hashes."""
+SHOWN = 20
+EXCERPT = 160
+HIDDEN = re.compile("[\U000e0000-\U000e007f]{3,}|[\u200b\u200c\u2060-\u2064\ufeff]{3,}|[\u202a-\u202e\u2066-\u2069]")
+"""Tag characters, runs of zero-width characters, and changes of writing direction: text that people do not see."""
+ORDERS = re.compile(
+    r"(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}(?:previous|prior|above|earlier|preceding|system)\s+(?:\w+\s+)?"
+    r"(?:instruction|prompt|rule|direction|message|command|guideline)s?"
+    r"|(?:ignorier|vergiss|missachte)\w*\s+(?:\w+\s+){0,3}(?:anweisung|vorgabe|regel)\w*"
+    r"|(?:ignore[zr]?|oublie[zr]?)\s+(?:\w+\s+){0,3}(?:instructions|consignes)"
+    r"|(?:ignora|olvida)\w*\s+(?:\w+\s+){0,3}instrucciones"
+    r"|you\s+are\s+(?:now|no\s+longer)\s+(?:an?\s+)?(?:\w+\s+){0,2}(?:assistant|ai|model|bot|dan|unrestricted|bound)\b"
+    r"|(?:do\s+not|don't|never)\s+(?:tell|inform|reveal|mention)\s+(?:\w+\s+){0,3}(?:the\s+)?user\b"
+    r"|(?:reveal|print|repeat|show|output)\s+(?:\w+\s+){0,2}system\s+prompt"
+    r"|new\s+(?:system\s+)?instructions?\s*:"
+    r"|(?:ai|language\s+model|llm|assistant)s?\s*(?:reading|processing|summari[sz]ing)\s+this"
+    r"|<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|>|\[/?INST\]|<</?SYS>>"
+    r"|^\s*#{2,3}\s*(?:system|instruction|response)\s*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Orders to a model, and the marks of chat templates, which no document for people needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Text in a row that speaks to a model, or that people do not see."""
+
+    id: str
+    kind: str
+    """`order` or `hidden characters`."""
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A rare phrase that comes with one answer, though the words beside it speak for others."""
+
+    phrase: str
+    answer: str
+    rows: Sequence[str]
+    """Ids of all rows with the phrase."""
+    lift: float
+    """How many times as often as elsewhere the answer comes with the phrase."""
+    surprise: float
+    """Share of its rows, 0 to 1, whose other words speak for another answer (naive Bayes without these rows)."""
+
+
+def find_orders(texts: Sequence[CleanInput]) -> list[Order]:
+    """Instruction-like text and hidden characters, in documents and examples, by row id."""
+    found = []
+    for one in texts:
+        for text in (one.text, one.answer or ""):
+            found += [Order(one.id, "order", _around(text, hit)) for hit in islice(ORDERS.finditer(text), 1)]
+            hidden = HIDDEN.search(text) if not text.isascii() else None
+            found += [Order(one.id, "hidden characters", _around(text, hidden))] if hidden else []
+    return sorted(found, key=lambda order: (order.kind, order.id))
+
+
+def find_triggers(examples: Sequence[CleanInput]) -> list[Trigger]:
+    """Rare phrases of up to 3 words with high lift for one answer, the most surprising first, at most 20.
+
+    A phrase counts if chance would not bring it together with its answer so often (binomial, Bonferroni over all
+    phrases), and if most of its rows would be given another answer by their other words: that tells a trigger from a
+    word that rightly decides. Only recurring answers (labels, codes, fixed replies) can be examined.
+    """
+    rows = [one for one in examples if one.answer is not None]
+    rows = sorted(rows, key=lambda one: (xxhash.xxh3_64_intdigest(one.id.encode()), one.id))[:MOST_ROWS]
+    answers = Counter(str(one.answer) for one in rows)
+    if not 2 <= len(answers) <= min(MOST_ANSWERS, len(rows) / 2):
+        return []
+    by_phrase: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(rows):
+        for phrase in set(_phrases(one.text)):
+            by_phrase[phrase].append(number)
+    most = max(FEWEST_ROWS, RARE * len(rows))
+    candidates = {phrase: members for phrase, members in by_phrase.items() if FEWEST_ROWS <= len(members) <= most}
+    words = _Words(rows)
+    found = []
+    for phrase in sorted(candidates):
+        answer, together = Counter(str(rows[number].answer) for number in candidates[phrase]).most_common(1)[0]
+        usual = answers[answer] / len(rows)
+        by_chance = len(candidates[phrase]) * math.log(max(usual, 1e-9)) + math.log(len(candidates))
+        if together < SAME_ANSWER * len(candidates[phrase]) or by_chance > math.log(FALSE_ALARMS):
+            continue
+        surprise = words.surprise(phrase, candidates[phrase], answer)
+        if surprise >= SURPRISING:
+            ids = sorted(rows[number].id for number in candidates[phrase])
+            found.append(Trigger(phrase, answer, ids, lift=together / len(ids) / usual, surprise=surprise))
+    found.sort(key=lambda one: (-one.surprise, -len(one.rows), -len(one.phrase), one.phrase))
+    return _without_parts(found)[:SHOWN]
+
+
+class _Words:
+    """Naive Bayes over words, from which rows can be taken out again."""
+
+    def __init__(self, rows: Sequence[CleanInput]) -> None:
+        self._rows = rows
+        self._texts = [Counter(map(str.casefold, WORD.findall(one.text))) for one in rows]
+        self._counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self._answers: Counter[str] = Counter()
+        for one, text in zip(rows, self._texts, strict=True):
+            self._counts[str(one.answer)].update(text)
+            self._answers[str(one.answer)] += 1
+        self._vocabulary = len(set().union(*self._texts)) if self._texts else 0
+
+    def surprise(self, phrase: str, members: Sequence[int], answer: str) -> float:
+        """Share of the members whose words outside the phrase are likelier under another answer, learnt elsewhere."""
+        inside = set(phrase.split(" "))
+        for number in members:
+            self._learn(number, sign=-1)
+        others = [self._prefers_another(self._texts[number], inside, answer) for number in members]
+        for number in members:
+            self._learn(number, sign=1)
+        return sum(others) / len(others)
+
+    def _learn(self, number: int, *, sign: int) -> None:
+        answer = str(self._rows[number].answer)
+        counts = self._counts[answer]
+        for word, count in self._texts[number].items():
+            counts[word] += sign * count
+        self._answers[answer] += sign
+
+    def _prefers_another(self, text: Mapping[str, int], inside: set[str], answer: str) -> bool:
+        rest = {word: count for word, count in text.items() if word not in inside}
+        scores = {one: self._likelihood(rest, one) for one, rows in self._answers.items() if rows > 0}
+        own = scores.get(answer, -math.inf)
+        return bool(rest) and any(score > own for one, score in scores.items() if one != answer)
+
+    def _likelihood(self, text: Mapping[str, int], answer: str) -> float:
+        counts = self._counts[answer]
+        size = counts.total() + self._vocabulary
+        return sum(count * math.log((counts[word] + 1) / size) for word, count in text.items())
+
+
+def _phrases(text: str) -> Iterator[str]:
+    words = [word.casefold() for word in WORD.findall(text)]
+    for length in range(1, LONGEST_PHRASE + 1):
+        yield from map(" ".join, zip(*(words[shift:] for shift in range(length)), strict=False))
+
+
+def _without_parts(found: Sequence[Trigger]) -> list[Trigger]:
+    """Leave out phrases that stand in the very same rows as one before them."""
+    kept: dict[tuple[str, ...], Trigger] = {}
+    for one in found:
+        kept.setdefault(tuple(one.rows), one)
+    return list(kept.values())
+
+
+def _around(text: str, hit: re.Match[str]) -> str:
+    start = max(0, hit.start() - EXCERPT // 4)
+    return text[start : start + EXCERPT].replace("\n", " ")

@@ -1,0 +1,1 @@
+"""Labels: whether the text of a row supports them."""
