@@ -177,6 +177,36 @@ def test_footnotes_follow_the_paragraph_that_cites_them(tmp_path: Path) -> None:
     assert document.pages[0].state == "read"
 
 
+CHART = (
+    '<c:chartSpace xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"><c:chart><c:plotArea><c:barChart>'
+    "<c:ser><c:tx><c:strRef><c:strCache><c:pt idx='0'><c:v>sold</c:v></c:pt></c:strCache></c:strRef></c:tx><c:cat>"
+    "<c:strRef><c:strCache><c:pt idx='0'><c:v>pumps</c:v></c:pt></c:strCache></c:strRef></c:cat><c:val><c:numRef>"
+    "<c:numCache><c:pt idx='0'><c:v>12.5</c:v></c:pt></c:numCache></c:numRef></c:val></c:ser></c:barChart></c:plotArea>"
+    "</c:chart></c:chartSpace>"
+)
+
+
+def test_charts_become_the_numbers_behind_them(tmp_path: Path) -> None:
+    book = docx.Document()
+    in_body(
+        book,
+        f'<w:p {W}><w:r><w:t>Sales:</w:t></w:r><w:r><w:drawing><c:chart r:id="rId99" '
+        'xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart" '
+        'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"/></w:drawing></w:r></w:p>',
+    )
+    path = tmp_path / "chart.docx"
+    book.save(str(path))
+
+    def relate(name: str, content: bytes) -> bytes:
+        end = b'<Relationship Id="rId99" Type="a/chart" Target="charts/one.xml"/></Relationships>'
+        return content.replace(b"</Relationships>", end) if name == "word/_rels/document.xml.rels" else content
+
+    document = document_of(rewritten(path, relate, {"word/charts/one.xml": CHART}))
+    assert document.text == "Sales:\n\n|  | sold |\n| --- | --- |\n| pumps | 12.5 |"
+    assert document.grids[0].rows == (("pumps", 12.5),)
+    assert document.pages[0].state == "read"
+
+
 def test_numbered_headings_show_their_number(tmp_path: Path) -> None:
     book = docx.Document()
     levels = "".join(

@@ -5,10 +5,11 @@ Insertions stay; deletions, comments, hidden text and page headers are left out 
 
 from collections.abc import Iterator
 
-from luthier.collect.readers.docx_lists import BULLET, Numbering, read_numbering
-from luthier.collect.readers.docx_styles import Styles, read_styles
+from luthier.collect.readers.docx_lists import BULLET, read_numbering
+from luthier.collect.readers.docx_styles import read_styles
 from luthier.collect.readers.docx_text import inline, prune, reference_text
 from luthier.collect.readers.draft import Draft, guarded
+from luthier.collect.readers.drawings import DRAWINGS, write_drawing
 from luthier.collect.readers.office_xml import (
     COMMENTS,
     Element,
@@ -40,12 +41,7 @@ def read(source: Source) -> Iterator[Document]:
         draft = Draft()
         roots = {kind: _pruned(parts, name, draft) for kind, name in _text_parts(parts, main)}
         _count_omitted(parts, main, draft)
-        walk = Walk(
-            draft,
-            styles=read_styles(_tree(parts, main, "styles")),
-            numbering=read_numbering(_tree(parts, main, "numbering")),
-            notes={kind: _notes(root) for kind, root in roots.items() if kind != "document"},
-        )
+        walk = Walk(draft, parts=parts, main=main, roots=roots)
         walk.blocks(roots["document"])
         walk.close()
         reference = "\n".join(reference_text(root) for root in roots.values())
@@ -57,14 +53,16 @@ def read(source: Source) -> Iterator[Document]:
 class Walk:
     """One pass over the body, in order."""
 
-    def __init__(
-        self, draft: Draft, *, styles: Styles, numbering: Numbering, notes: dict[str, dict[str, Element]]
-    ) -> None:
+    def __init__(self, draft: Draft, *, parts: Parts, main: str, roots: dict[str, Element]) -> None:
         self.title = ""
-        self._draft, self._styles, self._numbering, self._notes = draft, styles, numbering, notes
-        self._cited: dict[tuple[str, str], int] = {}
+        self._draft, self._parts, self._main = draft, parts, main
+        self._styles = read_styles(_tree(parts, main, "styles"))
+        self._numbering = read_numbering(_tree(parts, main, "numbering"))
+        self._notes = {kind: _notes(root) for kind, root in roots.items() if kind != "document"}
+        self._cited: dict[Element, int] = {}
+        """Note -> its number."""
         self._waiting: list[Element] = []
-        """Text boxes and notes that follow the block they hang on."""
+        """Text boxes, charts and notes that follow the block they hang on."""
         self._code: list[str] = []
         self._was_item = False
 
@@ -81,10 +79,9 @@ class Walk:
     def close(self) -> None:
         """Write what still waits: the last code, and notes that nobody cites."""
         self._flush_code()
-        for kind, notes in self._notes.items():
-            for note_id, note in notes.items():
-                if (kind, note_id) not in self._cited:
-                    self.blocks(note)
+        for note in [note for notes in self._notes.values() for note in notes.values()]:
+            if note not in self._cited:
+                self.blocks(note)
         self._flush_code()
 
     def _paragraph(self, paragraph: Element) -> None:
@@ -135,31 +132,29 @@ class Walk:
         if piece.tag not in NOTES:
             self._waiting.append(piece)
             return ""
-        cited = (NOTES[piece.tag], piece.get(f"{W}id"))
-        note = self._notes.get(cited[0], {}).get(cited[1])
+        note = self._notes.get(NOTES[piece.tag], {}).get(piece.get(f"{W}id"))
         if note is None:
             return ""
-        if cited not in self._cited:
-            self._cited[cited] = len(self._cited) + 1
+        if note not in self._cited:
+            self._cited[note] = len(self._cited) + 1
             self._waiting.append(note)
-        mark = f"[^{self._cited[cited]}]"
+        mark = f"[^{self._cited[note]}]"
         self._draft.inserted.append(mark)
         return mark
 
     def _write_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        marks = {
-            id(note): self._cited.get((kind, key)) for kind, notes in self._notes.items() for key, note in notes.items()
-        }
-        for element in waiting:
-            mark = marks.get(id(element))
-            if mark is None:
-                self.blocks(element)
-            else:
+        while self._waiting:
+            element = self._waiting.pop(0)
+            if element in self._cited:
+                mark = f"[^{self._cited[element]}]"
                 text = " ".join(self._text(paragraph).strip() for paragraph in element.iter(f"{W}p"))
-                self._draft.paragraph(f"[^{mark}]: {text.strip()}")
-                self._draft.inserted.append(f"[^{mark}]")
-            self._flush_code()
+                self._draft.paragraph(f"{mark}: {text.strip()}")
+                self._draft.inserted.append(mark)
+            elif element.tag in DRAWINGS:
+                write_drawing(self._draft, element, parts=self._parts, owner=self._main, at="")
+            else:
+                self.blocks(element)
+                self._flush_code()
 
     def _flush_code(self) -> None:
         lines, self._code = self._code, []

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from luthier.collect.readers.draft import raised
+from luthier.collect.readers.drawings import DRAWINGS
 from luthier.collect.readers.office_xml import (
     HIDDEN,
     Element,
@@ -69,7 +70,7 @@ def reference_text(root: Element) -> str:
 
 
 def inline(element: Element) -> Iterator[str | Element]:
-    """The pieces of a paragraph: text, and the elements that are more than text (notes, text boxes, drawings)."""
+    """The pieces of a paragraph: text, and the elements that are more than text (notes, text boxes, charts)."""
     for child in element:
         tag = child.tag
         if tag == f"{W}t":
@@ -80,7 +81,7 @@ def inline(element: Element) -> Iterator[str | Element]:
             yield _symbol(child)
         elif tag == f"{M}oMath":
             yield f" {formula(child)} "
-        elif tag in {f"{W}footnoteReference", f"{W}endnoteReference", f"{W}txbxContent"}:
+        elif tag in {f"{W}footnoteReference", f"{W}endnoteReference", f"{W}txbxContent", *DRAWINGS}:
             yield child
         elif isinstance(tag, str) and not tag.endswith("Pr"):
             yield from inline(child)

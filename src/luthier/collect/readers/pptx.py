@@ -6,6 +6,7 @@ Hidden slides, hidden shapes, comments, slide numbers, dates and footers are lef
 from collections.abc import Iterator
 
 from luthier.collect.readers.draft import Draft, guarded
+from luthier.collect.readers.drawings import DRAWINGS, paragraph_text, run_text, write_drawing
 from luthier.collect.readers.office_xml import (
     COMMENTS,
     A,
@@ -19,8 +20,8 @@ from luthier.collect.readers.office_xml import (
     keep_one_alternative,
 )
 from luthier.collect.readers.packages import open_package
-from luthier.collect.readers.pptx_graphics import paragraph_text, run_text, write_graphic, write_paragraphs
 from luthier.collect.readers.pptx_shapes import TEXTS, TITLE_KINDS, Geometry, kind_of, length, prune, shapes_of
+from luthier.collect.readers.pptx_text import write_paragraphs, write_table
 from luthier.collect.reading import Source, UnreadableError, unreadable_on
 from luthier.records import Document, Page
 
@@ -105,9 +106,15 @@ class Slide:
             if shape.tag == f"{P}grpSp":
                 self._write(draft, list(shapes_of(shape)))
             elif shape.tag == f"{P}graphicFrame":
-                write_graphic(draft, shape, parts=self._parts, slide=self._name, at=f"slide {self._number}")
+                self._write_graphic(draft, shape, at=f"slide {self._number}")
             else:
                 write_paragraphs(draft, shape, is_list=kind_of(shape) in {"body", "obj"})
+
+    def _write_graphic(self, draft: Draft, frame: Element, *, at: str) -> None:
+        for table in frame.iter(f"{A}tbl"):
+            write_table(draft, table, at=at)
+        for drawing in frame.iter(*DRAWINGS):
+            write_drawing(draft, drawing, parts=self._parts, owner=self._name, at=at)
 
     def _notes(self, draft: Draft) -> list[Element]:
         """The shapes that hold notes; the slide's picture and number beside them are no text of theirs."""
