@@ -24,6 +24,7 @@ DOCUMENT_READERS = {
     "asciidoc": "luthier.collect.readers.asciidoc:read",
     "latex": "luthier.collect.readers.latex:read",
     "ipynb": "luthier.collect.readers.notebook:read",
+    "code": "luthier.collect.readers.code:read",
     "html": "luthier.collect.readers.html:read",
     "pdf": "luthier.collect.readers.pdf.document:read",
     "epub": "luthier.collect.readers.epub:read",
