@@ -10,6 +10,8 @@ from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.records import Message, Worded
 
+MOST_UNKNOWN = 0.01
+"""Share of unknown tokens above which the tokenizer is the wrong one."""
 PROBE = (Message("user", "a"), Message("assistant", "b"))
 
 
@@ -114,6 +116,53 @@ def check_lengths(rows: Sequence[Worded], *, limit: int) -> dict[str, int]:
             problem = f"has {len(row.ids):,} tokens, the limit is {limit:,}"
             raise _failure("R6 (length)", row, problem, "Set prepare.over_length or a larger prepare.max_length.")
     return {"rows": len(rows), "longest": max((len(row.ids) for row in rows), default=0), "limit": limit}
+
+
+def check_content(row: Worded, messages: Sequence[Message], wording: Wording) -> None:
+    """R8: every message, system text included, stands in what the model reads, in order."""
+    told = str(wording.tokenizer.decode(list(row.ids), skip_special_tokens=False))
+    place = 0
+    for index, turn in enumerate(messages):
+        found = told.find(turn.content.strip(), place)
+        if found < 0:
+            problem = f"the text of turn {index} ({turn.role}) is missing from what the model reads"
+            raise _failure("R8 (content)", row, problem, "The chat template leaves it out: choose another base.")
+        place = found + len(turn.content.strip())
+
+
+def check_known(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
+    """R11: at most 1 % of the tokens are unknown to the tokenizer."""
+    unknown = wording.tokenizer.token_to_id(wording.special.get("unk_token", ""))
+    tokens = sum(len(row.ids) for row in rows)
+    if unknown is None or unknown in {wording.pad_id, wording.start_id, *wording.end_ids}:
+        return {"tokens": tokens, "unknown": 0}  # no token of its own: this tokenizer knows every text
+    count = sum(row.ids.count(unknown) for row in rows)
+    if count > MOST_UNKNOWN * tokens:
+        worst = max(rows, key=lambda row: row.ids.count(unknown) / max(1, len(row.ids)))
+        problem = f"{count:,} of all {tokens:,} tokens are unknown to the tokenizer, most of them here"
+        raise _failure("R11 (text)", worst, problem, "Choose a base that was made for this language.")
+    return {"tokens": tokens, "unknown": count}
+
+
+def check_round_trip(row: Worded, text: str, wording: Wording) -> None:
+    """R11 for one text: what the ids say is the text, where the tokenizer does not fold it on purpose."""
+    if wording.tokenizer.normalizer is None and wording.decode(wording.text_ids(text)).strip() != text.strip():
+        raise _failure("R11 (text)", row, "its text does not come back from its ids", "The tokenizer changes it.")
+
+
+def check_labels(rows: Sequence[Worded], labels: Sequence[str]) -> dict[str, int]:
+    """R12: every row has a label of the list, and every label of the list has training rows."""
+    for row in rows:
+        if row.label is None or not 0 <= row.label < len(labels):
+            raise _failure("R12 (labels)", row, f"its label {row.label} is not one of {len(labels)}", "Prepare again.")
+    missing = sorted(set(range(len(labels))) - {row.label for row in rows})
+    if missing:
+        names = ", ".join(f"'{labels[place]}'" for place in missing[:5] if place is not None)
+        raise UserError(
+            f"receipt R12 (labels): {len(missing)} labels have no training row, the first: {names}. A classifier would "
+            "only guess them: add examples, or leave the label out."
+        )
+    return {"labels": len(labels)}
 
 
 def check_template(expected: str, wording: Wording) -> None:

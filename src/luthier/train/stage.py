@@ -13,10 +13,12 @@ from luthier.models.adapters import AdapterShape, save_adapter, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
+from luthier.objectives import objective
 from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
 from luthier.train.config import TrainConfig, train_key
+from luthier.train.receipts import check_denominators, check_rows
 from luthier.train.scale import Scale, choose_scale
 from luthier.train.session import Session
 from luthier.train.setup import Job, Setup, set_up
@@ -54,6 +56,7 @@ def _train(job: Job, *, key: str, out: Path) -> None:
     setup = set_up(job)
     general = _general(setup, job.dataset)
     session = _session(setup, job, key=key, run=out.parent)
+    _check(session, job)
     with keeping_freed_memory():
         session.run()
     scale = _scale(setup, general)
@@ -80,6 +83,14 @@ def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
     # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
     validation = sorted(validation, key=lambda row: row.id)[:VALIDATION_ROWS]
     return Session(setup=setup, store=store, steps=steps, validation=validation)
+
+
+def _check(session: Session, job: Job) -> None:
+    """Receipts before the first step."""
+    facts, learner = job.dataset.manifest.facts, session.setup.learner
+    asked = objective(str(facts["objective"]))
+    check_rows(learner.rows, objective=asked, wording=job.wording, labels=facts.get("labels") or ())
+    check_denominators(session.steps, learner.rows, tokens=learner.pace.micro_batch_tokens, units=learner.loss.units)
 
 
 def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:

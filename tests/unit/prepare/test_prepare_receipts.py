@@ -155,3 +155,29 @@ def test_prepare_stops_on_a_broken_base(
     with pytest.raises(UserError, match="receipt R4"):
         preparing(coded(60), objective_name="chat")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["corpus"]
+
+
+def test_r8_a_message_is_missing_from_the_render(row: Worded, wording: Wording) -> None:
+    receipts.check_content(row, TURNS, wording)
+    with pytest.raises(UserError, match=r"receipt R8 .* text of turn 0 \(system\) is missing"):
+        receipts.check_content(row, (Message("system", "Be brief."), *TURNS), wording)
+    with pytest.raises(UserError, match=r"receipt R8"):
+        receipts.check_content(row, TURNS[::-1], wording)
+
+
+def test_r11_unknown_tokens(tiny_tokenizer_folder: Path, row: Worded) -> None:
+    wording = rewrite(tiny_tokenizer_folder, "tokenizer_config.json", unk_token="q")
+    unknown = wording.tokenizer.token_to_id("q")
+    assert receipts.check_known([row], wording) == {"tokens": len(row.ids), "unknown": 0}
+    many = dataclasses.replace(row, ids=(unknown,) * len(row.ids))
+    with pytest.raises(UserError, match=r"receipt R11 .* unknown to the tokenizer"):
+        receipts.check_known([row, many], wording)
+
+
+def test_r12_a_label_without_training_rows(row: Worded) -> None:
+    rows = [dataclasses.replace(row, label=place % 2) for place in range(4)]
+    assert receipts.check_labels(rows, ["a", "b"]) == {"labels": 2}
+    with pytest.raises(UserError, match=r"receipt R12 .* the first: 'c'"):
+        receipts.check_labels(rows, ["a", "b", "c"])
+    with pytest.raises(UserError, match=r"receipt R12 .* its label 1 is not one of 1"):
+        receipts.check_labels(rows, ["a"])

@@ -216,7 +216,7 @@ def test_an_encoder_cannot_chat(tmp_path: Path, preparing: Preparing, base: Base
 def test_receipts_and_facts_are_written(preparing: Preparing) -> None:
     prepared = preparing(coded(60), objective_name="chat")
     receipts = json.loads(prepared.dataset.file("receipts.json").read_bytes())
-    assert set(receipts) == {"R1", "R2", "R3", "R4", "R5", "R6", "R9"}
+    assert set(receipts) == {"R1", "R2", "R3", "R4", "R5", "R6", "R8", "R9", "R11"}
     assert receipts["R4"]["turns"] == receipts["R1"]["rows"] == 180
     seal = json.loads(prepared.exam.file("seal.json").read_bytes())
     assert seal["root"] == prepared.dataset.manifest.facts["exam_root"]

@@ -1,0 +1,36 @@
+"""The receipts that train runs before its first step, on what it read (data.md section 9: R1, R4, R6, R10, R12)."""
+
+from collections.abc import Callable, Sequence
+
+from luthier.errors import UserError
+from luthier.models.chat import Wording
+from luthier.models.receipts import check_end, check_labels, check_lengths, check_trained
+from luthier.objectives import Objective
+from luthier.records import Worded
+from luthier.train.batches import StepPlan, micro_batches
+
+
+def check_rows(rows: Sequence[Worded], *, objective: Objective, wording: Wording, labels: Sequence[str]) -> None:
+    """What prepare promised of the rows, checked again; UserError at the first failure."""
+    check_trained(rows)
+    check_lengths(rows, limit=wording.context)
+    if objective.record == "chat":
+        check_end(rows, wording)
+    if objective.record == "label":
+        check_labels(rows, labels)
+
+
+def check_denominators(
+    steps: Sequence[StepPlan], rows: Sequence[Worded], *, tokens: int, units: Callable[[Sequence[Worded]], int]
+) -> None:
+    """R10: the micro-batches of every step hold its rows once, and their denominators add up to the step's."""
+    lengths = [len(row.ids) for row in rows]
+    for step in steps:
+        pieces = micro_batches(step.rows, lengths, tokens=tokens)
+        whole = units([rows[index] for index in step.rows])
+        parts = sum(units([rows[index] for index in piece]) for piece in pieces)
+        if sorted(index for piece in pieces for index in piece) != sorted(step.rows) or parts != whole:
+            raise UserError(
+                f"receipt R10 (denominators): step {step.index} counts {whole:,}, its pieces {parts:,}. "
+                "This is a mistake in Luthier: report it, and train with train.micro_batch_tokens: 1000000 meanwhile."
+            )
