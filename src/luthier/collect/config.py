@@ -45,6 +45,8 @@ class CollectConfig(Settings):
     Roles: question, context, answer, system, messages, tools, text, label, entities, tokens, tags, prompt, completion,
     chosen, rejected, good, query, positive, negative, score. Any other role names a column that rides along, for
     `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
+    labels: list[str] = Field(default_factory=list)
+    """The labels that texts and entities can have, so that a misspelt one is a bad row; empty: any label."""
     bad_rows: float = Field(default=0.01, ge=0, le=1)
     """Share of bad rows that is accepted, 0 to 1; above it the run stops."""
     accept_losses: bool = False

@@ -9,7 +9,7 @@ import luthier
 from luthier.artifacts.rows import KINDS
 from luthier.collect.confine import Reply, Workers
 from luthier.collect.formats.check import BadRowError
-from luthier.collect.formats.detect import Fit, Names, NoFormatError, columns_of, detect, make_example
+from luthier.collect.formats.detect import Fit, Hints, NoFormatError, columns_of, detect, make_example
 from luthier.collect.intake import Intake, Item
 from luthier.collect.kinds import CONTAINERS
 from luthier.collect.ledger import OUTCOMES, Entry, Outcome
@@ -114,14 +114,12 @@ class Tally:
 class Collector:
     """Turns the replies of workers into examples and documents, and keeps the account in `corpus`."""
 
-    def __init__(
-        self, workers: Workers, *, names: Names, wanted: str, seed: int, keep: Callable[[Document], None]
-    ) -> None:
-        """`names` and `wanted` as in `detect`; `seed` draws samples; `keep` takes each document."""
+    def __init__(self, workers: Workers, *, hints: Hints, seed: int, keep: Callable[[Document], None]) -> None:
+        """`hints` as in `detect`; `seed` draws samples; `keep` takes each document."""
         self.corpus = Corpus()
         self._workers = workers
         self._intake = Intake(workers)
-        self._names, self._wanted, self._seed = names, wanted, seed
+        self._hints, self._seed = hints, seed
         self._keep = keep
         self._formats = row_formats()
         self._booked: dict[str, Entry] = {}
@@ -164,7 +162,7 @@ class Collector:
             return
         unfit = next((table for table in tables if table.sample and table.name not in fits), None)
         if unfit is not None:
-            detect(unfit.name, unfit.sample, formats=self._formats, names=self._names, wanted=self._wanted)
+            detect(unfit.name, unfit.sample, formats=self._formats, hints=self._hints)
         tally.tables = {table.name: place for place, table in enumerate(tables)}
         tally.left_out = drawing.left_out
         tally.rows = drawing.left_out
@@ -176,9 +174,9 @@ class Collector:
     def _fit(self, table: Table, reply: Reply) -> Fit | None:
         """How a table is understood; None for a sheet that may be prose. UserError for any other."""
         try:
-            return detect(table.name, table.sample, formats=self._formats, names=self._names, wanted=self._wanted)
+            return detect(table.name, table.sample, formats=self._formats, hints=self._hints)
         except NoFormatError:
-            if reply.identity.type in DOCUMENT_READERS and self._wanted == "auto":
+            if reply.identity.type in DOCUMENT_READERS and self._hints.format == "auto":
                 return None
             raise
 
@@ -198,7 +196,7 @@ class Collector:
             try:
                 example = make_example(row, fits[table], file=file)
             except BadRowError as error:
-                tally.rejects.append(reject(table, row.line, str(error), shown(row)))
+                tally.rejects.append(reject(table, row.line, str(error), shown(row), offset=row.offset))
                 continue
             tally.examples += 1
             tally.characters += characters(example)

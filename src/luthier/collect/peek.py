@@ -8,7 +8,7 @@ from pathlib import Path
 from luthier.collect.config import hash_files
 from luthier.collect.confine import Job, Reply, Workers, modules_for
 from luthier.collect.formats.check import BadRowError
-from luthier.collect.formats.detect import Fit, Names, columns_of, detect, make_example, sample_rows
+from luthier.collect.formats.detect import Fit, Hints, Names, columns_of, detect, make_example, sample_rows
 from luthier.collect.intake import Intake, Item, items_of
 from luthier.collect.kinds import CONTAINERS
 from luthier.collect.registry import READERS, ROW_READERS, row_formats
@@ -33,7 +33,7 @@ class Head:
     def fit(self, names: Names) -> Fit | None:
         """How collect would understand the table, None if it would not."""
         try:
-            return detect(self.name, sample_rows(self.rows), formats=row_formats(), names=names, wanted="auto")
+            return detect(self.name, sample_rows(self.rows), formats=row_formats(), hints=Hints(names))
         except UserError:
             return None
 

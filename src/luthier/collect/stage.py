@@ -14,7 +14,7 @@ from luthier.artifacts.rows import write_examples
 from luthier.collect.config import CollectConfig, corpus_key, draw_files, hash_files, inputs_of, key_settings
 from luthier.collect.confine import Workers, modules_for
 from luthier.collect.corpus import Collector, Corpus
-from luthier.collect.formats.detect import check_names, names_from
+from luthier.collect.formats.detect import Hints, check_names, names_from
 from luthier.collect.intake import Item, items_of
 from luthier.collect.ledger import write_files, write_rejects
 from luthier.collect.walk import Found, find_files
@@ -67,7 +67,8 @@ def _read(
         DocumentWriter(folder / "documents.parquet") as documents,
     ):
         names = names_from(config.columns)
-        collector = Collector(workers, names=names, wanted=config.format, seed=config.seed, keep=documents.write)
+        hints = Hints(names=names, format=config.format, labels=frozenset(config.labels))
+        collector = Collector(workers, hints=hints, seed=config.seed, keep=documents.write)
         items = _told(items_of(found, hashes), total=len(found), listener=listener)
         write_examples(folder / "examples.parquet", collector.examples(items))
     if collector.corpus.columns:

@@ -115,7 +115,7 @@ def rows_of(payload: bytes) -> Iterator[Row | Reject]:
             raise WireError("the reader sent a damaged row") from None
         if not isinstance(values, dict):
             raise WireError("the reader sent a damaged row")
-        yield Row(at=entry["at"], line=entry["line"], values=values)
+        yield Row(at=entry["at"], line=entry["line"], values=values, offset=entry["offset"])
 
 
 def document_bytes(document: Document) -> bytes:
@@ -149,14 +149,15 @@ def document_from(payload: bytes) -> Document:
 
 
 def _row_entry(item: Row | Reject) -> dict[str, Any]:
+    place = {"line": item.line, "offset": item.offset}
     if isinstance(item, Reject):
         reason, content = _encodable(item.reason), _encodable(item.row)
-        return _entry(item.file, "", item.line) | {"offset": item.offset, "content": content, "reason": reason}
-    return _entry(item.at.rpartition(":")[0], item.at, item.line) | {"content": _json(item.values), "reason": None}
+        return _entry(item.file, "", item) | {"content": content, "reason": reason}
+    return _entry(item.at.rpartition(":")[0], item.at, item) | {"content": _json(item.values), "reason": None}
 
 
-def _entry(table: str, at: str, line: int) -> dict[str, Any]:
-    return {"table": table, "at": at, "line": line, "offset": None}
+def _entry(table: str, at: str, item: Row | Reject) -> dict[str, Any]:
+    return {"table": table, "at": at, "line": item.line, "offset": item.offset}
 
 
 def _json(values: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from luthier.collect.formats.check import BadRowError, plain_text
-from luthier.collect.formats.detect import check_names, detect, make_example
+from luthier.collect.formats.detect import Hints, check_names, detect, make_example
 from luthier.collect.registry import row_formats
 from luthier.errors import UserError
 from luthier.records import Chat, Example, Label, Row, Text
@@ -15,7 +15,7 @@ def example_of(
     values: dict[str, Any], *, names: dict[str, list[str]] | None = None, wanted: str = "auto"
 ) -> tuple[str, Example]:
     row = Row(at="t.csv:2", line=2, values=values)
-    fit = detect("t.csv", [row], formats=row_formats(), names=names or {}, wanted=wanted)
+    fit = detect("t.csv", [row], formats=row_formats(), hints=Hints(names or {}, wanted))
     return fit.format.name, make_example(row, fit, file="t.csv")
 
 
@@ -107,8 +107,8 @@ def test_a_missing_column_names_file_columns_and_setting() -> None:
 def test_a_format_needs_its_columns_in_nine_rows_of_ten() -> None:
     rows = [Row("t:1", 1, {"prompt": "a", "completion": "b"})] * 8 + [Row("t:9", 9, {"text": "c"})] * 2
     with pytest.raises(UserError, match="missing column"):
-        detect("t", rows, formats=row_formats(), names={}, wanted="auto")
-    fit = detect("t", rows[:8] + rows[-1:] * 0 + rows[:1], formats=row_formats(), names={}, wanted="auto")
+        detect("t", rows, formats=row_formats(), hints=Hints())
+    fit = detect("t", rows[:8] + rows[-1:] * 0 + rows[:1], formats=row_formats(), hints=Hints())
     assert fit.format.name == "prompt"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from luthier.collect.encoding import encoding_of
 from luthier.collect.formats.check import BadRowError
-from luthier.collect.formats.detect import detect, make_example, sample_rows
+from luthier.collect.formats.detect import Hints, detect, make_example, sample_rows
 from luthier.collect.reading import Source
 from luthier.collect.registry import row_formats, row_reader
 from luthier.records import Reject, Row
@@ -27,7 +27,7 @@ def judge(path: Path, kind: str) -> tuple[str, dict[int, str]]:
     """Format of a file, and line -> reason of every row that is refused."""
     items = list(row_reader(kind)(Source(path=path, name=path.name, encoding=encoding_of(path))))
     rows = [item for item in items if isinstance(item, Row)]
-    fit = detect(path.name, sample_rows(rows), formats=row_formats(), names={}, wanted="auto")
+    fit = detect(path.name, sample_rows(rows), formats=row_formats(), hints=Hints())
     refused = {item.line: item.reason for item in items if isinstance(item, Reject)}
     for row in rows:
         try:
@@ -269,7 +269,7 @@ WHOLE = {"chosen": [ASK, TELL], "rejected": [ASK, {"role": "assistant", "content
 )
 def test_a_bad_row_says_why(values: dict[str, Any], wanted: str, reason: str) -> None:
     row = Row(at="t:1", line=1, values=values)
-    fit = detect("t", [row], formats=row_formats(), names={}, wanted=wanted)
+    fit = detect("t", [row], formats=row_formats(), hints=Hints(format=wanted))
     with pytest.raises(BadRowError, match=reason):
         make_example(row, fit, file="t")
 

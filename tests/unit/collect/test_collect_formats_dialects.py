@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from luthier.collect.config import Format
-from luthier.collect.formats.detect import detect, make_example, sample_rows
+from luthier.collect.formats.detect import Hints, detect, make_example, sample_rows
 from luthier.collect.registry import row_formats
 from luthier.errors import UserError
 from luthier.records import Chat, Entity, Example, Label, Message, Pair, Preference, Rating, Row, Tags, ToolCall
@@ -15,7 +15,7 @@ from luthier.records import Chat, Entity, Example, Label, Message, Pair, Prefere
 def read(*rows: dict[str, Any], wanted: str = "auto") -> tuple[str, list[Example]]:
     """Format and examples of a table."""
     table = [Row(at=f"t:{line}", line=line, values=values) for line, values in enumerate(rows, start=1)]
-    fit = detect("t", table, formats=row_formats(), names={}, wanted=wanted)
+    fit = detect("t", table, formats=row_formats(), hints=Hints(format=wanted))
     return fit.format.name, [make_example(row, fit, file="t") for row in table]
 
 
@@ -130,7 +130,7 @@ def test_a_table_of_two_formats_is_refused_with_the_first_row_that_differs() -> 
     # One bad row in twenty does not hide what the others are.
     rows = [{"prompt": "a", "completion": "b", "label": True}] * 19 + [{"prompt": "a", "completion": "b", "label": "x"}]
     table = [Row(at=f"t:{line}", line=line, values=values) for line, values in enumerate(rows, start=1)]
-    assert detect("t", table, formats=row_formats(), names={}, wanted="auto").format.name == "rating"
+    assert detect("t", table, formats=row_formats(), hints=Hints()).format.name == "rating"
 
 
 def test_text_alone_never_hides_a_format_that_half_the_rows_have() -> None:

@@ -8,10 +8,10 @@ from itertools import islice
 
 import xxhash
 
-from luthier.collect.formats.check import plain_text
+from luthier.collect.formats.check import BadRowError, plain_text
 from luthier.collect.formats.shape import Cells, RowFormat
 from luthier.errors import UserError
-from luthier.records import Example, Origin, Row
+from luthier.records import Example, Label, Origin, Row, Tags
 
 HEAD_ROWS = 1_000
 HASHED_ROWS = 1_000
@@ -23,14 +23,27 @@ Names = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Hints:
+    """What the user says about the rows."""
+
+    names: Names = field(default_factory=dict)
+    format: str = "auto"
+    """Name of a format, or `auto`."""
+    labels: frozenset[str] = frozenset()
+    """The labels that can occur; empty: any."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """How one table is to be understood."""
 
     format: RowFormat
     roles: Mapping[str, str]
     """Role -> column, for the format's roles."""
-    named: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, str]
     """Column -> the role the user gave it, for columns that only ride along in `Origin.columns`."""
+    labels: frozenset[str]
+    """As in `Hints`."""
 
 
 class NoFormatError(UserError):
@@ -70,29 +83,29 @@ def find_column(wanted: Sequence[str], columns: Sequence[str]) -> str | None:
     return None
 
 
-def detect(table: str, sample: Sequence[Row], *, formats: Sequence[RowFormat], names: Names, wanted: str) -> Fit:
+def detect(table: str, sample: Sequence[Row], *, formats: Sequence[RowFormat], hints: Hints) -> Fit:
     """Choose the format of a table from some of its rows: one that at least 90 % of them have the shape of.
 
     The user's own column names come first, then the usual ones; a format that makes use of more columns than another
-    beats it. `wanted` is a format's name or `auto`. UserError names the table, its columns and the setting when no
-    format fits or several do.
+    beats it. UserError names the table, its columns and the setting when several formats fit; NoFormatError when none.
     """
     columns = columns_of(sample)
-    tried = [rule for rule in formats if wanted in {"auto", rule.name}]
-    possible = [fit for rule in tried if (fit := _fit(rule, columns, names)) is not None]
+    tried = [rule for rule in formats if hints.format in {"auto", rule.name}]
+    possible = [fit for rule in tried if (fit := _fit(rule, columns, hints)) is not None]
     if not possible:
-        raise NoFormatError(_explain_missing(table, columns, tried, names))
+        raise NoFormatError(_explain_missing(table, columns, tried, hints.names))
     # A format that the user names needs no proof; its rows are judged one by one.
-    shares = {fit.format.name: 1.0 if wanted != "auto" else _share(fit, sample) for fit in possible}
+    shares = {fit.format.name: 1.0 if hints.format != "auto" else _share(fit, sample) for fit in possible}
     fits = [fit for fit in possible if shares[fit.format.name] >= ENOUGH]
-    own = [fit for fit in fits if all(_is_given(role, fit.roles[role], names) for role in fit.format.required)]
+    own = [fit for fit in fits if all(_is_given(role, fit.roles[role], hints.names) for role in fit.format.required)]
     best = [fit for fit in own or fits if not any(_beats(other, fit) for other in own or fits)]
     if len(best) > 1:
         candidates = " or ".join(f"'{fit.format.name}' ({', '.join(fit.roles.values())})" for fit in best)
         raise UserError(f"{table}: the columns fit {candidates}. Set collect.format or collect.columns.")
     nearly = [fit for fit in possible if HALF <= shares[fit.format.name] < ENOUGH]
     if not best or (not own and any(_beats(fit, best[0]) for fit in nearly)):
-        raise NoFormatError(_explain_mixed(table, max(nearly or possible, key=lambda fit: shares[fit.format.name]), sample))
+        nearest = max(nearly or possible, key=lambda fit: shares[fit.format.name])
+        raise NoFormatError(_explain_mixed(table, nearest, sample))
     return best[0]
 
 
@@ -102,7 +115,21 @@ def make_example(row: Row, fit: Fit, *, file: str) -> Example:
     others = {name: plain_text(value) for name, value in row.values.items() if name not in used}
     others |= {role: plain_text(row.values.get(column)) for column, role in fit.named.items()}
     cells = Cells(row=row.values, columns=fit.roles)
-    return fit.format.make(cells, Origin(at=row.at, file=file, line=row.line, columns=others))
+    example = fit.format.make(cells, Origin(at=row.at, file=file, line=row.line, columns=others))
+    if fit.labels:
+        _check_labels(example, fit.labels)
+    return example
+
+
+def labels_of(example: Example) -> list[str]:
+    """The labels of a text or of the entities in it; none for other kinds."""
+    match example:
+        case Label():
+            return [example.label, *example.others]
+        case Tags():
+            return [entity.label for entity in example.entities]
+        case _:
+            return []
 
 
 def check_names(names: Names, seen: Sequence[str]) -> None:
@@ -115,7 +142,16 @@ def check_names(names: Names, seen: Sequence[str]) -> None:
             raise UserError(f"collect.columns.{role}: no file has a column {quoted}. {hint}Columns: {', '.join(seen)}")
 
 
-def _fit(rule: RowFormat, columns: Sequence[str], names: Names) -> Fit | None:
+def _check_labels(example: Example, known: frozenset[str]) -> None:
+    strange = [label for label in labels_of(example) if label not in known]
+    if strange:
+        near = difflib.get_close_matches(strange[0], sorted(known), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise BadRowError(f"label '{strange[0]}' is not one of collect.labels{hint}")
+
+
+def _fit(rule: RowFormat, columns: Sequence[str], hints: Hints) -> Fit | None:
+    names = hints.names
     roles: dict[str, str] = {}
     for role, aliases in [*rule.required.items(), *rule.optional.items()]:
         free = [column for column in columns if column not in roles.values()]
@@ -126,7 +162,7 @@ def _fit(rule: RowFormat, columns: Sequence[str], names: Names) -> Fit | None:
         return None
     found = {role: find_column(given, columns) for role, given in names.items() if role not in roles}
     named = {column: role for role, column in found.items() if column is not None and column not in roles.values()}
-    return Fit(format=rule, roles=roles, named=named)
+    return Fit(format=rule, roles=roles, named=named, labels=hints.labels)
 
 
 def _beats(one: Fit, other: Fit) -> bool:
