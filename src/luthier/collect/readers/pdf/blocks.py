@@ -87,16 +87,14 @@ def _prose(rows: list[Row], *, body_is_mono: bool) -> list[Block]:
 
 
 def _pitch(rows: list[Row]) -> float:
-    """Points from one line to the next in the column's paragraphs."""
+    """From one line to the next in the column's paragraphs, in font sizes."""
     steps = Counter(
-        round((row.bottom - above.bottom) * 2) / 2
+        round((row.bottom - above.bottom) / row.style.size, 1)
         for above, row in pairwise(rows)
         if abs(row.style.size - above.style.size) <= 0.5
         and 0 < row.bottom - above.bottom <= WIDEST_PITCH * row.style.size
     )
-    if not steps:
-        return 1.3 * rows[0].style.size
-    return min(steps, key=lambda step: (-steps[step], step))
+    return min(steps, key=lambda step: (-steps[step], step), default=1.3)
 
 
 def _begins_block(group: list[Row], above: Row, row: Row, *, pitch: float, edges: tuple[float, float]) -> bool:
@@ -105,7 +103,7 @@ def _begins_block(group: list[Row], above: Row, row: Row, *, pitch: float, edges
         return True
     if max(size, above.style.size) > 1.08 * min(size, above.style.size):
         return True
-    if row.bottom - above.bottom > 1.25 * pitch + 0.5 or row.bottom <= above.top:
+    if row.bottom - above.bottom > (1.25 * pitch + 0.05) * size or row.bottom <= above.top:
         return True
     left, right = edges
     was_full = above.right >= right - 0.1 * (right - left)

@@ -12,6 +12,8 @@ NARROWEST_GUTTER = 7.0
 """Points."""
 FEWEST_ROWS = 3
 """Rows with text on both sides that a gutter needs."""
+SHORTEST_LINE = 20
+"""Characters of a line of prose, where the order of the file does not tell columns from a table."""
 DEEPEST = 8
 Gap = tuple[float, float]
 
@@ -92,21 +94,19 @@ def _narrowed(rows: list[Row], number: int, gutter: Gap, obstacles: list[Box], *
     shared = max(
         ((max(gutter[0], gap[0]), min(gutter[1], gap[1])) for gap in _gaps(row)), key=lambda gap: gap[1] - gap[0]
     )
-    if not _is_wide_enough(shared):
-        return None
     low, high = min(above.bottom, row.top), max(above.bottom, row.bottom)
-    is_blocked = any(
-        box.left < shared[1] - 1 and box.right > shared[0] + 1 and box.top < high and box.bottom > low
-        for box in obstacles
-    )
-    return None if is_blocked else shared
+    for box in obstacles:
+        if box.top < high and box.bottom > low and box.left < shared[1] and box.right > shared[0]:
+            is_left = box.left + box.right < shared[0] + shared[1]
+            shared = (max(shared[0], box.right), shared[1]) if is_left else (shared[0], min(shared[1], box.left))
+    return shared if _is_wide_enough(shared) else None
 
 
 def _is_columnar(rows: list[Row], gutter: Gap) -> bool:
     """Whether two sides are read one after the other, and not row by row as a table is."""
-    left = [[segment for segment in row.segments if segment.right <= gutter[1]] for row in rows]
-    right = [[segment for segment in row.segments if segment.right > gutter[1]] for row in rows]
-    both = sum(1 for pair in zip(left, right, strict=True) if all(pair))
+    left = [line for row in rows if (line := [part for part in row.segments if part.right <= gutter[1]])]
+    right = [line for row in rows if (line := [part for part in row.segments if part.right > gutter[1]])]
+    both = _shared_lines(left, right)
     if both < FEWEST_ROWS:
         return False
     sides = [(segment.order, side) for side, part in enumerate((left, right)) for line in part for segment in line]
@@ -116,17 +116,29 @@ def _is_columnar(rows: list[Row], gutter: Gap) -> bool:
     if changes <= 2 + both // 12:
         return fill >= 0.3
     # Some programs write line by line across the columns.
-    return fill >= 0.75 and both >= 2 * FEWEST_ROWS and changes >= both
+    is_prose = min(_usual_length(left), _usual_length(right)) >= SHORTEST_LINE
+    return is_prose and fill >= 0.75 and both >= 2 * FEWEST_ROWS and changes >= both
+
+
+def _shared_lines(left: list[list[Segment]], right: list[list[Segment]]) -> int:
+    """Lines that each of the sides has beside the other, the fewer of the two."""
+    if not (left and right):
+        return 0
+    top = max(left[0][0].top, right[0][0].top)
+    bottom = min(left[-1][0].bottom, right[-1][0].bottom)
+    return min(sum(1 for line in side if line[0].bottom > top and line[0].top < bottom) for side in (left, right))
+
+
+def _usual_length(side: list[list[Segment]]) -> float:
+    """Characters of the longest segment of a line, in the middle of all lines."""
+    return median(max(len(segment.text) for segment in line) for line in side)
 
 
 def _fill(side: list[list[Segment]]) -> float:
     """How much of the side's width its lines take, 0 to 1; 0 if it is too narrow for prose."""
-    lines = [line for line in side if line]
-    widths = [max(segment.right for segment in line) - min(segment.left for segment in line) for line in lines]
-    full = max(segment.right for line in lines for segment in line) - min(
-        segment.left for line in lines for segment in line
-    )
-    size = median(line[0].style.size for line in lines)
+    widths = [max(segment.right for segment in line) - min(segment.left for segment in line) for line in side]
+    full = max(part.right for line in side for part in line) - min(part.left for line in side for part in line)
+    size = median(line[0].style.size for line in side)
     return median(widths) / full if full > 8 * size else 0.0
 
 

@@ -14,6 +14,7 @@ STEP = 4.0
 """Points that count as the same height."""
 LARGE = 1.2
 """Times the size of the body; larger text is furniture only if its digits repeat as well."""
+DECIMAL = re.compile(r"\d+[.,]\d+")
 ROMAN = re.compile(r"[ivxlc]{1,7}|[IVXLC]{1,7}")
 Place = tuple[str, int]
 
@@ -29,11 +30,10 @@ def find_furniture(pages: Sequence[Sequence[Segment]], heights: Sequence[float],
     for page in marks:
         for key in set(page.values()):
             seen[key[:2]][key[2]] += 1
-    furnished = {
-        place
-        for place, texts in seen.items()
-        if sum(count for count in texts.values() if count >= 2) >= max(2.0, LEAST_SHARE * len(pages))
-    }
+    repeating: Counter[Place] = Counter()
+    for page in marks:
+        repeating.update({key[:2] for key in page.values() if seen[key[:2]][key[2]] >= 2})
+    furnished = {place for place, count in repeating.items() if count >= max(2.0, LEAST_SHARE * len(pages))}
     titles = {
         _letters(segment.text)
         for segments, page in zip(pages, marks, strict=True)
@@ -51,23 +51,34 @@ def find_furniture(pages: Sequence[Sequence[Segment]], heights: Sequence[float],
 
 
 def _marks(segments: Sequence[Segment], height: float, body: float) -> dict[int, tuple[str, int, str]]:
-    """Segment -> (edge, height from there in steps, masked text) of what stands in a margin."""
-    found = {}
-    for number, segment in enumerate(segments):
-        middle = (segment.top + segment.bottom) / 2
-        if middle <= MARGIN * height:
-            edge, away = "top", middle
-        elif middle >= (1 - MARGIN) * height:
-            edge, away = "bottom", height - middle
-        else:
-            continue
-        found[number] = (edge, round(away / STEP), _masked(segment, body))
-    return found
+    """Segment -> (edge, height from there in steps, masked text) of what stands in a margin, apart from the body."""
+    top = [(segment.top, segment.bottom, number) for number, segment in enumerate(segments)]
+    bottom = [(height - segment.bottom, height - segment.top, number) for number, segment in enumerate(segments)]
+    return {
+        number: (edge, round((near + far) / 2 / STEP), _masked(segments[number], body))
+        for edge, places in (("top", top), ("bottom", bottom))
+        for near, far, number in _apart(sorted(places), limit=MARGIN * height)
+    }
+
+
+def _apart(places: list[tuple[float, float, int]], *, limit: float) -> list[tuple[float, float, int]]:
+    """What lies between the edge and the last gap of a line's height that begins within the limit."""
+    reach, held = float("-inf"), 0
+    for number, (near, far, _) in enumerate(places):
+        if near - reach >= far - near:
+            held = number
+        if near > limit:
+            break
+        reach = max(reach, far)
+    else:
+        # Nothing stands beyond the limit.
+        held = len(places)
+    return places[:held]
 
 
 def _masked(segment: Segment, body: float) -> str:
     text = segment.text.strip()
-    if segment.style.size > LARGE * body:
+    if segment.style.size > LARGE * body or DECIMAL.fullmatch(text):
         return text
     return "#" if ROMAN.fullmatch(text) else re.sub(r"\d+", "#", text)
 

@@ -181,11 +181,10 @@ def aligned_tables(rows: list[Row]) -> list[tuple[int, int, Table]]:
         columns = _columns(run)
         if _is_aligned(run, columns):
             around = bounds([segment for row in run for segment in row.segments])
-            groups = _logical_rows(run, columns)
-            cells = [_cells(group, columns) for group in groups]
-            table = Table(around.left, around.top, around.right, around.bottom, cells)
-            found.append((number, last, table))
-        number = last + 1
+            cells = [_cells(group, columns) for group in _logical_rows(run, columns)]
+            found.append((number, last, Table(around.left, around.top, around.right, around.bottom, cells)))
+            number = last
+        number += 1
     return found
 
 
