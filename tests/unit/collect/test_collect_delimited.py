@@ -36,6 +36,7 @@ def cells(items: list[Row | Reject]) -> list[list[str] | str]:
         ("a;b\n1,5;2,5\n3,5;4,5\n", [["1,5", "2,5"], ["3,5", "4,5"]]),
         # A blank behind the comma, before the quote.
         ('a, b\n1, "x, y"\n2, "z"\n', [["1", "x, y"], ["2", "z"]]),
+        ('a, b\n"1\n", "x\ny"\n"2", "z"\n', [["1\n", "x\ny"], ["2", "z"]]),
         # Backslashed quotes, as MySQL and JavaScript write them.
         ('a,b\n1,"say \\"hi\\", ok"\n2,"C:\\new"\n', [["1", 'say "hi", ok'], ["2", "C:\\new"]]),
         # Doubled quotes, an empty quoted cell, a quote inside an unquoted cell.

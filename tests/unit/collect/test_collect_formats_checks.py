@@ -13,11 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from luthier.collect.config import CollectConfig
 from luthier.collect.encoding import encoding_of
 from luthier.collect.formats.check import BadRowError
 from luthier.collect.formats.detect import Hints, detect, make_example, sample_rows
+from luthier.collect.ledger import read_rejects
 from luthier.collect.reading import Source
 from luthier.collect.registry import row_formats, row_reader
+from luthier.collect.stage import collect
 from luthier.records import Reject, Row
 
 PLANTED = 40
@@ -261,6 +264,10 @@ WHOLE = {"chosen": [ASK, TELL], "rejected": [ASK, {"role": "assistant", "content
         ({"tokens": ["a", "b"], "tags": ["B-X", "X"]}, "tokens", r"^tags\[1\] is 'X', and others are marked"),
         ({"text": "t", "entities": ["LOC"]}, "spans", r"^entities\[0\] has no start, end and label"),
         ({"text": "t", "annotations": [{"result": []}] * 2}, "spans", "holds the work of 2 annotators"),
+        ({"text": "ab", "entities": [{"start": 0, "end": 1, "label": ["A", "B"]}]}, "spans", "label is a list"),
+        ({"text": "ab", "entities": [{"start": True, "end": 1, "label": "A"}]}, "spans", "no whole numbers"),
+        ({"text": "ab", "entities": [{"start": 0, "end": 1.5, "label": "A"}]}, "spans", "no whole numbers"),
+        ({"text": "t", "entities": {"start": 0}}, "spans", "^entities is not a list"),
         ({"query": "a", "pos": ["b", "c"]}, "pair", "^pos has 2 texts; write one row for each"),
         ({"anchor": "a", "positive": "b", "negative": "b"}, "pair", "^negative repeats positive"),
         ({"sentence1": "a", "sentence2": "b", "score": 4.5}, "scored", "^score is 4.5, expected 0 to 1"),
@@ -272,6 +279,40 @@ def test_a_bad_row_says_why(values: dict[str, Any], wanted: str, reason: str) ->
     fit = detect("t", [row], formats=row_formats(), hints=Hints(format=wanted))
     with pytest.raises(BadRowError, match=reason):
         make_example(row, fit, file="t")
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"text": "t", "label": "billing"}, ""),
+        ({"text": "t", "label": "biling"}, "label 'biling' is not one of collect.labels; did you mean 'billing'"),
+        ({"text": "t", "label": "billing; x"}, "label 'x' is not one of collect.labels$"),
+        ({"text": "t", "entities": [[0, 1, "bug"]]}, ""),
+        ({"text": "t", "entities": [[0, 1, "bag"]]}, "label 'bag' is not one of collect.labels; did you mean 'bug'"),
+        ({"question": "q", "answer": "a"}, ""),
+    ],
+)
+def test_labels_outside_of_the_set_are_refused(values: dict[str, Any], reason: str) -> None:
+    row = Row(at="t:1", line=1, values=values)
+    fit = detect("t", [row], formats=row_formats(), hints=Hints(labels=frozenset({"billing", "bug"})))
+    if not reason:
+        make_example(row, fit, file="t")
+        return
+    with pytest.raises(BadRowError, match=reason):
+        make_example(row, fit, file="t")
+
+
+def test_refused_rows_are_kept_with_line_and_byte(tmp_path: Path) -> None:
+    good = '"two\nlines",fine\n'
+    (tmp_path / "tickets.csv").write_text(f"text,label\n{good * 3}one,\n{good}x,odd\n{good * 5}", encoding="utf-8")
+    config = CollectConfig(sources=["."], labels=["fine"], bad_rows=0.5)
+    corpus = collect([tmp_path / "tickets.csv"], config=config, out=tmp_path / "corpus")
+    rejects = read_rejects(corpus.file("rejects.parquet"))
+    assert [(bad.line, bad.offset, bad.reason) for bad in rejects] == [
+        (8, 11 + 3 * len(good), "label is empty"),
+        (11, 11 + 4 * len(good) + 5, "label 'odd' is not one of collect.labels"),
+    ]
+    assert corpus.manifest.counts["rows"] == {"read": 11, "examples": 9, "rejects": 2}
 
 
 def test_conversations_written_as_json_in_csv_cells_are_checked_too(tmp_path: Path) -> None:

@@ -54,6 +54,11 @@ DIALECTS: list[tuple[str, str, dict[str, Any]]] = [
     ("sharegpt", "Vicuna", {"id": "a_0", "conversations": [HUMAN, GPT]}),
     ("sharegpt", "LLaMA-Factory", {"conversations": [HUMAN, GPT], "system": "Be kind", "tools": "[]"}),
     ("sharegpt", "senders in `messages`", {"messages": [HUMAN, GPT]}),
+    (
+        "sharegpt",
+        "content instead of value",
+        {"conversations": [{"from": "user", "content": "Hi", "value": None}, GPT]},
+    ),
     ("alpaca", "Stanford", {"instruction": "Sum", "input": "1 2", "output": "3", "text": "Below is ..."}),
     ("alpaca", "with history", {"instruction": "And", "input": "", "output": "c", "history": [["a", "b"]]}),
     ("alpaca", "Dolly", {"instruction": "Q", "context": "C", "response": "A", "category": "open_qa"}),
@@ -133,6 +138,31 @@ def test_a_table_of_two_formats_is_refused_with_the_first_row_that_differs() -> 
     assert detect("t", table, formats=row_formats(), hints=Hints()).format.name == "rating"
 
 
+def test_nine_rows_of_ten_are_enough() -> None:
+    good, other = {"prompt": "a", "completion": "b", "label": True}, {"prompt": "a", "completion": "b", "label": "x"}
+    table = [Row(at=f"t:{line}", line=line, values=good if line < 10 else other) for line in range(1, 11)]
+    assert detect("t", table, formats=row_formats(), hints=Hints()).format.name == "rating"
+    table = [Row(at=f"t:{line}", line=line, values=good if line < 9 else other) for line in range(1, 11)]
+    with pytest.raises(UserError, match="80%"):
+        detect("t", table, formats=row_formats(), hints=Hints())
+
+
+@pytest.mark.parametrize("name", ["rating", "scored", "spans", "tokens", "label"])
+def test_empty_cells_are_no_evidence_against_a_format(name: str) -> None:
+    values = next(row[2] for row in DIALECTS if row[0] == name)
+    last = list(values)[-1] if name != "label" else "label"
+    rows = [{**values, last: empty} for empty in (values[last], None, "")]
+    table = [Row(at=f"t:{line}", line=line, values=row) for line, row in enumerate(rows, start=1)]
+    assert detect("t", table, formats=row_formats(), hints=Hints()).format.name == name
+
+
+@pytest.mark.parametrize("answer", ['{"role": "admin"}', '[{"role": "x"}]', "[1] Rome", '{"from": "Rome"}', "{"])
+def test_text_that_looks_like_json_stays_text(answer: str) -> None:
+    chat = read_one({"prompt": "Hi", "completion": answer})
+    assert isinstance(chat, Chat)
+    assert chat.messages[-1].content == answer
+
+
 def test_text_alone_never_hides_a_format_that_half_the_rows_have() -> None:
     rows: list[dict[str, Any]] = [{"text": "Rome", "ner": [[0, 4, "LOC"]]}] * 4 + [{"text": "Rome", "ner": "x"}]
     with pytest.raises(UserError, match=r"80% .* 'spans'"):
@@ -170,6 +200,18 @@ def test_tools_calls_and_weights_are_kept() -> None:
     from_parquet = read_one({"messages": messages, "tools": [declared]})
     assert isinstance(from_parquet, Chat)
     assert (from_parquet.messages, from_parquet.tools) == (chat.messages, chat.tools)
+
+
+def test_old_function_calls_and_answers_without_ids_are_kept() -> None:
+    old = {"role": "assistant", "content": "", "function_call": {"name": "now", "arguments": ""}}
+    chat = read_one({"messages": [ASK, old, {"role": "function", "name": "now", "content": "noon"}, TELL]})
+    assert isinstance(chat, Chat)
+    assert chat.messages[1].tool_calls == (ToolCall("now", "{}"),)
+    assert chat.messages[2] == Message("tool", "noon", name="now")
+    # A call with an id may have an answer without one, and a last call needs none.
+    unnamed = [ASK, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "content": "Sunny"}, TELL]
+    assert isinstance(read_one({"messages": unnamed}), Chat)
+    assert isinstance(read_one({"messages": [ASK, {"role": "assistant", "tool_calls": [CALL]}]}), Chat)
 
 
 def test_sharegpt_calls_and_systems_are_turns_like_others() -> None:

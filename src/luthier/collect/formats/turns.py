@@ -36,7 +36,7 @@ def is_conversation(value: Any) -> bool:
 def is_sharegpt(value: Any) -> bool:
     """True for a list whose first turn says `from`."""
     found = structured(value)
-    return isinstance(found, list) and is_conversation(found) and "from" in found[0]
+    return isinstance(found, list) and is_conversation(found) and found[0].get("from") is not None
 
 
 def read_turns(value: Any, name: str) -> tuple[Message, ...]:
@@ -94,13 +94,14 @@ def _article(role: str) -> str:
 def _is_turn(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
-    return ("role" in value and ("content" in value or "tool_calls" in value)) or ("from" in value and "value" in value)
+    return ("role" in value or "from" in value) and not {"content", "value", "tool_calls"}.isdisjoint(value)
 
 
 def _turn(turn: Any, name: str) -> Message:
     if not isinstance(turn, Mapping):
         raise BadRowError(f"{name} is not an object")
-    return _sharegpt_turn(turn, name) if "from" in turn and "role" not in turn else _openai_turn(turn, name)
+    is_sharegpt_turn = turn.get("from") is not None and turn.get("role") is None
+    return _sharegpt_turn(turn, name) if is_sharegpt_turn else _openai_turn(turn, name)
 
 
 def _openai_turn(turn: Mapping[str, Any], name: str) -> Message:
@@ -108,7 +109,7 @@ def _openai_turn(turn: Mapping[str, Any], name: str) -> Message:
     calls = checked_calls(turn, name)
     if calls and role != "assistant":
         raise BadRowError(f"{name} calls a tool in {_article(role)} turn")
-    key = "content" if "content" in turn or "value" not in turn else "value"
+    key = "value" if turn.get("content") is None and turn.get("value") is not None else "content"
     content = "" if calls and turn.get(key) in (None, "", []) else _content(turn.get(key), f"{name}.{key}")
     weight = _weight(turn.get("weight"), name)
     if role != "tool":
@@ -119,7 +120,7 @@ def _openai_turn(turn: Mapping[str, Any], name: str) -> Message:
 
 def _sharegpt_turn(turn: Mapping[str, Any], name: str) -> Message:
     role = _role(turn["from"], SENDERS, f"{name}.from")
-    key = "content" if "content" in turn and "value" not in turn else "value"
+    key = "content" if turn.get("value") is None and turn.get("content") is not None else "value"
     content, weight = _content(turn.get(key), f"{name}.{key}"), _weight(turn.get("weight"), name)
     if turn["from"] in CALLING:
         return Message(role, "", weight, tool_calls=calls_in(content, f"{name}.{key}"))
