@@ -1,11 +1,12 @@
 """Leaks: an exam question that training could have read.
 
-Kinds as in evidence.md section 8: `equal` and `contained` are judged on matching copies, `group` on the split.
+Kinds as in evidence.md section 8. All are judged on matching copies, but `group` on the split and `child` on lineage.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -16,34 +17,50 @@ from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_items, read_worded
 from luthier.errors import UserError
 from luthier.models.receipts import learnt_stretches
+from luthier.prepare.dedup.against import NearIndex
+from luthier.prepare.facts import overlap
+from luthier.prepare.nearest import Questions
+from luthier.prepare.overlap import Passage, PassageIndex
 from luthier.prepare.split.seal import check_seal
-from luthier.records import Worded
+from luthier.records import Span, Worded
 
-Kind = Literal["equal", "contained", "group"]
-KINDS: tuple[Kind, ...] = ("equal", "contained", "group")
-SHORTEST = 50
-"""Characters below which a question inside a longer text is no evidence of copying."""
+Kind = Literal["equal", "near", "contained", "child", "group"]
+KINDS: tuple[Kind, ...] = ("equal", "near", "contained", "child", "group")
 LEAKS = "leaks.json"
 SHOWN = 5
+BATCH = 1_000
+"""Training rows compared with the exam at once."""
+REWORDED = 0.33
+"""Cosine of two questions with the same answer from which one may be the other in new words; set on bench D6."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What one training row says, as matching copies."""
+    """What one training row says, as matching copies, and what it was made from."""
 
     at: str
     group: str
     question: str
     answer: str
+    id: str = ""
+    parent: str | None = None
+    """Id of the row it was made from, in training, in the exam or in neither."""
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one exam item asks, as a matching copy without instruction and system text."""
+    """What one exam item asks, as matching copies without instruction and system text."""
 
     id: str
     group: str
     question: str
+    answer: str = ""
+    source: str = ""
+    """Id of the row that became the item."""
+    parent: str | None = None
+    spans: tuple[Span, ...] = ()
+    """Bytes of documents that no training row may be cut from: its chunk, or its fact where documents are trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +74,107 @@ class Leak:
     """Place of the training row."""
 
 
-def find_leaks(trained: Sequence[Trained], asked: Sequence[Asked]) -> list[Leak]:
-    """Compare every training row with every item; memory is bounded by the exam.
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """An exam item that a training row may ask in other words: for a person to look at."""
 
-    `equal`: the questions are equal; `contained`: an item's question of at least 50 characters stands whole in a row;
-    `group`: the row is of the item's group.
+    item: str
+    at: str
+    similarity: float
+    """Cosine of the questions' TF-IDF vectors, 0 to 1."""
+
+
+def find_leaks(trained: Iterable[Trained], asked: Sequence[Asked]) -> list[Leak]:
+    """Compare every training row with every item, in order of the rows; memory is bounded by the exam.
+
+    One leak per row and item, of the first kind that holds. `equal`: the questions are equal; `near`: Jaccard
+    similarity of question and answer >= 0.7; `contained`: 13 words in a row, or a common substring of 50 characters
+    that is half the item or its whole question; `child`: made from the item's row, from the same row, or cut from
+    its spans; `group`: the row is of the item's group.
     """
-    by_question: dict[str, list[str]] = {}
-    by_group: dict[str, list[str]] = {}
-    anchors: dict[str, list[tuple[str, str]]] = {}
-    for item in asked:
-        by_question.setdefault(item.question, []).append(item.id)
-        by_group.setdefault(item.group, []).append(item.id)
-        if len(item.question) >= SHORTEST:
-            anchors.setdefault(item.question[:SHORTEST], []).append((item.question, item.id))
-    leaks = []
-    for row in trained:
-        leaks += [Leak(item, "equal", row.at) for item in by_question.get(row.question, ())]
-        leaks += [Leak(item, "group", row.at) for item in by_group.get(row.group, ())]
-        leaks += [Leak(item, "contained", row.at) for item in _contained(row, anchors)]
+    index = _Index(asked)
+    rows = iter(trained)
+    leaks: list[Leak] = []
+    while batch := list(islice(rows, BATCH)):
+        leaks += index.leaks(batch)
     return leaks
+
+
+def find_reworded(trained: Sequence[Trained], asked: Sequence[Asked], *, least: float = REWORDED) -> list[Reworded]:
+    """Training rows with an item's answer and a similar question, each item's most similar one; for review only.
+
+    Cosine of TF-IDF vectors >= `least`. Questions with different numbers or codes ask different things. Equal
+    questions are `find_leaks`' business.
+    """
+    codes = [_codes(item.question) for item in asked]
+    best: dict[int, Reworded] = {}
+    if not asked or not trained:
+        return []
+    for start, found in Questions([row.question for row in trained]).similarities([item.question for item in asked]):
+        for number, place in np.argwhere(found >= least).tolist():
+            item, row = asked[number], trained[start + place]
+            if item.answer != row.answer or item.question == row.question:
+                continue
+            similarity = round(float(found[number, place]), 9)
+            is_best = number not in best or similarity > best[number].similarity
+            if is_best and codes[number] == _codes(row.question):
+                best[number] = Reworded(item=item.id, at=row.at, similarity=similarity)
+    return [best[number] for number in sorted(best)]
+
+
+class _Index:
+    """The exam, ready to be compared with training rows."""
+
+    def __init__(self, asked: Sequence[Asked]) -> None:
+        self._asked = asked
+        self._passages = PassageIndex([Passage(item.group, item.question, item.answer) for item in asked])
+        self._near = NearIndex([f"{item.question} {item.answer}" for item in asked])
+        self._questions = _numbers_by((item.question, number) for number, item in enumerate(asked))
+        self._groups = _numbers_by((item.group, number) for number, item in enumerate(asked))
+        self._sources = _numbers_by(
+            (name, number) for number, item in enumerate(asked) for name in (item.source, item.parent) if name
+        )
+        self._spans = _numbers_by((span.document, number) for number, item in enumerate(asked) for span in item.spans)
+
+    def leaks(self, rows: Sequence[Trained]) -> Iterator[Leak]:
+        """Leaks of a batch of rows."""
+        near: dict[int, set[int]] = {}
+        for pair in self._near.near([f"{row.question} {row.answer}" for row in rows]):
+            near.setdefault(pair.b, set()).add(pair.a)
+        for number, row in enumerate(rows):
+            found: dict[Kind, Iterable[int]] = {
+                "group": self._groups.get(row.group, ()),
+                "equal": self._questions.get(row.question, ()),
+                "near": near.get(number, ()),
+                "contained": self._passages.shared_with(row.question, row.answer),
+                "child": self._kin(row),
+            }
+            kinds: dict[int, Kind] = {}
+            for kind, items in found.items():
+                for item in items:
+                    kinds.setdefault(item, kind)
+            yield from (Leak(self._asked[item].id, kinds[item], row.at) for item in sorted(kinds))
+
+    def _kin(self, row: Trained) -> set[int]:
+        named = {number for name in (row.id, row.parent) if name for number in self._sources.get(name, ())}
+        cut = {
+            number
+            for span in row.spans
+            for number in self._spans.get(span.document, ())
+            if any(overlap(span, kept) for kept in self._asked[number].spans)
+        }
+        return named | cut
+
+
+def _numbers_by(found: Iterable[tuple[str, int]]) -> Mapping[str, list[int]]:
+    numbers: dict[str, list[int]] = {}
+    for name, number in found:
+        numbers.setdefault(name, []).append(number)
+    return numbers
+
+
+def _codes(question: str) -> list[str]:
+    return sorted(word for word in question.split() if any(letter.isdigit() for letter in word))
 
 
 def leak_report(leaks: Iterable[Leak], *, prompts: dict[str, str]) -> bytes:
@@ -118,23 +216,6 @@ def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     check_seal(dataset, exam)
     dataset.check()
     exam.check()
-
-
-def _contained(row: Trained, anchors: dict[str, list[tuple[str, str]]]) -> set[str]:
-    if not anchors:
-        return set()
-    found: set[str] = set()
-    for text in (row.question, row.answer):
-        for start in range(len(text) - SHORTEST + 1):
-            near = anchors.get(text[start : start + SHORTEST], ())
-            found |= {item for question, item in near if question != row.question and _stands_at(question, text, start)}
-    return found
-
-
-def _stands_at(question: str, text: str, start: int) -> bool:
-    """True if the question stands whole at `start`: no word of the text is cut."""
-    before, after = text[max(start - 1, 0) : start], text[start + len(question) :][:1]
-    return text.startswith(question, start) and before in {"", " "} and after in {"", " "}
 
 
 def prompts_of(row: Worded) -> list[str]:

@@ -14,10 +14,10 @@ from luthier.artifacts.rows import read_items, read_worded, write_items, write_w
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.models.chat import load_wording
-from luthier.prepare.leaks import Asked, Leak, Trained, check_leaks, find_leaks
+from luthier.prepare.leaks import KINDS, Asked, Leak, Trained, check_leaks, find_leaks, find_reworded
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.split.seal import root_of
-from luthier.records import Message
+from luthier.records import Message, Span
 
 LONG = "displaced fracture of the lower end of the left femur after a fall"
 
@@ -40,7 +40,7 @@ def test_kinds_of_leaks() -> None:
         Trained("a:1", "T1", "short question", "x"),
         Trained("a:2", "T2", f"patient with {LONG} last week", "x"),
         Trained("a:3", "T3", "what is it", f"it is a {LONG}"),
-        Trained("a:4", "T4", f"non{LONG}", "a short question in an answer"),
+        Trained("a:4", "T4", f"non{LONG[:40]}", "a short question in an answer"),
         Trained("a:5", "G1", "something else", "x"),
     ]
     assert find_leaks(rows, asked) == [
@@ -49,6 +49,45 @@ def test_kinds_of_leaks() -> None:
         Leak("i1", "contained", "a:3"),
         Leak("i1", "group", "a:5"),
     ]
+
+
+def test_edited_copies_and_kin_are_leaks() -> None:
+    chunk = Span("manual", 1000, 3000)
+    asked = [
+        Asked("i1", "G1", LONG, "surgery within two days and no weight on the leg for six weeks"),
+        Asked("i2", "G2", "which oil", "sae 30", source="row-2", parent="row-0", spans=(chunk,)),
+    ]
+    rows = [
+        Trained("a:1", "T1", f"un{LONG}", "surgery within two days and no weight on the leg for six weeks"),
+        Trained("a:2", "T2", "x", "y", id="row-9", parent="row-2"),
+        Trained("a:3", "T3", "x", "y", id="row-8", parent="row-0"),
+        Trained("a:4", "T4", "x", "y", id="row-0"),
+        Trained("a:5", "T5", "x", "y", spans=(Span("other", 1000, 3000), Span("manual", 2999, 5000))),
+        Trained("a:6", "T6", "x", "y", spans=(Span("manual", 0, 1000),)),
+        Trained("a:7", "T7", "which oil now", "sae 40"),
+    ]
+    found = {(leak.item, leak.kind, leak.at) for leak in find_leaks(rows, asked)}
+    assert found == {("i1", "near", "a:1"), *(("i2", "child", f"a:{number}") for number in (2, 3, 4, 5))}
+
+
+def test_the_same_fact_in_other_words_is_listed() -> None:
+    asked = [Asked("i1", "G1", "what is the pressure of the aurora pump", "16 bar")]
+    rows = [
+        Trained(f"a:{number}", "T", f"what is the pressure of the machine{number} pump", "70 bar")
+        for number in range(50)
+    ]
+    other = [
+        Trained("b:1", "T", "what is the pressure of the borealis pump", "16 bar"),
+        Trained("b:2", "T", "what is the pressure of the aurora pump 2", "16 bar"),
+        Trained("b:3", "T", "what is the pressure of the aurora pump", "16 bar"),
+        Trained("b:4", "T", "how much pressure does an aurora stand", "17 bar"),
+    ]
+    assert find_reworded([*rows, *other], asked) == []
+    found = find_reworded(
+        [*rows, *other, Trained("b:5", "T", "how much pressure does an aurora stand", "16 bar")], asked
+    )
+    assert [(one.item, one.at) for one in found] == [("i1", "b:5")]
+    assert find_reworded([], asked) == find_reworded(rows, []) == []
 
 
 def test_a_question_quoted_in_training_leaves_the_exam(preparing: Callable[..., Prepared]) -> None:
@@ -65,7 +104,7 @@ def test_a_question_quoted_in_training_leaves_the_exam(preparing: Callable[..., 
     assert exam_groups <= {item.document for item in asked} | {"Q000"}
     leaks = json.loads(second.exam.file("leaks.json").read_bytes())
     gone = second.dataset.manifest.counts["dropped"]["leak: training rows give the exam question away"]
-    assert leaks["removed_before_sealing"] == {"contained": gone, "equal": 0, "group": 0}
+    assert leaks["removed_before_sealing"] == dict.fromkeys(KINDS, 0) | {"contained": gone}
     assert gone > 0
     assert not any(LONG in item.messages[0].content for item in read_items(second.exam.file("items.parquet")))
     check_leaks(second.dataset, second.exam)

@@ -104,7 +104,7 @@ class _Judge:
         for a, b in zip(first[can].tolist(), second[can].tolist(), strict=True):
             if a != last:
                 last, of_first = a, self._signatures.shingles(a)
-            jaccard = _jaccard(of_first, self._signatures.shingles(b))
+            jaccard = jaccard_of(of_first, self._signatures.shingles(b))
             if jaccard >= self._threshold:
                 found[a << 32 | b] = jaccard
         return found
@@ -132,7 +132,8 @@ class _Judge:
         return can
 
 
-def _jaccard(left: Hashes, right: Hashes) -> float:
+def jaccard_of(left: Hashes, right: Hashes) -> float:
+    """Jaccard similarity of two sets of shingles, each ascending."""
     both = np.concatenate((left, right))
     both.sort()
     shared = int(np.count_nonzero(both[1:] == both[:-1]))

@@ -56,6 +56,21 @@ def shingles_of(copies: Sequence[bytes]) -> Shingles:
     return _picked(_joined(words, letters), order)
 
 
+def letter_windows(text: str, *, width: int) -> Hashes:
+    """Hash of every `width` letters in a row, by place; empty if the text is shorter."""
+    return np.concatenate(
+        [_letter_sums(text[start : start + PIECE + width - 1], width) for start in range(0, max(1, len(text)), PIECE)]
+    )
+
+
+def word_windows(copy: bytes, *, width: int) -> Hashes:
+    """Hash of every `width` words in a row of a matching copy, by place; empty if it has fewer."""
+    elements, _ = _words([copy])
+    if len(elements) < width:
+        return np.zeros(0, np.uint64)
+    return mix(_rolled(elements, width)[: len(elements) - width + 1])
+
+
 def is_unspaced(copy: bytes) -> bool:
     """True if a third of the text or more is in a script without spaces."""
     if copy.isascii():
@@ -90,10 +105,7 @@ def _by_letter(copies: Sequence[bytes]) -> Shingles:
 
 def _windows(elements: Hashes, ends: Offsets, *, width: int, words: Offsets) -> Shingles:
     """Distinct hashes of every `width` elements in a row of each text."""
-    powers = _powers()[:width]
-    rolled = elements * powers[0]
-    for step in range(1, width):
-        rolled[: len(rolled) - step] += elements[step:] * powers[step]
+    rolled = _rolled(elements, width)
     inside = np.ones(len(rolled), dtype=bool)
     for step in range(1, width):
         inside[ends - step] = False
@@ -106,6 +118,15 @@ def _windows(elements: Hashes, ends: Offsets, *, width: int, words: Offsets) -> 
     new[starts[:-1]] = True
     sizes = np.add.reduceat(new, starts[:-1], dtype=np.int64)
     return Shingles(values=values[new], starts=np.concatenate(([0], np.cumsum(sizes))), words=words)
+
+
+def _rolled(elements: Hashes, width: int) -> Hashes:
+    """Weighted sum of the `width` elements from each place on; the last ones lack some."""
+    powers = _powers()[:width]
+    rolled: Hashes = elements * powers[0]
+    for step in range(1, width):
+        rolled[: len(rolled) - step] += elements[step:] * powers[step]
+    return rolled
 
 
 def _words(copies: Sequence[bytes]) -> tuple[Hashes, Offsets]:
@@ -156,6 +177,15 @@ def _word_hashes(joined: bytes) -> tuple[Hashes, Offsets]:
     spaces = np.flatnonzero(letters == ord(" "))
     starts, ends = np.concatenate(([0], spaces + 1)), np.concatenate((spaces, [len(letters)]))
     return mix((sums[ends] - sums[starts]) * _inverse_powers()[starts]), spaces
+
+
+def _letter_sums(text: str, width: int) -> Hashes:
+    if len(text) < width:
+        return np.zeros(0, np.uint64)
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    sums = np.zeros(len(points) + 1, dtype=np.uint64)
+    np.cumsum(mix(points + np.uint64(1)) * _powers()[: len(points)], out=sums[1:])
+    return mix((sums[width:] - sums[:-width]) * _inverse_powers()[: len(points) - width + 1])
 
 
 def _joined(first: Shingles, second: Shingles) -> Shingles:
