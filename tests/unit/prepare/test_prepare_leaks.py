@@ -76,16 +76,17 @@ def test_the_same_fact_in_other_words_is_listed() -> None:
         Trained(f"a:{number}", "T", f"what is the pressure of the machine{number} pump", "70 bar")
         for number in range(50)
     ]
+    rows += [
+        Trained(f"c:{number}", "T", f"how much pressure does machine{number} stand", "9 bar") for number in range(50)
+    ]
     other = [
         Trained("b:1", "T", "what is the pressure of the borealis pump", "16 bar"),
         Trained("b:2", "T", "what is the pressure of the aurora pump 2", "16 bar"),
         Trained("b:3", "T", "what is the pressure of the aurora pump", "16 bar"),
-        Trained("b:4", "T", "how much pressure does an aurora stand", "17 bar"),
+        Trained("b:4", "T", "how much pressure does aurora stand", "17 bar"),
     ]
     assert find_reworded([*rows, *other], asked) == []
-    found = find_reworded(
-        [*rows, *other, Trained("b:5", "T", "how much pressure does an aurora stand", "16 bar")], asked
-    )
+    found = find_reworded([*rows, *other, Trained("b:5", "T", "how much pressure does aurora stand", "16 bar")], asked)
     assert [(one.item, one.at) for one in found] == [("i1", "b:5")]
     assert find_reworded([], asked) == find_reworded(rows, []) == []
 
