@@ -9,7 +9,7 @@ from luthier.prepare.private.context import context, is_named_otherwise
 from luthier.prepare.private.numbers import IBAN_HEAD, RUN
 from luthier.prepare.private.view import Found, View
 
-LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}$")
+LOCAL = re.compile(r"[\w.%+'&~-]{1,64}$")
 DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?P<top>[^\W\d_]{2,24}|xn--[a-z0-9-]{2,24})(?![\w@])")
 NOT_A_DOMAIN = re.compile(
     "service|socket|timer|target|mount|automount|swap|path|slice|scope|device|png|jpe?g|gif|svg|webp|css|[jt]s|py|rb|html?"
@@ -19,18 +19,23 @@ NOT_A_DOMAIN = re.compile(
 NOT_A_PERSON = frozenset({"git", "hg", "svn"})
 
 INTERNATIONAL = re.compile(rb"\+[0-9](?:[ .()/\-]{0,2}[0-9]){6,14}(?![0-9])")
+ABROAD = re.compile(r"00[1-9]\d{0,2}[ -]")
+QUERY = re.compile(r"[?&][\w.-]+=$")
 GROUP_END = re.compile(r"[ .()/-]+\d+$")
 PHONE = context(
-    "tel|telephone|phone|phones|mobile|mob|cell|cellphone|fax|whatsapp|sms|hotline|landline|extension|ext|dial|signal"
-    "|telefon|telefonnummer|rufnummer|handy|handynummer|mobil|mobilnummer|festnetz|durchwahl|tél|téléphone|telephone"
-    "|portable|fixe|mobile|teléfono|telefono|tfno|tlf|móvil|movil|celular|fijo|cellulare|cell|recapito|telefoon"
-    "|telefoonnummer|mobiel|mobielnummer|tel|telefonu|komórka|komórkowy|telefoniczny|telefone|fone|ligue|zap"
-    "|telefonnumret|mobilnumret|फोन|फ़ोन|मोबाइल|call|ring|text|reach|anrufen|erreichbar|appelez|appeler|joindre|llame"
-    "|llamar|llámame|chiamare|chiama|chiami|bel|bellen|bereikbaar|zadzwoń|dzwonić|zadzwonić|ring",
-    "telefon|phone|téléphon|teléfono|telefoon|mobiel|rufnummer|कॉल|handynum",
+    "tel|mobile|mob|cell|fax|whatsapp|sms|hotline|landline|handy|mobil|festnetz|durchwahl|tél|portable|fixe|tfno|tlf|móvil"
+    "|movil|celular|fijo|cellulare|recapito|komórka|kom|fone|zap|फोन|फ़ोन|मोबाइल",
+    "telefon|telephone|phone|téléphon|teléfono|telefoon|mobiel|mobilnum|rufnummer|handynum|कॉल",
 )
+CALL = context(
+    "call|called|ring|reach|dial|anrufen|erreichbar|appelez|appeler|joindre|llame|llamar|llámame|chiamare|chiama|chiami|bel"
+    "|bellen|bereikbaar|zadzwoń|dzwonić|zadzwonić|ligue|ring"
+)
+"""Verbs say less than nouns: only numbers of nine digits or more."""
 NORTH_AMERICAN = re.compile(r"\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}-\d{3}-\d{4}|\d{3}\.\d{3}\.\d{4}|1[- ]\d{3}-\d{3}-\d{4}")
 DATE = re.compile(r"(?:\d{4}[-/]\d{4}|\d{4}([-/. ])\d{1,2}\1\d{1,2}|\d{1,2}([-/. ])\d{1,2}\2\d{4})(?!\d)")
+DECIMAL = re.compile(r"\+?\d+\.\d+")
+COUNTED = frozenset({"0123456789", "1234567890", "123456789", "12345678", "1234567"})
 LONGEST = 22
 """Characters of a national number with its separators."""
 
@@ -42,7 +47,7 @@ def find_emails(view: View) -> Iterator[Found]:
         local = LOCAL.search(view.text[max(0, at - 64) : at].rpartition("\0")[2])
         domain = DOMAIN.match(view.text, at + 1)
         if local and domain:
-            name = local.group().strip(".'`*/{|}~=?^")
+            name = local.group().strip(".'&~%-")
             start = at - len(local.group()) + local.group().index(name) if name else at
             value = view.text[start : domain.end()].lower()
             if name and start + len(name) == at and _is_address(value, domain["top"].lower()):
@@ -78,8 +83,9 @@ class PhoneFinder:
     def __call__(self, view: View) -> Iterator[Found]:
         """All telephone numbers of a text."""
         for match in INTERNATIONAL.finditer(view.data):
-            if not view.text[match.start() - 1 : match.start()].isalnum():
-                yield from _international(view, match.start(), match.end())
+            start, end = match.span()
+            if not view.text[max(0, start - 1) : start].isalnum() and not DECIMAL.fullmatch(view.text, start, end):
+                yield from _international(view, start, end)
         for run in view.digits_like(RUN):
             if run.end() - run.start() <= 3 * LONGEST:
                 yield from self._national(view, run.start(), run.end())
@@ -87,7 +93,9 @@ class PhoneFinder:
     def _national(self, view: View, start: int, end: int) -> Iterator[Found]:
         if view.text[start - 1 : start] == "(" and ")" in view.text[start:end]:
             start -= 1
-        elif view.text[max(0, start - 1) : start] in {*"+-$€£#=./,"}:
+        elif view.text[max(0, start - 1) : start] in {*"+-$€£#./,"} or QUERY.search(
+            view.text[max(0, start - 32) : start]
+        ):
             return
         american = NORTH_AMERICAN.match(view.text, start)
         if (
@@ -99,11 +107,19 @@ class PhoneFinder:
             if value and not is_named_otherwise(view, start):
                 yield Found("phone", start, american.end(), value)
                 return
-        yield from self._spoken_of(view, start, end)
+        if ABROAD.match(view.text, start):
+            yield from _international(view, start, end)
+        else:
+            yield from self._spoken_of(view, start, end)
 
     def _spoken_of(self, view: View, start: int, end: int) -> Iterator[Found]:
         """A national number that a word nearby calls a telephone number."""
-        if DATE.match(view.text, start) or not PHONE.near(view, start, end, before=40, after=12):
+        written = view.text[start:end]
+        if DATE.match(written) or DECIMAL.fullmatch(written) or "  " in written or written in COUNTED:
+            return
+        if not PHONE.near(view, start, end, before=40, after=32) and (
+            sum(map(str.isdigit, written)) < 9 or not CALL.near(view, start, end, before=40, after=16)
+        ):
             return
         if is_named_otherwise(view, start) or IBAN_HEAD.search(view.text[max(0, start - 20) : start]):
             return
@@ -121,7 +137,7 @@ def _international(view: View, start: int, end: int) -> Iterator[Found]:
     from phonenumbers import region_codes_for_country_code
 
     for last in _ends(view.text, start, end):
-        digits = re.sub(r"\D", "", view.text[start:last].replace("(0)", ""))
+        digits = re.sub(r"\D", "", view.text[start:last].replace("(0)", "")).removeprefix("00")
         plans = (
             (length, _plan(region))
             for length in (1, 2, 3)
@@ -165,7 +181,18 @@ def _plan(region: str) -> Plan | None:
     data = PhoneMetadata.metadata_for_region(region)
     if data is None or data.country_code is None:
         return None
-    kinds = ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "uan")
+    kinds = (
+        "fixed_line",
+        "mobile",
+        "toll_free",
+        "premium_rate",
+        "shared_cost",
+        "personal_number",
+        "voip",
+        "uan",
+        "pager",
+        "voicemail",
+    )
     patterns = [getattr(data, kind).national_number_pattern for kind in kinds if getattr(data, kind) is not None]
     pattern = "|".join(f"(?:{pattern})" for pattern in patterns if pattern)
     return Plan(code=data.country_code, trunk=data.national_prefix or "", pattern=re.compile(pattern))

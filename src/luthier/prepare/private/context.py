@@ -13,7 +13,7 @@ NAMED = re.compile(
     r"|part|parts|p/n|pn|part-no|sku|mpn|serial|s/n|sn|model|modell|modello|type|typ|item|article|artikel|artikelnummer"
     r"|artikelnr|teil|teilenummer|ersatzteil|teilenr|seriennummer|bestellnummer|référence|reference|réf|ref|referencia"
     r"|pieza|pièce|ricambio|onderdeel|onderdeelnummer|część|catalogue|catalog|cat|drawing|lot|batch|chip|imei|isbn|issn"
-    r"|ean|upc|gtin|doi|oid|sha|sha1|sha256|md5|crc|crc32|hash|checksum|commit|uuid|guid|section|chapter|figure|table"
+    r"|ean|upc|gtin|doi|oid|objectidentifier|sha|sha1|sha256|md5|crc|crc32|hash|checksum|commit|uuid|guid|section|chapter|figure|table"
     r"|bug|ticket|issue|invoice|rechnung|facture|factura|fattura|order|tracking|timestamp|standard|rfc|iso|din)(?![^\W_])"
     r"|[§#])"
     r"[.:=#\s\"'(]{0,3}(?:(?:no|nr|nro|núm|num|number|numéro|número|numero|nummer|numer|n°|nº|code|id|is|was|to|von|de)"

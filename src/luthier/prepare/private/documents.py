@@ -35,10 +35,10 @@ DRIVING = context(
 )
 TOKEN = re.compile(
     r"(?<![A-Za-z0-9/_.-])(?:[A-Z]{1,3}[ -]?\d{6,9}[A-Z]?|\d{2} ?[A-Z]{2} ?\d{5,6}|[A-Z]\d{3,4}(?:[ -]\d{3,5}){2,4}"
-    r"|[A-Z]{2}[ -]?\d{2}[ -]?\d{11}|\d{2,5}(?:[ /-]\d{2,5}){1,3}|[A-Z0-9]{6,18})(?![A-Za-z0-9_])"
+    r"|[A-Z]{2}[ -]?\d{2}[ -]?\d{11}|\d{6,8}[ -]\d{2,4}|\d{2,5}(?:[ /-]\d{2,5}){1,3}|[A-Z0-9]{6,18})(?![A-Za-z0-9_])"
 )
-REACH = 64
-"""Characters after the word in which the number must begin."""
+REACH, LONGEST = 48, 24
+"""Characters between the word and the first of the number, and characters of the longest number."""
 MONTHS = {
     name: number
     for number, names in enumerate(
@@ -79,23 +79,29 @@ ORDERS = tuple(
 
 
 def find_documents(view: View) -> Iterator[Found]:
-    """Passport and driving licence numbers."""
+    """Passport and driving licence numbers: the first number after the word, else the last one before it."""
     for at in view.places(PASSPORT):
-        yield from _numbers_after(view, at, "passport")
+        yield from _number_near(view, at, "passport")
     for at in view.places(LICENCE):
         if DRIVING.near(view, at, at, before=24, after=48):
-            yield from _numbers_after(view, at, "licence")
+            yield from _number_near(view, at, "licence")
 
 
-def _numbers_after(view: View, start: int, kind: FindingType) -> Iterator[Found]:
-    window = view.text[start : start + REACH + 24].partition(BREAK)[0]
+def _number_near(view: View, at: int, kind: FindingType) -> Iterator[Found]:
+    after = view.text[at : at + REACH + LONGEST].partition(BREAK)[0]
+    before = view.text[max(0, at - REACH) : at].rpartition(BREAK)[2]
+    numbers = [one for one in _numbers(view, at, after, kind) if one.start < at + REACH]
+    yield from numbers[:1] or _numbers(view, at - len(before), before, kind)[-1:]
+
+
+def _numbers(view: View, offset: int, window: str, kind: FindingType) -> list[Found]:
+    found = []
     for match in TOKEN.finditer(window):
-        if match.start() > REACH:
-            return
-        number = re.sub(r"[ -]", "", match.group())
-        if sum(letter.isdigit() for letter in number) >= 4 and not is_named_otherwise(view, start + match.start()):
-            yield Found(kind, start + match.start(), start + match.end(), number)
-            return
+        number = re.sub(r"[ /-]", "", match.group())
+        start, end = offset + match.start(), offset + match.end()
+        if sum(map(str.isdigit, number)) >= 4 and view.stands_alone(start, end) and not is_named_otherwise(view, start):
+            found.append(Found(kind, start, end, number))
+    return found
 
 
 def find_birth_dates(view: View) -> Iterator[Found]:
@@ -104,7 +110,7 @@ def find_birth_dates(view: View) -> Iterator[Found]:
         if not BORN.near(view, match.start(), match.end(), before=60, after=40):
             continue
         found = _date_at(view, match.start(), match.end())
-        if found is not None and BORN.near(view, found.start, found.end, before=40, after=24):
+        if found is not None and BORN.near(view, found.start, found.end, before=40, after=32):
             yield found
 
 

@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from luthier.prepare.private.context import context, is_named_otherwise
 from luthier.prepare.private.view import Found, View
 
-IPV4 = re.compile(rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z_]|\.[0-9])")
+IPV4 = re.compile(rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9A-Za-z_]|\.[0-9]|[-+][0-9]*[A-Za-z])")
 COLONS = re.compile(rb":[0-9A-Fa-f]{0,4}:")
 IPV6 = re.compile(r"[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}")
 MAC_STARTS = (
-    (re.compile(rb":[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:"), 2),
-    (re.compile(rb"-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-"), 2),
-    (re.compile(rb"\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}"), 4),
+    (re.compile(rb":(?=[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}:)"), 2),
+    (re.compile(rb"-(?=[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-)"), 2),
+    (re.compile(rb"\.(?=[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})"), 4),
 )
 """Triggers begin with a mark, and so many characters before it belong to the address."""
 MAC = re.compile(
     r"(?:[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![:.-]?[0-9A-Za-z])"
 )
+MORE_HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}[:-]|[0-9A-Fa-f]{4}\.)$")
+"""Before a hardware address: it is the tail of a fingerprint."""
 ADDRESS = context(
     "ip|ips|ipv4|ipv6|address|addr|host|hosts|server|gateway|dns|ping|pinged|adresse|dirección|indirizzo|adres|router|login"
     "|logged|connect|connected|connection|connects|client|request|requests|node|machine|vpn|proxy|firewall|port|network"
@@ -35,7 +37,7 @@ SEXAGESIMAL = re.compile(
     r"(\d{1,3})\s?°\s?(\d{1,2}(?:[.,]\d+)?)\s?['′’]\s?(?:(\d{1,2}(?:[.,]\d+)?)\s?(?:[\"″”]|''|′′)\s?)?([EWO])(?![A-Za-z])"
 )
 POSITION = context(
-    "gps|lat|latitude|lon|lng|longitude|coordinates|coords|coordinate|position|located|location|geo|standort|koordinaten"
+    "gps|lat|latitude|lon|lng|longitude|coordinates|coords|coordinate|position|posizione|posición|posição|positie|pozycja|lieu|located|location|geo|standort|koordinaten"
     "|coordonnées|coordenadas|ubicación|coordinata|coördinaten|współrzędne|koordinater|geotag|pin|map|maps|breitengrad",
     "coord|koordin|geoloc|gps|latit|निर्देशांक",
 )
@@ -65,7 +67,9 @@ def _is_meant(view: View, start: int, end: int) -> bool:
     written = view.text[start:end]
     if max(map(int, written.split("."))) >= FIRST_CLEAR:
         return True
-    return view.data[start - 2 : start] in {b"//", b"@["} or ADDRESS.near(view, start, end, before=40, after=16)
+    if view.text[end : end + 5] == " - - " or view.data[start - 2 : start] in {b"//", b"@["}:
+        return True
+    return ADDRESS.near(view, start, end, before=40, after=16)
 
 
 def _ipv6(view: View, colon: int) -> Found | None:
@@ -110,7 +114,7 @@ def find_hardware(view: View) -> Iterator[Found]:
     starts = [match.start() - back for trigger, back in MAC_STARTS for match in trigger.finditer(view.data)]
     for start in starts:
         match = MAC.match(view.text, start) if start >= 0 else None
-        if match is None or view.text[max(0, start - 1) : start] in {":", "-", "."}:
+        if match is None or MORE_HEX.search(view.text[max(0, start - 6) : start]):
             continue
         value = re.sub("[^0-9a-f]", "", match.group().lower())
         if _is_hardware(value) and view.stands_alone(start, match.end()):

@@ -92,11 +92,16 @@ def _is_day(year: int, month: int, day: int) -> bool:
     return True
 
 
+def is_named_card(digits: str) -> bool:
+    """What a word calls a card: Luhn's check digit and the first digit of travel, banks or shops."""
+    return digits[0] in "123456" and len(set(digits)) > 1 and checksums.luhn(digits)
+
+
 CARD = context(
     "card|visa|mastercard|amex|karte|kreditkarte|carte|tarjeta|carta|kaart|creditcard|karta|kartą|karty|cartão|kort|debit",
     "card|kredit|crédit|credit|कार्ड",
 )
-SSN = context("ssn|ssns|itin|tin|social|ss|taxpayer", "social security|taxpayer")
+SSN = context("ssn|ssns|itin|tin|taxpayer", "social security|taxpayer")
 NHS = context("nhs|patient", "nhs number|health service")
 STEUER = context("idnr|tin|steuerid|steuernummer", "steuer|identifikationsnummer|idnr|tax id|german tax")
 NIR = context("nir|insee|vitale|nss|secu|sécu", "sécurité sociale|securite sociale|numéro de sécu")
@@ -114,7 +119,7 @@ EITHER = (" ", "-")
 ID: FindingType = "national_id"
 TABLE: tuple[tuple[Rule, tuple[Shape, ...]], ...] = (
     (Rule("card", (), is_card, CARD, strict=False), ((16,), (15,))),
-    (Rule("card", (), is_card, CARD, strict=True), ((13,), (14,), (19,))),
+    (Rule("card", EITHER, is_named_card, CARD, strict=True), ((12,), (13,), (14,), (15,), (16,), (19,), (4, 4, 4, 4))),
     (Rule("card", EITHER, is_card, CARD, strict=False), ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3))),
     (Rule(ID, DASH, is_ssn, SSN, strict=False), ((3, 2, 4),)),
     (Rule(ID, SPACE, is_ssn, SSN, strict=True), ((3, 2, 4), (9,))),
@@ -188,6 +193,8 @@ def _fits(marks: str, allowed: tuple[str, ...]) -> bool:
 def _is_cut(view: View, start: int, end: int, marks: str) -> bool:
     """Whether the groups are only a part of a longer number: the same mark, or any but a space, leads to more."""
     text = view.text
+    if text[max(0, start - 1) : start] == "+":
+        return True
     own = {*marks, "."} if marks else {"-", "/", "."}
     if text[end : end + 1] in own and text[end + 1 : end + 2].isdigit():
         return True

@@ -80,19 +80,21 @@ PASSWORD_NAME = re.compile(
 )
 SECRET_NAME = re.compile(
     r"(?:secret|token|api_?-?key|access_?-?key|private_?-?key|auth_?-?key|account_?-?key|encryption_?-?key|signing_?-?key"
-    r"|client_?-?key|master_?-?key|credentials?|authorization|auth)\w*$",
+    r"|client_?-?key|master_?-?key|credentials?|authorization|auth)(?:[_-]?(?:key|base|value|string|\d+))*$",
     re.IGNORECASE,
 )
 NOT_SECRET_NAME = re.compile(
     r"public|_id$|keyid|hash|digest|sha\d|checksum|file|path|name|url|uri|type|length|size|count", re.IGNORECASE
 )
 PLACEHOLDER = re.compile(
-    r"[\[<{($%].*|.*[(){}\[\]].*|[*x.•_#-]+|(?:your|my|the|some|example|changeme|change_me|placeholder|dummy|todo|none|null|nil"
+    r"[\[<{($%:].*|[a-z_]*(?:password|passwd|passphrase)[a-z_]*|.*[(){}\[\]].*|[*x.•_#-]+|(?:your|my|the|some|example|changeme|change_me|placeholder|dummy|todo|none|null|nil"
     r"|true|false|yes|no|on|off|required|optional|string|str|text|bytes|int|bool|object|password|passwd|secret|token|key"
     r"|value|default|empty|undefined|redacted|hidden|self|os|env|environ|config|settings|args|options|request|this)"
     r"(?:[_.-].*|)",
     re.IGNORECASE,
 )
+WORDS_OR_PATH = re.compile(r"[a-z_.-]+\d{0,4}|[A-Z_]+\d{0,4}|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+CASE_CHANGE = re.compile(r"(?=[a-z][A-Z]|[A-Z][a-z])")
 FEWEST_BITS = 3.0
 """Shannon entropy per character below which a long value is a word, a path or a name."""
 
@@ -161,6 +163,7 @@ def _assignments(view: View) -> Iterator[Found]:
         start = at
         while start > max(seen, at - 40) and (view.text[start - 1].isalnum() or view.text[start - 1] in "_-."):
             start -= 1
+        start += len(view.text[start:at]) - len(view.text[start:at].lstrip("-."))
         match = ASSIGNED.match(view.text, start) if at >= seen else None
         kind = None if match is None else _kind_of(match)
         if match is not None and kind is not None:
@@ -185,17 +188,17 @@ def _is_password(value: str, *, quoted: bool) -> bool:
     """Quoted text of six characters or more; bare words must mix letters with digits or signs, as code does not."""
     if quoted:
         return len(value) >= 6
-    if re.fullmatch(r"[A-Za-z_][A-Za-z_]*(?:\.[A-Za-z_]\w*)*", value):
-        return False
-    return len(value) >= 6 and any(not letter.isalpha() for letter in value)
+    if re.fullmatch(r"[A-Za-z_]+(?:\.[A-Za-z_]\w*)*", value):
+        return _is_random(value, fewest=8)
+    return len(value) >= 6
 
 
 def _is_random(value: str, *, fewest: int) -> bool:
-    """Whether a value has digits and letters, and the entropy of something drawn rather than written."""
-    if len(value) < fewest or not any(map(str.isdigit, value)) or not any(map(str.isalpha, value)):
+    """Whether a value has digits, or capitals as no word has them, and the entropy of something drawn."""
+    if len(value) < fewest or WORDS_OR_PATH.fullmatch(value) or value.strip("/").count("/") > 2:
         return False
-    if re.fullmatch(r"[A-Za-z_.]+\d{0,4}", value) or value.strip("/").count("/") > 2:
+    if not any(map(str.isdigit, value)) and len(CASE_CHANGE.findall(value)) < 0.4 * len(value):
         return False
     counts = Counter(value)
     bits = -sum(count / len(value) * math.log2(count / len(value)) for count in counts.values())
-    return bits >= min(FEWEST_BITS, 0.75 * math.log2(len(value)))
+    return bits >= min(FEWEST_BITS, 0.75 * math.log2(len(value))) and any(map(str.isalpha, value))
