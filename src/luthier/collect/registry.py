@@ -25,6 +25,9 @@ DOCUMENT_READERS = {
     "latex": "luthier.collect.readers.latex:read",
     "ipynb": "luthier.collect.readers.notebook:read",
     "code": "luthier.collect.readers.code:read",
+    "eml": "luthier.collect.readers.mail:read_eml",
+    "mbox": "luthier.collect.readers.mail:read_mbox",
+    "msg": "luthier.collect.readers.mail:read_msg",
     "html": "luthier.collect.readers.html:read",
     "pdf": "luthier.collect.readers.pdf.document:read",
     "epub": "luthier.collect.readers.epub:read",
@@ -35,7 +38,7 @@ DOCUMENT_READERS = {
     "ods": "luthier.collect.readers.sheet:read_document",
 }
 READERS = {**DOCUMENT_READERS, **ROW_READERS}
-ATTACHMENTS: dict[str, str] = {}
+ATTACHMENTS = dict.fromkeys(("eml", "mbox", "msg"), "luthier.collect.readers.mail:attachments")
 """Prose that carries other files."""
 FORMATS = {
     "openai": "luthier.collect.formats.messages:OPENAI",
