@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from luthier.collect.readers.pdf.boxes import Box, Segment, Style, Word, bounds, join_words
 
-WIDEST_SPACE = 0.8
+WIDEST_SPACE = 0.6
 """Of the font size; a wider space parts two segments."""
 
 

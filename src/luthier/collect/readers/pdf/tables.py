@@ -15,6 +15,7 @@ TOUCH = 3.0
 SHORTEST = 6.0
 FEWEST_ROWS = 3
 """Rows with several cells that a table without rulings needs."""
+MOST_ROWS = 300
 SHORT = 16
 """Characters of a cell that may be set to the right or in the middle."""
 LEADERS = re.compile(r"(?:[.·_]\s?){4,}|…{2,}")
@@ -190,21 +191,26 @@ def aligned_tables(rows: list[Row]) -> list[tuple[int, int, Table]]:
 
 def _run(rows: list[Row], start: int) -> int:
     """The last row that goes on with the columns that begin at `start`."""
-    last, end, most = start, start, len(rows[start].segments)
-    for number in range(start + 1, len(rows)):
+    last, most, widest = start, len(rows[start].segments), 0.0
+    columns = _columns(rows[start : start + 1])
+    for number in range(start + 1, min(len(rows), start + MOST_ROWS)):
         row, above = rows[number], rows[number - 1]
         if row.top - above.bottom > 2.0 * above.height or row.style.size > 1.25 * above.style.size:
             break
-        columns = _columns(rows[start : number + 1])
-        if len(columns) < 2 or len(columns) < 0.6 * most:
-            break
-        if len(row.segments) >= 2:
-            most, last = max(most, len(row.segments)), number
-        elif not _continues(row, above, columns):
-            break
-        end = number
-    # Single cells behind the last full row belong to it as long as they continue it.
-    return end if end > last else last
+        if len(row.segments) == 1:
+            if not _continues(row, above, columns):
+                break
+        else:
+            merged = _merged_spans([*columns, *((part.left, part.right) for part in row.segments)])
+            if len(merged) < 2 or len(merged) < 0.6 * most:
+                break
+            # Text behind the table: farther away, or of another size, and not in its columns.
+            is_apart = row.top - above.bottom > widest + 2 or abs(row.style.size - above.style.size) >= 0.5
+            if number - start >= FEWEST_ROWS and is_apart and len(merged) != len(columns):
+                break
+            columns, most = merged, max(most, len(row.segments))
+        last, widest = number, max(widest, row.top - above.bottom)
+    return last
 
 
 def _continues(row: Row, above: Row, columns: list[Interval]) -> bool:
@@ -217,14 +223,17 @@ def _continues(row: Row, above: Row, columns: list[Interval]) -> bool:
 
 def _columns(rows: list[Row]) -> list[Interval]:
     """Where the segments stand: stretches that no segment crosses, of the rows that have several."""
-    spans = sorted((part.left, part.right) for row in rows if len(row.segments) >= 2 for part in row.segments)
-    columns: list[Interval] = []
-    for left, right in spans:
-        if columns and left < columns[-1][1] + 1:
-            columns[-1] = (columns[-1][0], max(columns[-1][1], right))
+    return _merged_spans([(part.left, part.right) for row in rows if len(row.segments) >= 2 for part in row.segments])
+
+
+def _merged_spans(spans: list[Interval]) -> list[Interval]:
+    merged: list[Interval] = []
+    for left, right in sorted(spans):
+        if merged and left < merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], right))
         else:
-            columns.append((left, right))
-    return columns
+            merged.append((left, right))
+    return merged
 
 
 def _column_of(columns: list[Interval], segment: Segment) -> int:
@@ -247,7 +256,11 @@ def _is_aligned(rows: list[Row], columns: list[Interval]) -> bool:
     for row in several:
         for segment in row.segments:
             members[_column_of(columns, segment)].append(segment)
-    return all(_stand_in_line(column) for column in members) and min(map(len, members)) >= 0.4 * len(several)
+    if min(map(len, members)) < 0.4 * len(several) or not all(_stand_in_line(column) for column in members):
+        return False
+    # A justified line above the table has wide spaces as well, but not in the table's columns.
+    first = [segment for segment in rows[0].segments if _stands_with(segment, members[_column_of(columns, segment)])]
+    return 2 * len(first) > len(rows[0].segments)
 
 
 def _stand_in_line(segments: list[Segment]) -> bool:
@@ -258,6 +271,14 @@ def _stand_in_line(segments: list[Segment]) -> bool:
         ways.append([segment.right for segment in segments])
         ways.append([(segment.left + segment.right) / 2 for segment in segments])
     return any(sum(1 for place in way if abs(place - median(way)) <= TOUCH) >= 0.6 * len(way) for way in ways)
+
+
+def _stands_with(segment: Segment, column: list[Segment]) -> bool:
+    """Whether a cell shares its left edge, right edge or middle with most of its column."""
+    others = [other for other in column if other is not segment]
+    left, right = (median(places) for places in zip(*((other.left, other.right) for other in others), strict=True))
+    ways = (segment.left - left, segment.right - right, (segment.left + segment.right - left - right) / 2)
+    return min(map(abs, ways)) <= TOUCH
 
 
 def _logical_rows(rows: list[Row], columns: list[Interval]) -> list[list[Row]]:
