@@ -49,12 +49,15 @@ class Endings:
         ended: Counter[str] = Counter()
         judged: Counter[str] = Counter()
         for one in texts if any(one.answer for one in texts) else ():
-            answer = one.answer or ""
+            self._counts.update(map(str.casefold, WORD.findall(one.text)))
+            if one.answer is None:
+                continue
+            answer = one.answer
             last = _open_end(answer)
             # What may be cut off must not vouch for itself.
-            for text in (one.text, answer[: len(answer) - len(last)]):
-                self._counts.update(map(str.casefold, WORD.findall(text)))
-                self._closing.update(map(str.casefold, CLOSING.findall(text)))
+            vouched = answer[: len(answer) - len(last)]
+            self._counts.update(map(str.casefold, WORD.findall(vouched)))
+            self._closing.update(map(str.casefold, CLOSING.findall(vouched)))
             if _is_long(answer):
                 judged[one.source] += 1
                 ended[one.source] += not last

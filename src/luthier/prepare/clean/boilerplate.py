@@ -27,12 +27,15 @@ FURNITURE = re.compile(
 
 @dataclass(slots=True)
 class _Seen:
-    """One masked line or paragraph."""
+    """One masked line or paragraph, and where it stood first."""
 
+    row: CleanInput
+    start: int
+    end: int
     last_file: str
-    files: int
     spelling: int
-    varies: bool
+    files: int = 1
+    varies: bool = False
     """True if its digits differ somewhere."""
 
 
@@ -56,19 +59,14 @@ def find_boilerplate(texts: Sequence[CleanInput], *, share: float, min_files: in
         return Boilerplate(frozenset(), [])
     seen: dict[int, _Seen] = {}
     for one in ordered:
-        for _, _, unit in units(one):
-            _count(seen, unit, one.file)
-    common = {key for key, one in seen.items() if one.files > share * files}
-    keys: set[int] = set()
-    shown: dict[int, str] = {}
-    for one in ordered if common else ():
-        for _, _, unit in units(one):
-            key = unit_key(unit)
-            if key in common and (not seen[key].varies or FURNITURE.search(unit)):
-                keys.add(key)
-                shown.setdefault(key, unit.strip())
-    found = [Repeated(ordered[0].source, shown[key], files=seen[key].files, of=files) for key in keys]
-    return Boilerplate(frozenset(keys), sorted(found, key=lambda one: (-one.files, one.text)))
+        _count(seen, one)
+    keys, shown = set(), []
+    for key, unit in seen.items():
+        text = unit.row.text[unit.start : unit.end].strip()
+        if unit.files > share * files and (not unit.varies or FURNITURE.search(text)):
+            keys.add(key)
+            shown.append(Repeated(ordered[0].source, text, files=unit.files, of=files))
+    return Boilerplate(frozenset(keys), sorted(shown, key=lambda repeated: (-repeated.files, repeated.text)))
 
 
 def boilerplate_spans(one: CleanInput, *, keys: frozenset[int]) -> list[Span]:
@@ -88,7 +86,7 @@ def units(one: CleanInput) -> Iterator[tuple[int, int, str]]:
         lines = [
             (line.start(), line.end(), line[0])
             for line in LINE.finditer(one.text, block.start(), block.end())
-            if SAYS_SOMETHING.search(line[0]) and LETTER.search(line[0]) and not MARKED.match(line[0])
+            if LETTER.search(line[0]) and SAYS_SOMETHING.search(line[0]) and not MARKED.match(line[0])
         ]
         if lines and lines[0][2].strip() != block[0].strip() and not _overlaps(one.fixed, block.start(), block.end()):
             yield block.start(), block.end(), block[0]
@@ -97,19 +95,26 @@ def units(one: CleanInput) -> Iterator[tuple[int, int, str]]:
 
 def unit_key(unit: str) -> int:
     """What equal lines share: digits masked, white space folded."""
-    return xxhash.xxh3_64_intdigest(DIGITS.sub("0", " ".join(unit.split())).encode("utf-8", "surrogatepass"))
+    return _hash(DIGITS.sub("0", " ".join(unit.split())))
 
 
-def _count(seen: dict[int, _Seen], unit: str, file: str) -> None:
-    key = unit_key(unit)
-    spelling = xxhash.xxh3_64_intdigest("".join(DIGITS.findall(unit)).encode())
-    known = seen.get(key)
-    if known is None:
-        seen[key] = _Seen(file, files=1, spelling=spelling, varies=False)
-        return
-    known.files += known.last_file != file
-    known.last_file = file
-    known.varies = known.varies or known.spelling != spelling
+def _count(seen: dict[int, _Seen], one: CleanInput) -> None:
+    for start, end, unit in units(one):
+        folded = " ".join(unit.split())
+        masked = DIGITS.sub("0", folded)
+        key = _hash(masked)
+        spelling = key if masked == folded else _hash(folded)
+        known = seen.get(key)
+        if known is None:
+            seen[key] = _Seen(one, start, end, last_file=one.file, spelling=spelling)
+            continue
+        known.files += known.last_file != one.file
+        known.last_file = one.file
+        known.varies = known.varies or known.spelling != spelling
+
+
+def _hash(text: str) -> int:
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
 
 
 def _overlaps(spans: Sequence[Span], start: int, end: int) -> bool:

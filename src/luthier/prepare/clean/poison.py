@@ -41,11 +41,10 @@ ORDERS = re.compile(
     r"|(?:reveal|print|repeat|show|output)\s+(?:\w+\s+){0,2}system\s+prompt"
     r"|new\s+(?:system\s+)?instructions?\s*:"
     r"|(?:ai|language\s+model|llm|assistant)s?\s*(?:reading|processing|summari[sz]ing)\s+this"
-    r"|<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|>|\[/?INST\]|<</?SYS>>"
-    r"|^\s*#{2,3}\s*(?:system|instruction|response)\s*:",
-    re.IGNORECASE | re.MULTILINE,
+    r"|<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id)\|>|\[/?inst\]|<</?sys>>"
+    r"|#{2,3}\s*(?:system|instruction|response)\s*:"
 )
-"""Orders to a model, and the marks of chat templates, which no document for people needs."""
+"""Orders to a model, and the marks of chat templates, which no document for people needs; for text in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def find_orders(texts: Sequence[CleanInput]) -> list[Order]:
     found = []
     for one in texts:
         for text in (one.text, one.answer or ""):
-            found += [Order(one.id, "order", _around(text, hit)) for hit in islice(ORDERS.finditer(text), 1)]
+            found += [Order(one.id, "order", _around(text, hit)) for hit in islice(ORDERS.finditer(text.lower()), 1)]
             hidden = HIDDEN.search(text) if not text.isascii() else None
             found += [Order(one.id, "hidden characters", _around(text, hidden))] if hidden else []
     return sorted(found, key=lambda order: (order.kind, order.id))
