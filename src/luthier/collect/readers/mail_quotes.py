@@ -14,7 +14,8 @@ ATTRIBUTION = re.compile(
 ORIGINAL = re.compile(
     r"[ \t]*[-_*]{2,}\s*(?:Original Message|Ursprüngliche Nachricht|Message d'origine|Message original|"
     r"Mensaje original|Messaggio originale|Oorspronkelijk bericht|Reply message|Forwarded message|"
-    r"Weitergeleitete Nachricht|Message transféré|Mensaje reenviado)(?: by .*)?\s*[-_*]{2,}[ \t]*|Begin forwarded message:[ \t]*",
+    r"Weitergeleitete Nachricht|Message transféré|Mensaje reenviado)(?: by .*)?\s*[-_*]{2,}[ \t]*"
+    r"|Begin forwarded message:[ \t]*",
     re.IGNORECASE,
 )
 FORWARDED = re.compile(r"forward|weitergeleitet|transféré|reenviado", re.IGNORECASE)
