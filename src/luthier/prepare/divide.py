@@ -13,7 +13,8 @@ from luthier.prepare.config import SplitConfig
 from luthier.prepare.exam.choose import Chosen, Terms, choose_items
 from luthier.prepare.gather import Gathered
 from luthier.prepare.general.text import General, general_text
-from luthier.prepare.leaks import Leak, prompts_of
+from luthier.prepare.leaks import Leak, Reworded, prompts_of
+from luthier.prepare.nearest import Copied
 from luthier.prepare.receipts import run_receipts
 from luthier.prepare.split.assign import assign_parts
 from luthier.prepare.split.carve import carve
@@ -38,6 +39,8 @@ class Divided:
     """Fingerprint of an item's prompt ids -> item id."""
     leaks: list[Leak]
     """What left before sealing."""
+    reworded: list[Reworded]
+    copied: Copied
     general: General
     labels: list[str]
     splits: list[dict[str, Any]]
@@ -78,7 +81,12 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
             f"only {len(sides['train'])} of {len(gathered.kept)} distinct examples are left for training, at least "
             f"{FEWEST_ROWS} are needed. Found {len(gathered.groups)} groups (by {gathered.grouped_by}). Add examples."
         )
-    terms = Terms(task=means.objective.name, per_group=means.split.items_per_group, conflicts=gathered.conflicts)
+    terms = Terms(
+        task=means.objective.name,
+        per_group=means.split.items_per_group,
+        conflicts=gathered.conflicts,
+        free=means.objective.record == "chat",
+    )
     learnt = sides["train"] + sides["validation"]
     chosen = choose_items(sides["exam"], trained=learnt, terms=terms, books=books)
     train, validation, exam = (_rows(side, labels) for side in (sides["train"], sides["validation"], chosen.readings))
@@ -91,6 +99,8 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         items=chosen.items,
         prompts={prompts_of(row)[-1]: item.id for row, item in zip(exam, chosen.items, strict=True)},
         leaks=chosen.leaks,
+        reworded=chosen.reworded,
+        copied=chosen.copied,
         general=general,
         labels=labels,
         splits=_splits(sides["train"], sides["validation"], chosen),

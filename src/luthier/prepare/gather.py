@@ -1,7 +1,7 @@
 """From the corpus to clean, masked, distinct examples in groups."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from luthier.artifacts.documents import read_documents
@@ -9,21 +9,23 @@ from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.rows import read_examples
 from luthier.errors import UserError
 from luthier.objectives import Objective
-from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, candidate, place_of
+from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, candidate, place_of, text_of
 from luthier.prepare.clean.offsets import OffsetMap
 from luthier.prepare.clean.thresholds import Thresholds
 from luthier.prepare.convert import NOT_LEARNT_FROM, convert
-from luthier.prepare.dedup.candidates import NearPair, near_pairs
+from luthier.prepare.dedup.candidates import REMOVES, near_pairs
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
 from luthier.prepare.dedup.exact import merge_exact
 from luthier.prepare.material import Material, Rooted, text_of_document
+from luthier.prepare.private.forget import ForgetList
 from luthier.prepare.private.mask import Rules
 from luthier.prepare.refine import Refined, refine
 from luthier.prepare.split.groups import Group, find_groups
 from luthier.records import Listener, Text, Tick
 
+FORGOTTEN = "forgotten"
 PROSE_WORDS = 20
-"""Answers of at least this many words may differ in a few and still be near-duplicates."""
+"""Answers of at least this many words may differ in some and still be near-duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ def gather(corpus: CorpusDir, wanted: Wanted, *, books: Books, listener: Listene
     examples += len(material.documents) - len(refined.material.documents)
     chunks = [text for rooted in refined.material.documents for text in rooted.texts()]
     examples += len(chunks)
-    candidates = [candidate(example) for example in sorted([*refined.material.rows, *chunks], key=place_of)]
+    found = [candidate(example) for example in sorted([*refined.material.rows, *chunks], key=place_of)]
+    candidates = _without_forgotten(found, wanted.rules.forgotten, books)
     if not candidates:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
         raise UserError(f"no usable example is left: {reasons}. Check that collect.columns names the right columns.")
     kept, conflicts, near = _distinct(candidates, books=books, listener=listener)
-    links = _pairs(candidates, lambda one: one.question, listener=listener)
+    links = near_pairs([one.question for one in candidates], listener=listener)
     linked = [(candidates[pair.a].id, candidates[pair.b].id) for pair in links]
     grouping = find_groups(candidates, group_by=wanted.group_by, links=linked)
     left = {one.id for one in kept}
@@ -106,6 +109,18 @@ def _read(corpus: CorpusDir, objective: Objective, books: Books) -> Material:
     return Material(convert(examples, objective=objective, books=books), [])
 
 
+def _without_forgotten(candidates: Sequence[Candidate], forgotten: ForgetList, books: Books) -> list[Candidate]:
+    """Rows of nobody who asked to be forgotten; of the others the books keep the place, not the words."""
+    kept = []
+    for one in candidates:
+        origin = one.example.origin
+        if forgotten.holds(one.id, [text_of(one.example), *origin.columns.values()]):
+            books.drop(Text("", dataclasses.replace(origin, columns={})), rule=FORGOTTEN, row_id=one.id)
+        else:
+            kept.append(one)
+    return kept
+
+
 def _distinct(
     candidates: Sequence[Candidate], *, books: Books, listener: Listener
 ) -> tuple[list[Candidate], frozenset[str], list[Removed]]:
@@ -119,8 +134,8 @@ def _distinct(
     books.drop_candidates(merged.copies, rule=DUPLICATE)
     ids = [one.id for one in merged.kept]
     ranks = rank(ids, lengths=[len(one.prompt) + len(one.answer) for one in merged.kept])
-    pairs = _pairs(merged.kept, lambda one: f"{one.prompt} {one.answer}", listener=listener)
-    pairs = [pair for pair in pairs if _say_the_same(merged.kept[pair.a], merged.kept[pair.b])]
+    alike = near_pairs([one.prompt for one in merged.kept], threshold=REMOVES, listener=listener)
+    pairs = [pair for pair in alike if _answer_alike(merged.kept[pair.a].answer, merged.kept[pair.b].answer)]
     near = cluster(pairs, ids=ids, ranks=ranks).removed
     removed = {one.id: one for one in near}
     for one in merged.kept:
@@ -130,13 +145,13 @@ def _distinct(
     return [one for one in merged.kept if one.id not in removed], merged.conflicts, near
 
 
-def _say_the_same(one: Candidate, other: Candidate) -> bool:
-    """False where a short answer makes the difference; long questions would drown it."""
-    return one.answer == other.answer or min(len(one.answer.split()), len(other.answer.split())) >= PROSE_WORDS
-
-
-def _pairs(candidates: Sequence[Candidate], copy: Callable[[Candidate], str], *, listener: Listener) -> list[NearPair]:
-    return near_pairs([copy(one) for one in candidates], listener=listener)
+def _answer_alike(one: str, other: str) -> bool:
+    """Prompt and answer are compared apart, because the longer of the two would drown what the other says."""
+    if one == other:
+        return True
+    if min(len(one.split()), len(other.split())) < PROSE_WORDS:
+        return False  # in a short answer every word decides
+    return bool(near_pairs([one, other], threshold=REMOVES))
 
 
 def _only(groups: Sequence[Group], left: set[str]) -> list[Group]:

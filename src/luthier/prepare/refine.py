@@ -67,7 +67,7 @@ def _clean(material: Material, thresholds: Thresholds, books: Books, listener: L
     rows = {row_id(row): row for row in material.rows}
     assert len(rows) == len(material.rows), "two rows have one place and one content"
     documents = {rooted.document.id: rooted for rooted in material.documents}
-    inputs = [_row_input(key, row) for key, row in rows.items()]
+    inputs = [row_input(key, row) for key, row in rows.items()]
     inputs += [_document_input(rooted) for rooted in material.documents]
     cleaned = clean_texts(inputs, thresholds=thresholds, listener=listener)
     for gone in cleaned.dropped:
@@ -85,8 +85,8 @@ def _clean(material: Material, thresholds: Thresholds, books: Books, listener: L
     return Refined(Material(kept_rows, kept_documents), cleaned, {"documents": len(cleaned.edits)})
 
 
-def _row_input(key: str, row: Usable) -> CleanInput:
-    """A row for judgement; its text was mended with the whole conversation."""
+def row_input(key: str, row: Usable) -> CleanInput:
+    """A row for judgement, as its last question and answer; its text was mended with the whole conversation."""
     file = row.origin.file
     if isinstance(row, Text):
         return CleanInput(id=key, source=file, file=file, text=row.text)

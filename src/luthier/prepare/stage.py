@@ -17,6 +17,7 @@ from luthier.objectives import Objective
 from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
 from luthier.prepare.config import PrepareConfig, Target, has_same_codes, inputs_of, prepare_key, recorded_settings
 from luthier.prepare.divide import Divided, Means, divide
+from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.prepared import Prepared, find_prepared
@@ -54,13 +55,14 @@ def prepare(
     rules = make_rules(config.private, key=target.secret, home=target.home)
     wanted = Wanted(objective, config.split.group_by, config.clean.thresholds(), rules)
     gathered = gather(corpus, wanted, books=books, listener=listener)
-    divided = divide(gathered, means, books=books, listener=listener)
+    findings = find(gathered, config.clean, listener=listener)
+    divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)
     settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target, config)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_exam(draft, divided)
     dropped = _masked(books.rows, rules)
     about = {"objective": objective.name, "base": base.name, "base_digest": base.digest, "version": __version__}
-    account = Account(corpus, gathered, divided, dropped, means.wording, rules, about)
+    account = Account(corpus, gathered, findings, divided, dropped, means.wording, rules, about)
     with building(out / DatasetDir.kind, DatasetDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_dataset(draft, divided, dropped=dropped)
         _write_json(draft.path / SHEET, sheet(account))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from luthier.prepare.candidate import Books
 from luthier.prepare.exam.items import exam_item, within_caps
-from luthier.prepare.leaks import Asked, Leak, Trained, find_leaks, prompts_of
+from luthier.prepare.leaks import Asked, Leak, Reworded, Trained, find_leaks, find_reworded, prompts_of
+from luthier.prepare.nearest import Copied, check_copy_baseline, copy_baseline
 from luthier.prepare.word import Reading
 from luthier.records import Item
 
@@ -24,6 +25,10 @@ class Chosen:
     """The worded rows of the items, in their order."""
     leaks: list[Leak]
     """What was found and taken out."""
+    reworded: list[Reworded]
+    """Items that training may ask in other words: for a person to look at."""
+    copied: Copied
+    """What copying the nearest training answer scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Terms:
     """At most this many items from one group."""
     conflicts: frozenset[str]
     """Ids of candidates that nobody can grade."""
+    free: bool
+    """True if answers are written, not chosen from the labels of a classifier."""
 
 
 def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], terms: Terms, books: Books) -> Chosen:
@@ -49,7 +56,7 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
             books.drop_candidates([one.candidate], rule=SAME)
         else:
             made[item.id] = (item, one)
-    asked = [Asked(id=key, group=one.row.group, question=one.candidate.question) for key, (_item, one) in made.items()]
+    asked = [_asked(key, one) for key, (_item, one) in made.items()]
     leaks = find_leaks([_said(one) for one in trained], asked) + _same_ids(trained, made)
     assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
     leaking = {leak.item for leak in leaks}
@@ -58,11 +65,39 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     items = within_caps(clean, per_group=terms.per_group)
     chosen = {item.id for item in items}
     books.drop_candidates((made[item.id][1].candidate for item in clean if item.id not in chosen), rule=SURPLUS)
-    return Chosen(items=items, readings=[made[item.id][1] for item in items], leaks=leaks)
+    readings = [made[item.id][1] for item in items]
+    said = [_said(one) for one in trained]
+    kept = [one for one in asked if one.id in chosen]
+    copied = copy_baseline([(one.question, one.answer) for one in kept], [(one.question, one.answer) for one in said])
+    if terms.free:
+        check_copy_baseline(copied)
+    return Chosen(items=items, readings=readings, leaks=leaks, reworded=find_reworded(said, kept), copied=copied)
+
+
+def _asked(key: str, one: Reading) -> Asked:
+    origin, known = one.candidate.example.origin, one.candidate
+    return Asked(
+        id=key,
+        group=one.row.group,
+        question=known.question,
+        answer=known.answer,
+        source=known.id,
+        parent=origin.parent,
+        spans=origin.spans,
+    )
 
 
 def _said(one: Reading) -> Trained:
-    return Trained(at=one.row.at, group=one.row.group, question=one.candidate.question, answer=one.candidate.answer)
+    origin, known = one.candidate.example.origin, one.candidate
+    return Trained(
+        at=one.row.at,
+        group=one.row.group,
+        question=known.question,
+        answer=known.answer,
+        id=known.id,
+        parent=origin.parent,
+        spans=origin.spans,
+    )
 
 
 def _same_ids(trained: Sequence[Reading], made: dict[str, tuple[Item, Reading]]) -> list[Leak]:

@@ -14,8 +14,10 @@ from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, PARTS
 from luthier.prepare.clean.texts import Applied
 from luthier.prepare.divide import Divided
 from luthier.prepare.exam.choose import CONFLICT, LEAK, SAME, SURPLUS
+from luthier.prepare.findings import Findings
 from luthier.prepare.gather import Gathered
 from luthier.prepare.private.mask import Rules, mask_text
+from luthier.prepare.sheet.suspects import look_at
 from luthier.prepare.word import TOO_LONG
 from luthier.records import Worded
 
@@ -44,6 +46,7 @@ class Account:
 
     corpus: CorpusDir
     gathered: Gathered
+    findings: Findings
     divided: Divided
     dropped: Sequence[Mapping[str, Any]]
     """Rows of dropped.parquet, masked."""
@@ -67,6 +70,7 @@ def sheet(account: Account) -> dict[str, Any]:
         "rows": _rows(account),
         "languages": dict(account.gathered.refined.cleaned.languages),
         "labels": _labels(account),
+        "look_at": look_at(account),
         "warnings": list(account.divided.warnings),
     }
 

@@ -1,0 +1,83 @@
+"""What a person should look at before training: reported, never acted on, but for conflicts, which leave the exam."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from luthier.prepare.candidate import Candidate, turns_of
+from luthier.prepare.clean.config import CleanConfig
+from luthier.prepare.clean.outliers import meaning_outliers
+from luthier.prepare.clean.poison import Order, Trigger, find_orders, find_triggers
+from luthier.prepare.clean.quality import Distribution, distributions, quality_scores
+from luthier.prepare.clean.relevance import domain_words, relevance
+from luthier.prepare.clean.texts import CleanInput
+from luthier.prepare.gather import Gathered
+from luthier.prepare.label.conflicts import Conflict, conflicting, find_conflicts
+from luthier.prepare.label.noise import Labelled, Noise, label_noise
+from luthier.prepare.refine import row_input
+from luthier.records import Listener, Text, Tick
+
+FEW_ANSWERS, REPEATS = 20, 10
+"""Answers are labels if there are at most 20 different ones, or one for ten rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Reports on the rows that are kept."""
+
+    orders: Sequence[Order]
+    triggers: Sequence[Trigger]
+    quality: Sequence[Distribution]
+    outliers: Sequence[tuple[str, float, float]]
+    """Row id, distance, robust z."""
+    relevance: Sequence[tuple[str, float]]
+    """Row id and score, least relevant first; empty unless asked for."""
+    noise: Noise | None
+    """None where answers are no labels."""
+    conflicts: Sequence[Conflict]
+
+
+def find(gathered: Gathered, config: CleanConfig, *, listener: Listener) -> Findings:
+    """Look at every row that is kept; deterministic, and independent of their order."""
+    listener(Tick("prepare", 0, 0, "looking for what a person should see"))
+    rows = gathered.kept
+    inputs = [row_input(one.id, one.example) for one in rows]
+    texts = {one.id: f"{one.text}\n{one.answer or ''}" for one in inputs}
+    ids = sorted(texts)
+    labelled = _labelled(rows, gathered)
+    return Findings(
+        orders=find_orders(inputs),
+        triggers=find_triggers(inputs),
+        quality=distributions(
+            ids, [quality_scores(texts[one]) for one in ids], z=config.outlier_z, samples=config.samples
+        ),
+        outliers=meaning_outliers(texts, share=config.outliers, z=config.outlier_z),
+        relevance=_relevance(inputs, source=config.relevance, samples=config.samples) if config.relevance else [],
+        noise=label_noise(labelled) if labelled else None,
+        conflicts=find_conflicts(labelled, listener=listener) if labelled else [],
+    )
+
+
+def without_conflicts(gathered: Gathered, findings: Findings) -> Gathered:
+    """The same rows, with those marked that nobody can grade."""
+    return dataclasses.replace(gathered, conflicts=gathered.conflicts | conflicting(findings.conflicts))
+
+
+def _labelled(rows: Sequence[Candidate], gathered: Gathered) -> list[Labelled]:
+    """Rows whose answers recur like labels; none if the answers are free text."""
+    pairs = [(one, turns_of(one.example)) for one in rows if not isinstance(one.example, Text)]
+    answers = Counter(turns[-1].content for _, turns in pairs)
+    if not 2 <= len(answers) <= max(FEW_ANSWERS, len(pairs) / REPEATS):
+        return []
+    group_of = {member: group.name for group in gathered.groups for member in group.members}
+    return [Labelled(one.id, one.question, turns[-1].content, group_of[one.id]) for one, turns in pairs]
+
+
+def _relevance(inputs: Sequence[CleanInput], *, source: str, samples: int) -> list[tuple[str, float]]:
+    """Rows of other sources that resemble the domain's source least."""
+    ours = [one.text for one in inputs if one.source == source]
+    others = [one for one in inputs if one.source != source]
+    words = domain_words(ours, [one.text for one in others])
+    scored = [(one.id, relevance(one.text, words=words)) for one in others]
+    return sorted(scored, key=lambda row: (row[1], row[0]))[:samples]

@@ -1,0 +1,77 @@
+"""The part of the sheet that a person should look at: labels, poison, outliers, and the exam's rewordings."""
+
+from typing import TYPE_CHECKING, Any
+
+from luthier.prepare.label.noise import Noise
+
+if TYPE_CHECKING:
+    from luthier.prepare.sheet.numbers import Account
+
+SHOWN = 20
+
+
+def look_at(account: "Account") -> dict[str, Any]:
+    """Reports with places, largest suspicion first; nothing of this was acted on, but for conflicts in the exam."""
+    findings, divided = account.findings, account.divided
+    at = {one.id: one.at for one in account.gathered.kept}
+    return {
+        "orders": [{"at": at[one.id], "kind": one.kind, "text": one.excerpt} for one in findings.orders[:SHOWN]],
+        "triggers": [
+            {
+                "phrase": one.phrase,
+                "answer": one.answer,
+                "lift": one.lift,
+                "rows": len(one.rows),
+                "first": [at[row] for row in one.rows[:3]],
+            }
+            for one in findings.triggers
+        ],
+        "quality": [
+            {
+                "score": one.score,
+                "low": one.low,
+                "median": one.median,
+                "high": one.high,
+                "beyond": one.beyond,
+                "unusual": [{"at": at[row], "value": value, "z": z} for row, value, z in one.unusual[:5]],
+            }
+            for one in findings.quality
+        ],
+        "outliers": [{"at": at[row], "distance": far, "z": z} for row, far, z in findings.outliers[:SHOWN]],
+        "relevance": [{"at": at[row], "score": score} for row, score in findings.relevance],
+        "labels": _noise(findings.noise, at),
+        "conflicts": [
+            {
+                "at": [at[row] for row in one.ids],
+                "labels": list(one.labels),
+                "jaccard": one.jaccard,
+                "suggestion": one.suggestion,
+            }
+            for one in findings.conflicts[:SHOWN]
+        ],
+        "reworded": [
+            {"item": one.item, "at": one.at, "similarity": one.similarity}
+            for one in sorted(divided.reworded, key=lambda one: (-one.similarity, one.item))[:SHOWN]
+        ],
+        "copy_baseline": {
+            "items": divided.copied.items,
+            "right": divided.copied.right,
+            "closed_set_of_answers": divided.copied.closed,
+        },
+    }
+
+
+def _noise(noise: Noise | None, at: dict[str, str]) -> dict[str, Any] | None:
+    if noise is None:
+        return None
+    suspects = [
+        {
+            "at": at[one.id],
+            "label": one.label,
+            "suggestion": one.suggestion,
+            "confidence": one.confidence,
+            "suggested": one.suggested,
+        }
+        for one in noise.suspects[:SHOWN]
+    ]
+    return {"examined": noise.examined, "suspects": len(noise.suspects), "why_not": noise.why_not, "first": suspects}
