@@ -158,6 +158,12 @@ def test_damaged_and_sealed_workbooks_say_why(tmp_path: Path) -> None:
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 2_000)
     with pytest.raises(UnreadableError, match="damaged workbook"):
         document_of(path)
+    old = xlwt.Workbook()
+    old.add_sheet("S").write(0, 0, "a")
+    old.save(str(path))
+    path.write_bytes(path.read_bytes()[:-1_900])
+    with pytest.raises(UnreadableError, match="damaged workbook"):
+        document_of(path)
     entity = ODS.replace("?>", "?><!DOCTYPE a [<!ENTITY b 'c'>]>", 1)
     with pytest.raises(UnreadableError, match="document type"):
         document_of(ods(tmp_path, entity))

@@ -23,6 +23,9 @@ class Piece:
     """What lies behind the text, where the source knows it."""
 
 
+BLANK = Piece()
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A table ready to be written, every span filled."""
@@ -44,7 +47,7 @@ def lay_out(places: Sequence[Sequence[Piece]], *, header_rows: int = 1) -> Layou
     With no header rows the header is blank.
     """
     width = max(map(len, places), default=0)
-    grid = [[*row, *[Piece()] * (width - len(row))] for row in places]
+    grid = [[*row, *[BLANK] * (width - len(row))] for row in places]
     used = [place for place in range(width) if any(_begins(row, place) for row in grid)]
     numbers = [number for number, row in enumerate(grid) if any(piece.text.strip() for piece in row)]
     grid = [[grid[number][place] for place in used] for number in numbers]
@@ -60,7 +63,7 @@ def lay_out(places: Sequence[Sequence[Piece]], *, header_rows: int = 1) -> Layou
         header=tuple(" ".join(piece.text for piece in column if piece.text.strip()) for column in titles),
         rows=tuple(map(tuple, grid[height:])),
         numbers=tuple(numbers[len(captions) + height :]),
-        copies=tuple(piece.text for piece, count in uses.items() for _ in range(count - 1)),
+        copies=tuple(piece.text for piece, count in uses.items() if piece.text for _ in range(count - 1)),
     )
 
 

@@ -19,9 +19,9 @@ from python_calamine import (
 
 from luthier.collect.readers.draft import Draft, guarded
 from luthier.collect.readers.packages import open_package, starts_ole
-from luthier.collect.readers.pipes import Piece, cell_text
+from luthier.collect.readers.pipes import BLANK, Piece, cell_text
 from luthier.collect.readers.regions import find_regions, write_region
-from luthier.collect.reading import Source, column_names, unreadable_on
+from luthier.collect.reading import Source, UnreadableError, column_names
 from luthier.records import Cell, Document, Reject, Row
 
 HIDDEN_SHEETS = "hidden sheets"
@@ -58,15 +58,21 @@ def read_document(source: Source) -> Iterator[Document]:
 
 @contextmanager
 def _open(source: Source) -> Iterator[CalamineWorkbook]:
-    with (
-        unreadable_on(PasswordError, problem="protected by a password; save it without one"),
-        unreadable_on(CalamineError, problem="damaged workbook"),
-    ):
-        if not starts_ole(source.path):
-            with open_package(source.path):
-                pass
+    if not starts_ole(source.path):
+        with open_package(source.path):
+            pass
+    try:
         with source.path.open("rb") as stream, CalamineWorkbook.from_filelike(stream) as book:
             yield book
+    except PasswordError as error:
+        raise UnreadableError("protected by a password; save it without one") from error
+    except CalamineError as error:
+        raise UnreadableError(f"damaged workbook: {error}") from error
+    except BaseException as error:
+        # The library's own mistakes on damaged files come as panics of its Rust code, which are no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise UnreadableError(f"damaged workbook: {error}") from error
 
 
 def _rows(table: str, cells: list[list[Any]]) -> Iterator[Row | Reject]:
@@ -85,8 +91,15 @@ def _rows(table: str, cells: list[list[Any]]) -> Iterator[Row | Reject]:
 
 def _pieces(sheet: CalamineSheet) -> tuple[list[list[Piece]], tuple[int, int]]:
     """The used cells, and row and column of the first from 0."""
-    values = [[_plain(cell) for cell in row] for row in sheet.to_python(skip_empty_area=True)]
-    return [[Piece(cell_text(cell), cell) for cell in row] for row in values], sheet.start or (0, 0)
+    left = sheet.start[1] if sheet.start else 0
+    return [[_piece(cell) for cell in row] for row in sheet.iter_rows()], (0, left)
+
+
+def _piece(cell: Any) -> Piece:
+    if cell == "":
+        return BLANK
+    value = _plain(cell)
+    return Piece(cell_text(value), value)
 
 
 def _write_sheet(sheet: CalamineSheet, grid: list[list[Piece]], origin: tuple[int, int]) -> Draft:
@@ -106,9 +119,11 @@ def _fill(grid: list[list[Piece]], rows: range, columns: range) -> None:
     if rows.start not in range(len(grid)) or columns.start not in range(len(grid[rows.start])):
         return
     piece = grid[rows.start][columns.start]
+    if piece is BLANK:
+        return
     for row in grid[rows.start : rows.stop]:
         for column in range(columns.start, min(columns.stop, len(row))):
-            row[column] = row[column] if row[column].text else piece
+            row[column] = piece if row[column] is BLANK else row[column]
 
 
 def _plain(cell: Any) -> Cell:
