@@ -63,7 +63,7 @@ def find_boilerplate(texts: Sequence[CleanInput], *, share: float, min_files: in
     keys, shown = set(), []
     for key, unit in seen.items():
         text = unit.row.text[unit.start : unit.end].strip()
-        if unit.files > share * files and (not unit.varies or FURNITURE.search(text)):
+        if unit.files > share * files and _is_furniture(text, varies=unit.varies):
             keys.add(key)
             shown.append(Repeated(ordered[0].source, text, files=unit.files, of=files))
     return Boilerplate(frozenset(keys), sorted(shown, key=lambda repeated: (-repeated.files, repeated.text)))
@@ -83,14 +83,17 @@ def units(one: CleanInput) -> Iterator[tuple[int, int, str]]:
     if one.fixed and one.fixed[0][0] == 0 and one.fixed[0][1] >= len(one.text):
         return
     for block in PARAGRAPH.finditer(one.text):
-        lines = [
-            (line.start(), line.end(), line[0])
-            for line in LINE.finditer(one.text, block.start(), block.end())
-            if LETTER.search(line[0]) and SAYS_SOMETHING.search(line[0]) and not MARKED.match(line[0])
-        ]
-        if lines and lines[0][2].strip() != block[0].strip() and not _overlaps(one.fixed, block.start(), block.end()):
-            yield block.start(), block.end(), block[0]
-        yield from (line for line in lines if not _overlaps(one.fixed, line[0], line[1]))
+        lines = list(LINE.finditer(one.text, block.start(), block.end()))
+        for unit in [block, *lines] if len(lines) > 1 else lines:
+            if not one.fixed or not _overlaps(one.fixed, unit.start(), unit.end()):
+                yield unit.start(), unit.end(), unit[0]
+
+
+def _is_furniture(unit: str, *, varies: bool) -> bool:
+    """True for lines that say something, are no example, heading or table, and hold no facts that differ."""
+    if MARKED.match(unit) or not LETTER.search(unit) or not SAYS_SOMETHING.search(unit):
+        return False
+    return not varies or FURNITURE.search(unit) is not None
 
 
 def unit_key(unit: str) -> int:
