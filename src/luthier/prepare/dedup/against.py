@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from luthier.prepare.dedup.candidates import LINKS, NearPair, jaccard_of
-from luthier.prepare.dedup.signature import BANDS, sign
+from luthier.prepare.dedup.candidates import LINKS, NearPair
+from luthier.prepare.dedup.signature import BANDS, jaccard_of, sign
 
 
 class NearIndex:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from luthier.prepare.dedup.shingles import Hashes, Offsets
-from luthier.prepare.dedup.signature import Signed, sign, sign_texts
+from luthier.prepare.dedup.signature import Signed, jaccard_of, sign, sign_texts
 from luthier.prepare.dedup.store import SignatureStore, StoredSignatures, open_store
 from luthier.records import Listener, Tick, nobody_listens
 
@@ -130,14 +130,6 @@ class _Judge:
         differ = (short[first] | short[second]) & (codes[first] != codes[second])
         can: npt.NDArray[np.bool_] = (smaller >= self._threshold * larger) & ~differ
         return can
-
-
-def jaccard_of(left: Hashes, right: Hashes) -> float:
-    """Jaccard similarity of two sets of shingles, each ascending."""
-    both = np.concatenate((left, right))
-    both.sort()
-    shared = int(np.count_nonzero(both[1:] == both[:-1]))
-    return shared / (len(both) - shared)
 
 
 def _equal_pairs(prints: Hashes, *, ranks: Offsets) -> tuple[Hashes, Offsets]:

@@ -73,6 +73,22 @@ def _sign(batches: Sequence[Sequence[str]], encoded: Callable[[Sequence[str]], l
     )
 
 
+def are_near(left: str, right: str, *, threshold: float) -> bool:
+    """True if two matching copies are a pair as in `near_pairs`."""
+    both = sign([left, right])
+    if both.short.any() and both.codes[0] != both.codes[1]:
+        return False
+    return jaccard_of(both.shingles.of(0), both.shingles.of(1)) >= threshold
+
+
+def jaccard_of(left: Hashes, right: Hashes) -> float:
+    """Jaccard similarity of two sets of shingles, each ascending."""
+    both = np.concatenate((left, right))
+    both.sort()
+    shared = int(np.count_nonzero(both[1:] == both[:-1]))
+    return shared / (len(both) - shared)
+
+
 def band_keys(shingles: Shingles) -> Hashes:
     """One key per band and text: texts that share a key are candidates."""
     count = len(shingles.starts) - 1
