@@ -61,6 +61,7 @@ TOOL = {
                 "days": {"type": "integer"},
                 "unit": {"enum": ["C", "F"]},
                 "hours": {"type": "array", "items": {"type": "number"}},
+                "brief": {"type": ["boolean", "null"]},
             },
             "required": ["city"],
             "additionalProperties": False,
@@ -80,7 +81,7 @@ def calling(*calls: dict[str, Any], answers: tuple[str, ...] = ("c1",)) -> dict[
     return {"messages": [ASK, {"role": "assistant", "content": None, "tool_calls": list(calls)}, *replies, TELL]}
 
 
-FINE = call('{"city": "Rome", "days": 2, "unit": "C", "hours": [1, 2.5]}')
+FINE = call('{"city": "Rome", "days": 2, "unit": "C", "hours": [1, 2.5], "brief": true}')
 BAD_CHATS: list[tuple[Any, str]] = [
     (b'{"messages": [', "not valid JSON"),
     (b"{'messages': []}", "not valid JSON"),
@@ -95,7 +96,7 @@ BAD_CHATS: list[tuple[Any, str]] = [
     ({"messages": [ASK, "Yo"]}, r"^messages\[1\] is not an object"),
     ({"messages": [ASK, {"content": "Yo"}]}, r"^messages\[1\]\.role None is unknown"),
     ({"messages": [ASK, {"role": "bot", "content": "Yo"}]}, r"^messages\[1\]\.role 'bot' is unknown"),
-    ({"messages": [ASK, {"role": "assistant"}]}, r"^messages\[1\]\.content is missing"),
+    (calling(call('{"city": "Rome", "brief": 1}')), r"arguments\.brief is a number, expected boolean or null"),
     ({"messages": [ASK, {"role": "assistant", "content": " \n"}]}, r"^messages\[1\]\.content is empty"),
     ({"messages": [ASK, TELL, ASK, {"role": "assistant", "content": ""}]}, r"^messages\[3\]\.content is empty"),
     ({"messages": [ASK, {"role": "assistant", "content": 7}]}, r"^messages\[1\]\.content is not text"),
@@ -118,7 +119,7 @@ BAD_CHATS: list[tuple[Any, str]] = [
     (calling(call("{}", name="news")), r"tool_calls\[0\] calls 'news', which is not among the tools"),
     (calling(call("city: Rome")), r"tool_calls\[0\]\.arguments is not a JSON object"),
     (calling(call('{"days": 2}')), r"tool_calls\[0\]\.arguments\.city is missing"),
-    (calling(call('{"city": "Rome", "days": 2.5}')), r"arguments\.days is a number, expected integer"),
+    (calling(call('{"city": "Rome", "days": true}')), r"arguments\.days is true or false, expected integer"),
     (calling(call('{"city": "Rome", "unit": "K"}')), r'arguments\.unit is "K", expected one of \["C","F"\]'),
     (calling(call('{"city": "Rome", "hours": [1, "2"]}')), r"arguments\.hours\[1\] is text, expected number"),
     (calling(call('{"city": "Rome", "town": 1}')), r"arguments\.town is not known to the tool"),
@@ -250,6 +251,7 @@ WHOLE = {"chosen": [ASK, TELL], "rejected": [ASK, {"role": "assistant", "content
         ({"conversations": [{"from": "cat", "value": "x"}]}, "sharegpt", r"^conversations\[0\]\.from 'cat' is unknown"),
         ({"conversations": [{"from": "human", "value": ""}]}, "sharegpt", r"^conversations\[0\]\.value is empty"),
         ({"messages": [SYSTEM, ASK, TELL], "system": "Other"}, "openai", "^system differs from the system turn"),
+        ({"messages": [ASK, {"role": "assistant"}]}, "openai", r"^messages\[1\]\.content is missing"),
         ({"messages": [ASK, TELL], "tools": "weather"}, "openai", "^tools is not a list"),
         ({"messages": [ASK, TELL], "tools": [{"type": "function"}]}, "openai", r"^tools\[0\]\.name is empty"),
         ({"instruction": "a", "output": "b", "history": ["x"]}, "alpaca", r"^history\[0\] is not a question"),

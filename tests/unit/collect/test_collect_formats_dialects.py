@@ -48,6 +48,8 @@ DIALECTS: list[tuple[str, str, dict[str, Any]]] = [
     ("openai", "with tools", {"messages": WITH_TOOLS, "tools": [TOOL], "parallel_tool_calls": False}),
     ("openai", "functions of old", {"messages": [ASK, TELL], "functions": [TOOL["function"]]}),
     ("openai", "a CSV cell of JSON", {"messages": orjson.dumps([ASK, TELL]).decode(), "id": "7"}),
+    ("openai", "numbered beside", {"messages": [ASK, TELL], "label": 1}),
+    ("openai", "system text twice", {"messages": [{"role": "system", "content": "s"}, ASK, TELL], "system": "s"}),
     ("openai", "text parts", {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}, TELL]}),
     ("openai", "UltraChat", {"prompt": "Hi", "prompt_id": "x", "messages": [ASK, TELL]}),
     ("openai", "roles in `conversations`", {"conversations": [ASK, TELL], "source": "x"}),

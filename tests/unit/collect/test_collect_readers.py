@@ -148,6 +148,26 @@ def test_a_json_line_over_the_limit_is_refused_and_the_next_is_read(
     assert [(row.line, type(row)) for row in rows] == [(1, Reject), (2, Row)]
 
 
+def test_numbered_classes_of_parquet_get_their_names(tmp_path: Path) -> None:
+    features = {
+        "label": {"names": ["bad", "good"], "_type": "ClassLabel"},
+        "ner_tags": {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": "Sequence"},
+        "text": {"dtype": "string", "_type": "Value"},
+    }
+    rows = {"text": ["a", "b"], "label": [1, -1], "ner_tags": [[0, 1], [7]]}
+    path = tmp_path / "rows.parquet"
+    for described in (orjson.dumps({"info": {"features": features}}), b"[]", b"not json", b'{"info": {"features": 1}}'):
+        pq.write_table(pa.table(rows).replace_schema_metadata({"huggingface": described}), path)
+        found = [row.values for row in rows_of(path, "parquet") if isinstance(row, Row)]
+        if b"ClassLabel" in described:
+            assert found == [
+                {"text": "a", "label": "good", "ner_tags": ["O", "B-PER"]},
+                {"text": "b", "label": None, "ner_tags": [7]},
+            ]
+        else:
+            assert found[0] == {"text": "a", "label": 1, "ner_tags": [0, 1]}
+
+
 def test_parquet_rows_are_numbered_and_damage_is_unreadable(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"q": ["a", None], "n": [1, 2]}), path)
