@@ -28,6 +28,7 @@ DOCUMENT_READERS = {
     "eml": "luthier.collect.readers.mail:read_eml",
     "mbox": "luthier.collect.readers.mail:read_mbox",
     "msg": "luthier.collect.readers.mail:read_msg",
+    "xml": "luthier.collect.readers.xml_prose:read",
     "html": "luthier.collect.readers.html:read",
     "pdf": "luthier.collect.readers.pdf.document:read",
     "epub": "luthier.collect.readers.epub:read",
