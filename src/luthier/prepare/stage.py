@@ -23,12 +23,12 @@ from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, make_rules, mask_texts
 from luthier.prepare.sheet.numbers import Account, sheet
+from luthier.prepare.sheet.page import render_sheet
 from luthier.prepare.split.seal import SEAL
 from luthier.prepare.word import Frame
 from luthier.records import Listener, nobody_listens
 
 LONGEST_ROW = 2_048
-SHEET = "sheet.json"
 
 
 def prepare(
@@ -65,7 +65,9 @@ def prepare(
     account = Account(corpus, gathered, findings, divided, dropped, means.wording, rules, about)
     with building(out / DatasetDir.kind, DatasetDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_dataset(draft, divided, dropped=dropped)
-        _write_json(draft.path / SHEET, sheet(account))
+        numbers = sheet(account)
+        _write_json(draft.path / "sheet.json", numbers)
+        (draft.path / "sheet.html").write_bytes(render_sheet(numbers))
         draft.facts |= _facts(means, base=base, divided=divided)
         draft.facts["pseudonyms"] = target.secret.digest if gathered.refined.spotted else None
     return Prepared(dataset=DatasetDir.open(out / DatasetDir.kind), exam=ExamDir.open(out / ExamDir.kind))

@@ -10,7 +10,7 @@ import xxhash
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.tables import read_table
 from luthier.models.chat import Wording
-from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, PARTS
+from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, PARTS, text_of
 from luthier.prepare.clean.texts import Applied
 from luthier.prepare.divide import Divided
 from luthier.prepare.exam.choose import CONFLICT, LEAK, SAME, SURPLUS
@@ -180,6 +180,7 @@ def _duplicates(account: Account) -> dict[str, Any]:
                 "left": texts[one.id]["at"],
                 "left_text": texts[one.id]["text"][:EXCERPT],
                 "stayed": stays.at if stays else "",
+                "stayed_text": text_of(stays.example)[:EXCERPT] if stays else "",
             }
         )
     exact = sum(row["rule"] == DUPLICATE for row in account.dropped)

@@ -56,6 +56,7 @@ def look_at(account: "Account") -> dict[str, Any]:
         "copy_baseline": {
             "items": divided.copied.items,
             "right": divided.copied.right,
+            "text": not any(item.messages for item in divided.items),
             "closed_set_of_answers": divided.copied.closed,
         },
     }

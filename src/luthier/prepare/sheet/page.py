@@ -1,0 +1,152 @@
+"""sheet.html: the numbers of the sheet as a person reads them."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup
+
+from luthier.artifacts.page import render
+
+ROW = 44
+COLOURS = {"total": "tuned", "gone": "bad", "held": "base"}
+RECEIPTS = {
+    "R1": "every row has something to learn",
+    "R2": "what is learnt is what was said",
+    "R3": "the start token stands once",
+    "R4": "every answer ends with its end of turn",
+    "R5": "trained and served prompts are equal",
+    "R6": "no row is cut",
+    "R8": "no message is missing",
+    "R9": "template and tokenizer are recorded",
+    "R11": "the tokenizer knows the text",
+}
+MEANINGS = {
+    "labels": (
+        "Labels that may be wrong",
+        "A simple model that never saw the row would choose another label. Mend the row if the suggestion is right.",
+    ),
+    "conflicts": ("One question, several answers", "Nearly equal texts with different labels: they left the exam."),
+    "triggers": (
+        "Phrases that decide alone",
+        "A rare phrase comes with one answer although the rest of the text speaks for another: poison, or a true hint.",
+    ),
+    "orders": ("Text that speaks to a model", "Instructions or hidden characters inside the data."),
+    "outliers": ("Rows unlike the others", "Far from their nearest neighbours by the words they use."),
+    "reworded": (
+        "Exam items that training may know in other words",
+        "Same answer, similar question. If they ask the same, group them: prepare.split.group_by.",
+    ),
+    "relevance": ("Rows far from the domain", "They resemble the other sources more than the domain's."),
+}
+
+
+def render_sheet(sheet: Mapping[str, Any]) -> bytes:
+    """The page as UTF-8; the same sheet gives the same bytes."""
+    template = files("luthier.prepare.sheet").joinpath("sheet.html.jinja").read_text(encoding="utf-8")
+    rows = sheet["rows"]
+    return render(
+        template,
+        about={"name": sheet["about"]["objective"], **sheet["about"]},
+        lead=_lead(sheet),
+        remarks=_remarks(sheet),
+        waterfall=_bars([(step["step"], step["rows"], COLOURS[step["kind"]]) for step in sheet["waterfall"]], "Rows"),
+        files=sheet["files"],
+        rules=sheet["rules"],
+        duplicates=sheet["duplicates"],
+        private=sheet["private"],
+        split=sheet["split"],
+        split_lines=_split_lines(sheet),
+        suspicions=_suspicions(sheet["look_at"]),
+        rows=rows,
+        rows_lead=f"{rows['tokens']:,} tokens, {rows['trained_tokens']:,} learnt; longest row {rows['longest']:,}.",
+        lengths=_bars([(f"up to {bar['up_to']:,} tokens", bar["rows"], "tuned") for bar in rows["lengths"]], "Lengths"),
+        facts=_facts(sheet),
+    )
+
+
+def _lead(sheet: Mapping[str, Any]) -> str:
+    files_read = sum(counts["files"] for counts in sheet["files"]["outcomes"].values())
+    start, end = sheet["waterfall"][0]["rows"], sheet["waterfall"][-1]["rows"]
+    exam = sheet["split"]["rows"]["exam"]
+    return f"{files_read:,} files gave {start:,} rows. {end:,} are trained on; {exam:,} are sealed for the exam."
+
+
+def _remarks(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What holds and what to look at, in one line each."""
+    outcomes = sheet["files"]["outcomes"]
+    lost = sum(outcomes[name]["files"] for name in ("failed", "unsupported", "scanned") if name in outcomes)
+    found = [("passed", "Every file was read.") if not lost else ("open", f"{lost:,} files could not be read.")]
+    held = [rule for rule in sheet["rules"] if rule["held"]]
+    found += [("open", f"{len(held)} rules were not applied; see why below.")] if held else []
+    private = sum(one["count"] for one in sheet["private"]["found"])
+    found += [("passed", f"{private:,} private values were found and treated.")] if private else []
+    found += [("passed", "No exam item is left in the training rows."), ("passed", "All receipts hold.")]
+    return [*found, *(("open", warning) for warning in sheet["warnings"])]
+
+
+def _split_lines(sheet: Mapping[str, Any]) -> list[str]:
+    split, copied = sheet["split"], sheet["look_at"]["copy_baseline"]
+    removed = sum(split["leaks_removed"].values())
+    lines = [f"{removed:,} leaks were found before sealing; the exam items they give away left the exam; 0 are left."]
+    if copied["items"] and not copied["text"]:
+        share = copied["right"] / copied["items"]
+        kind = "a baseline to beat" if copied["closed_set_of_answers"] else "at most 25 % may be"
+        lines.append(f"Copying the answer of the most similar training question gets {share:.0%} right ({kind}).")
+    if split["largest_groups"]:
+        lines.append(f"Largest groups: {', '.join(f'{size:,}' for size in split['largest_groups'])} rows.")
+    return lines
+
+
+def _suspicions(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    parts = {
+        "labels": [
+            f"{one['at']}: '{one['label']}', or rather '{one['suggestion']}' ({one['suggested']:.0%})"
+            for one in (found["labels"] or {"first": []})["first"]
+        ],
+        "conflicts": [f"{', '.join(one['at'])}: {' / '.join(one['labels'])}" for one in found["conflicts"]],
+        "triggers": [f"'{one['phrase']}' -> '{one['answer']}' in {one['rows']} rows" for one in found["triggers"]],
+        "orders": [f"{one['at']}: {one['kind']}: {one['text']}" for one in found["orders"]],
+        "outliers": [f"{one['at']} (distance {one['distance']:.2f})" for one in found["outliers"]],
+        "reworded": [f"item {one['item']}, row {one['at']} ({one['similarity']:.2f})" for one in found["reworded"]],
+        "relevance": [f"{one['at']} ({one['score']:.2f})" for one in found["relevance"]],
+    }
+    counts = {name: len(lines) for name, lines in parts.items()}
+    counts["labels"] = (found["labels"] or {"suspects": 0})["suspects"]
+    return [
+        {"title": MEANINGS[name][0], "meaning": MEANINGS[name][1], "count": f"{counts[name]:,}", "lines": lines}
+        for name, lines in parts.items()
+        if lines
+    ]
+
+
+def _facts(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
+    receipts = [
+        (f"{name}: {RECEIPTS.get(name, '')}", ", ".join(f"{key} {value}" for key, value in counts.items()))
+        for name, counts in sheet["rows"]["receipts"].items()
+    ]
+    languages = ", ".join(f"{name} {count:,}" for name, count in sheet["languages"].items()) or "-"
+    labels = [("Labels", ", ".join(f"{name} ({count:,})" for name, count in sheet["labels"].items()))]
+    pages = sheet["files"]["pages"]
+    return [
+        *receipts,
+        ("Languages", languages),
+        *(labels if sheet["labels"] else []),
+        ("Pages", f"{pages['pages_read']:,} read, {pages['pages_plain']:,} plain, {pages['pages_scanned']:,} scanned"),
+        ("Luthier", str(sheet["about"]["version"])),
+        ("Base", str(sheet["about"]["base_digest"])),
+        ("Exam", str(sheet["split"]["exam_root"])),
+    ]
+
+
+def _bars(bars: Sequence[tuple[str, int, str]], title: str) -> Markup:
+    """One row per bar: name and number above, the bar below; all on one scale."""
+    largest = max((abs(count) for _, count, _ in bars), default=0) or 1
+    parts = []
+    for number, (label, count, kind) in enumerate(bars):
+        y = ROW * number
+        width = round(100 * abs(count) / largest, 3)
+        parts.append(Markup('<text x="0" y="{}">{}</text>').format(y + 16, f"{label}: {count:,}"))
+        parts.append(Markup('<rect class="fill {}" x="0" y="{}" width="{}%" height="12"/>').format(kind, y + 23, width))
+    head = Markup('<svg class="plot" role="img" width="100%" height="{}"><title>{}</title>')
+    return head.format(ROW * len(bars), title) + Markup("").join(parts) + Markup("</svg>")
