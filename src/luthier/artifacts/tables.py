@@ -1,6 +1,7 @@
 """Parquet tables with pinned writer settings, so that equal rows are equal bytes."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,20 @@ import pyarrow.parquet as pq
 
 from luthier.errors import UserError
 
+GROUP_ROWS = 10_000
+
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, schema: pa.Schema) -> int:
-    """Write rows (column -> value) under `schema` and return how many there were."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    pq.write_table(table, path, compression="zstd", version="2.6", write_statistics=False, store_schema=False)
-    return int(table.num_rows)
+    """Write rows (column -> value) under `schema`, 10,000 at a time, and return how many there were."""
+    count = 0
+    source = iter(rows)
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", version="2.6", write_statistics=False, store_schema=False
+    ) as writer:
+        while batch := [dict(row) for row in islice(source, GROUP_ROWS)]:
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            count += len(batch)
+    return count
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:

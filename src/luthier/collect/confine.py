@@ -278,4 +278,5 @@ def _cause_of_death(status: int | None) -> str:
     number = signal.Signals(os.WTERMSIG(status))
     if number in {signal.SIGXCPU, signal.SIGKILL}:
         return "the reader was killed: it took too much time or memory"
-    return f"the reader crashed ({number.name})"
+    cause = "; most likely it needed more than 1 GB of memory" if number == signal.SIGABRT else ""
+    return f"the reader crashed ({number.name}{cause})"

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from luthier.collect.reading import Source, UnreadableError
 
@@ -139,14 +139,15 @@ def _tar_members(stream: BinaryIO, raw: BinaryIO) -> Iterator[Member]:
 
 
 def _untar(archive: tarfile.TarFile, info: tarfile.TarInfo, raw: BinaryIO, packed_before: int) -> Iterator[bytes]:
-    stream: IO[bytes] | None = archive.extractfile(info)
-    if stream is None:
-        raise UnreadableError("not a regular file")
     size = 0
-    while block := stream.read(BLOCK):
-        size += len(block)
-        _check_ratio(size, packed=max(raw.tell() - packed_before, BLOCK))
-        yield block
+    try:
+        stream = archive.extractfile(info)
+        while stream is not None and (block := stream.read(BLOCK)):
+            size += len(block)
+            _check_ratio(size, packed=max(raw.tell() - packed_before, BLOCK))
+            yield block
+    except DAMAGE as error:
+        raise UnreadableError(f"damaged member: {_first_line(error)}") from None
     if size < info.size:
         raise UnreadableError(f"damaged member: {size:,} of {info.size:,} bytes")
 

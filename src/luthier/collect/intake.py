@@ -146,9 +146,9 @@ def _open(item: Item, entry: Found) -> None:
 
 
 def _settle_member(member: Unpacked) -> tuple[Outcome, str] | None:
-    path = PurePosixPath(member.name)
-    if any(part.startswith((".", "~$")) or part == "__MACOSX" for part in path.parts if part not in {".", ".."}):
-        return "skipped", "hidden"
     if member.problem:
         return "failed", member.problem
+    parts = PurePosixPath(member.name).parts
+    if any(part.startswith((".", "~$")) or part == "__MACOSX" for part in parts):
+        return "skipped", "hidden"
     return ("empty", "no bytes") if not member.size else None

@@ -57,11 +57,13 @@ def reject(file: str, line: int, reason: str, row: str, *, offset: int | None = 
 
 def column_names(cells: list[str]) -> list[str]:
     """Names for the cells of a header: blanks are numbered, repeats get their number in brackets."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    repeats: dict[str, int] = {}
     for position, cell in enumerate(cells, start=1):
         wanted = cell.strip() or f"column {position}"
-        name, repeat = wanted, 2
+        name = wanted
         while name in names:
-            name, repeat = f"{wanted} ({repeat})", repeat + 1
-        names.append(name)
-    return names
+            repeats[wanted] = repeats.get(wanted, 1) + 1
+            name = f"{wanted} ({repeats[wanted]})"
+        names[name] = None
+    return list(names)

@@ -81,7 +81,7 @@ class Session:
     def members(self, budget: Budget) -> Iterator[Unpacked]:
         """All members; what stopped them early is in `problem`."""
         try:
-            while (head := self._next_head()) is not None and not self.problem:
+            while not self.problem and (head := self._next_head()) is not None:
                 budget.entries += 1
                 self.problem = budget.problem()
                 if not self.problem:

@@ -149,7 +149,6 @@ def document_from(payload: bytes) -> Document:
 
 
 def _row_entry(item: Row | Reject) -> dict[str, Any]:
-    place = {"line": item.line, "offset": item.offset}
     if isinstance(item, Reject):
         reason, content = _encodable(item.reason), _encodable(item.row)
         return _entry(item.file, "", item) | {"content": content, "reason": reason}

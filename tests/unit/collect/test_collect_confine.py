@@ -167,7 +167,7 @@ def test_a_worker_can_do_what_readers_need(workers: Workers, place: Path, deed: 
         ("eat", "needs more than 1 GB of memory"),
         ("deep", "nested too deeply"),
         ("crash", r"the reader crashed \(SIGSEGV\)"),
-        ("abort", r"the reader crashed \(SIGABRT\)"),
+        ("abort", r"the reader crashed \(SIGABRT"),
         ("leave", "the reader died"),
         ("raise", r"the reader stopped \(LookupError: odd\)"),
         ("spin", "too much time or memory"),
