@@ -40,7 +40,11 @@ def sides(prepared) -> dict[str, dict[str, str]]:
 
 
 def test_no_group_stands_on_two_sides_and_the_books_balance(preparing: Preparing) -> None:
-    examples = [*coded(60), label("  ", "Class 1", line=900, code="K001.9"), label("same", "same", line=901, code="K9")]
+    examples = [
+        *coded(60),
+        label("  ", "Class 1", line=900, code="K001.9"),
+        label("same", "same", file="codes.csv", line=901, code="K9"),
+    ]
     examples += [dataclasses.replace(one, text=one.text.upper()) for one in coded(4)]
     prepared = preparing(examples)
     parts = sides(prepared)

@@ -75,7 +75,7 @@ def test_repair_tells_questions_from_answers() -> None:
     [
         (chat("", "b"), "empty question"),
         (chat("a", ""), "empty answer"),
-        (chat("Same thing!", "same thing"), "the answer repeats the question"),
+        (chat("Same thing!", "same thing"), None),
         (Chat(messages=(Message("user", "a"),), origin=chat("a", "b").origin), "no answer at the end"),
         (chat("a", "b"), None),
     ],

@@ -89,11 +89,6 @@ class OffsetMap:
                 yield copy
 
 
-def unchanged(length: int) -> OffsetMap:
-    """The map of a text that was not edited."""
-    return OffsetMap(((0, 0, length),) if length else (), cleaned=length, source=length)
-
-
 def without(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, OffsetMap]:
     """Cut ascending, disjoint spans out of a text; answers what is left, and its map."""
     copies: list[Copy] = []

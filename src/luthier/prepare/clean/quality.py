@@ -29,7 +29,6 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 """Published bounds: the first eight from Gopher (Rae et al. 2021, table A1), the others from FineWeb (Penedo et al.
 2024). They were set for web pages."""
-GOPHER = tuple(LIMITS)[:8]
 NORMAL = 1.4826
 """Standard deviations of a normal distribution per median absolute deviation."""
 
@@ -73,11 +72,6 @@ def quality_scores(text: str) -> dict[str, float]:
         "gzip": len(zlib.compress(data, 6)) / max(1, len(data)),
         "entropy": _entropy(text),
     }
-
-
-def beyond_bounds(scores: dict[str, float], *, names: Sequence[str] = GOPHER) -> bool:
-    """True if a filter with these published bounds would delete the text."""
-    return any(not LIMITS[name][0] <= scores[name] <= LIMITS[name][1] for name in names)
 
 
 def distributions(

@@ -21,18 +21,14 @@ MARKS = re.compile(r"[\W_]+")
 
 
 def reason_to_drop(example: Chat | Label) -> str | None:
-    """The first rule that takes a repaired example out, or None."""
+    """What makes a repaired example useless under every setting, or None; other rules may be held back."""
     turns = turns_of(example)
     if not turns or turns[-1].role != "assistant":
         return "no answer at the end"
     if turns[-1].weight == 0:
         return NOT_LEARNT
     asked = [turn.content for turn in turns[:-1] if turn.role == "user"]
-    question = asked[-1] if asked and all(asked) else ""
-    missing = missing_part(question, turns[-1].content)
-    if missing is None and says_the_same(question, turns[-1].content):
-        return "the answer repeats the question"
-    return missing
+    return missing_part(asked[-1] if asked and all(asked) else "", turns[-1].content)
 
 
 def missing_part(question: str, answer: str) -> str | None:
