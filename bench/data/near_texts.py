@@ -6,8 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 VOCABULARY = 30_000
 MOST_EDITS = 12
+RECENT = 10_000
 SHINGLE_WORDS, SHINGLE_LETTERS = 5, 8
 
 
@@ -34,6 +37,13 @@ class Zipf:
     def words(self, count: int) -> list[str]:
         """Some words."""
         return self._dice.choices(self._words, cum_weights=self._weights, k=count)
+
+    def many(self, count: int, *, seed: int) -> Iterator[list[str]]:
+        """Texts of 150 to 220 words, faster."""
+        generator, weights = np.random.default_rng(seed), np.array(self._weights)
+        for _ in range(count):
+            drawn = generator.random(generator.integers(150, 221)) * weights[-1]
+            yield [self._words[place] for place in np.searchsorted(weights, drawn).tolist()]
 
     def edited(self, words: Sequence[str]) -> list[str]:
         """A copy with 0 to 12 words replaced, moved or cut."""
@@ -71,13 +81,13 @@ def bulk_texts(seed: int, *, count: int, share: float = 0.2) -> Iterator[str]:
     dice = random.Random(seed)
     zipf = Zipf(dice)
     recent: list[list[str]] = []
-    for _ in range(count):
-        copied = recent and dice.random() < share
-        words = zipf.edited(dice.choice(recent)) if copied else zipf.words(dice.randint(150, 220))
-        if len(recent) < 10_000:
+    for words in zipf.many(count, seed=seed):
+        if recent and dice.random() < share:
+            words = zipf.edited(dice.choice(recent))
+        if len(recent) < RECENT:
             recent.append(words)
         else:
-            recent[dice.randrange(len(recent))] = words
+            recent[dice.randrange(RECENT)] = words
         yield " ".join(words)
 
 

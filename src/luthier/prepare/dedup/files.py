@@ -40,7 +40,9 @@ def drop_near_copies(
     lengths: list[pa.ChunkedArray] = []
 
     def texts() -> Iterator[list[str]]:
-        for batch in dataset(source, format="parquet").to_batches(batch_size=SENT, columns=columns):
+        for batch in dataset(source, format="parquet").to_batches(
+            batch_size=SENT, columns=columns, batch_readahead=1, fragment_readahead=1
+        ):
             ids.append(batch.column(0).cast(pa.string()))
             lengths.append(pc.utf8_length(batch.column(1)))
             yield batch.column(1).to_pylist()

@@ -55,13 +55,14 @@ def _fold_all(texts: Sequence[str]) -> list[bytes]:
         return []
     letters = np.frombuffer(f" {' '.join(texts)} ".encode("ascii"), dtype=np.uint8)
     folded = FOLDED[letters]
-    digit = (letters >= ord("0")) & (letters <= ord("9"))
+    digit = letters - np.uint8(ord("0")) < np.uint8(10)
     marks = np.flatnonzero((folded[1:-1] == SPACE) & digit[2:]) + 1
     marks = marks[~IS_WHITE[letters[marks]]]
     kept = marks[digit[marks - 1] | ((letters[marks] == ord("-")) & IS_WHITE[letters[marks - 1]])]
     folded[kept] = letters[kept]
-    stays = np.ones(len(folded), dtype=bool)
-    np.logical_not((folded[1:] == SPACE) & (folded[:-1] == SPACE), out=stays[1:])
+    stays = folded != SPACE
+    stays[1:] |= stays[:-1].copy()
+    stays[0] = True
     starts = np.cumsum([1, *(len(text) + 1 for text in texts)])
     bounds = np.cumsum([1, *np.add.reduceat(stays, starts[:-1], dtype=np.int64)]).tolist()
     whole = folded[stays].tobytes()

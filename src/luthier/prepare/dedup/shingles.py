@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 WORDS, LETTERS = 5, 8
+HEAD = 200
 LONGEST_WORD = 1 << 12
 """Bytes after which one word (a key, a picture in base 64) counts as several."""
 PIECE = 1 << 18
@@ -80,7 +81,9 @@ def is_unspaced(copy: bytes) -> bool:
 
 
 def _is_by_letter(copy: bytes) -> bool:
-    return len(copy.split(b" ", WORDS - 1)) < WORDS or is_unspaced(copy)
+    # Most texts show in their first letters that they have enough words.
+    is_short = copy.count(b" ", 0, HEAD) < WORDS - 1 and copy.count(b" ") < WORDS - 1
+    return is_short or (not copy.isascii() and is_unspaced(copy))
 
 
 def _by_word(copies: Sequence[bytes]) -> Shingles:
