@@ -13,6 +13,7 @@ from luthier.artifacts.folders import CorpusDir, stage_key
 from luthier.collect.sampling import rank, threshold
 from luthier.collect.walk import Found, find_files
 from luthier.config import Settings
+from luthier.errors import UserError
 
 VERSION = 2
 UNREADABLE = "unreadable"
@@ -51,13 +52,34 @@ class CollectConfig(Settings):
     """Share of bad rows that is accepted, 0 to 1; above it the run stops."""
     accept_losses: bool = False
     """Go on although more than 20 % of the bytes could not be read."""
+    urls: bool = False
+    """Fetch `pages` and `sitemap` from the web. Without it nothing is ever fetched."""
+    pages: list[str] = Field(default_factory=list)
+    """Addresses of pages to fetch, http or https. What they held is kept in the corpus; a new run of the same settings
+    does not ask again."""
+    sitemap: str | None = None
+    """Address of one host's sitemap; the pages of that host which it lists are fetched."""
     seed: int = Field(default=0, ge=0)
     """Draws the samples of sources like `path#500` and `path#5%`."""
 
 
+def check_urls(config: CollectConfig) -> None:
+    """UserError if pages are named and fetching is not allowed, or allowed and none are named."""
+    named = bool(config.pages or config.sitemap)
+    if named and not config.urls:
+        raise UserError("collect.pages and collect.sitemap are fetched from the web: allow it with collect.urls: true")
+    if config.urls and not named:
+        raise UserError("collect.urls is true, but nothing is to be fetched. Name collect.pages or collect.sitemap.")
+
+
+def find_sources(sources: Sequence[Path], *, config: CollectConfig) -> list[Found]:
+    """The files of the sources; there need be none if pages are fetched."""
+    return find_files(sources) if sources or not config.urls else []
+
+
 def collect_key(sources: Sequence[Path], *, config: CollectConfig) -> str:
     """Key of the CorpusDir that these files and settings make: names and contents count, places do not."""
-    found = find_files(sources)
+    found = find_sources(sources, config=config)
     hashes = hash_files(found)
     return corpus_key(inputs_of(draw_files(found, hashes, seed=config.seed), hashes), config=config)
 

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import orjson
 import puremagic
@@ -58,7 +59,7 @@ class Identity:
 
 def type_by_name(name: str) -> str | None:
     """The type that a file's name promises, None if it promises nothing."""
-    pure = PurePosixPath(name)
+    pure = PurePosixPath(urlsplit(name).path if "://" in name else name)
     return BY_NAME.get(pure.suffix.lower()) or BY_WHOLE_NAME.get(pure.name.lower())
 
 

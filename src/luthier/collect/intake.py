@@ -1,20 +1,24 @@
 """Files on their way through the workers: several at a time, in the order they were found, archives opened."""
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from luthier.collect.config import UNREADABLE
 from luthier.collect.confine import Job, Reply, Workers, open_file
+from luthier.collect.crawl import Crawler
 from luthier.collect.kinds import CONTAINERS
 from luthier.collect.ledger import Outcome
 from luthier.collect.sampling import Sample
 from luthier.collect.session import Budget, Unpacked
 from luthier.collect.walk import Found
 
+FETCHED = "fetched"
+"""Folder of the corpus that keeps the bytes of pages from the web."""
 MOST_ARCHIVES = 2
 MOST_LEVELS = 5
 """Archives within archives, and archives and mails within each other."""
@@ -129,6 +133,23 @@ def items_of(found: Sequence[Found], hashes: Mapping[str, str]) -> Iterator[Item
             item.sha256, item.settled = "", ("skipped", entry.skipped)
         else:
             _open(item, entry)
+        yield item
+
+
+def fetched_items(crawler: Crawler, urls: Sequence[str], sitemap: str | None, *, folder: Path) -> Iterator[Item]:
+    """Fetch each page as it is asked for; what came is kept in `folder` under its hash."""
+    listed = crawler.sitemap(sitemap) if sitemap is not None else []
+    for page in crawler.pages(list(dict.fromkeys([*urls, *listed]))):
+        digest = hashlib.sha256(page.content).hexdigest()
+        item = Item(name=page.url, sha256=digest, size=len(page.content))
+        if page.problem:
+            item.sha256, item.settled = "", ("failed", page.problem)
+        elif not page.content:
+            item.settled = ("empty", "no bytes")
+        else:
+            folder.mkdir(exist_ok=True)
+            (folder / digest).write_bytes(page.content)
+            item.file = open_file(folder / digest)
         yield item
 
 

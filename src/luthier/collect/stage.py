@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -11,13 +12,22 @@ from luthier.artifacts.documents import DocumentWriter
 from luthier.artifacts.folders import CorpusDir, building, find
 from luthier.artifacts.manifest import NOTES
 from luthier.artifacts.rows import write_examples
-from luthier.collect.config import CollectConfig, corpus_key, draw_files, hash_files, inputs_of, key_settings
+from luthier.collect.config import (
+    CollectConfig,
+    check_urls,
+    corpus_key,
+    draw_files,
+    find_sources,
+    hash_files,
+    inputs_of,
+    key_settings,
+)
 from luthier.collect.confine import Workers, modules_for
 from luthier.collect.corpus import Collector, Corpus
+from luthier.collect.crawl import Crawler
 from luthier.collect.formats.detect import Hints, check_names, names_from
-from luthier.collect.intake import Item, items_of
+from luthier.collect.intake import FETCHED, Item, fetched_items, items_of
 from luthier.collect.ledger import write_files, write_rejects
-from luthier.collect.walk import Found, find_files
 from luthier.errors import UserError
 from luthier.records import Listener, Reject, Tick, nobody_listens
 
@@ -27,14 +37,22 @@ SHOWN = 5
 
 
 def collect(
-    sources: Sequence[Path], *, config: CollectConfig, out: Path, listener: Listener = nobody_listens
+    sources: Sequence[Path],
+    *,
+    config: CollectConfig,
+    out: Path,
+    listener: Listener = nobody_listens,
+    crawler: Crawler | None = None,
 ) -> CorpusDir:
     """Read files and folders into `out`; a folder there with the same key is returned as it is.
+
+    Pages that the settings name are fetched by `crawler` (default: one that keeps to public addresses).
 
     Raises UserError if there is nothing to read, a table's columns fit no format, a file has no good row, or more
     rows or bytes are bad than `config` accepts; NotFoundError if a source is missing.
     """
-    found = find_files(sources)
+    check_urls(config)
+    found = find_sources(sources, config=config)
     hashes = hash_files(found)
     found = draw_files(found, hashes, seed=config.seed)
     inputs = inputs_of(found, hashes)
@@ -43,10 +61,14 @@ def collect(
     if ready is not None:
         assert isinstance(ready, CorpusDir)
         return ready
-    if not any(entry.skipped is None for entry in found):
+    if not config.urls and not any(entry.skipped is None for entry in found):
         raise UserError(_explain_nothing(sources, [f"{entry.name} ({entry.skipped})" for entry in found]))
     with building(out, CorpusDir, key=key, settings=key_settings(config), inputs=inputs) as draft:
-        corpus = _read(found, hashes, config=config, folder=draft.path, listener=listener)
+        items = [items_of(found, hashes)]
+        if config.urls:
+            items.append(fetched_items(crawler or Crawler(), config.pages, config.sitemap, folder=draft.path / FETCHED))
+        files = [*(entry.name for entry in found), *config.pages]
+        corpus = _read(chain(*items), files, config=config, folder=draft.path, listener=listener)
         check_corpus(corpus, bad_rows=config.bad_rows, accept_losses=config.accept_losses)
         draft.counts.update(corpus.counts())
         draft.facts["tables"] = {
@@ -59,21 +81,21 @@ def collect(
 
 
 def _read(
-    found: Sequence[Found], hashes: Mapping[str, str], *, config: CollectConfig, folder: Path, listener: Listener
+    items: Iterable[Item], files: Sequence[str], *, config: CollectConfig, folder: Path, listener: Listener
 ) -> Corpus:
     """Read everything into examples.parquet and documents.parquet; what is refused is in the account."""
     with (
-        Workers(warm=modules_for(entry.name for entry in found), scratch=folder) as workers,
+        Workers(warm=modules_for(files), scratch=folder) as workers,
         DocumentWriter(folder / "documents.parquet") as documents,
     ):
         names = names_from(config.columns)
         hints = Hints(names=names, format=config.format, labels=frozenset(config.labels))
         collector = Collector(workers, hints=hints, seed=config.seed, keep=documents.write)
-        items = _told(items_of(found, hashes), total=len(found), listener=listener)
-        write_examples(folder / "examples.parquet", collector.examples(items))
+        told = _told(items, total=len(files), listener=listener)
+        write_examples(folder / "examples.parquet", collector.examples(told))
     if collector.corpus.columns:
         check_names(names, collector.corpus.columns)
-    listener(Tick("collect", done=len(found), total=len(found)))
+    listener(Tick("collect", done=len(files), total=len(files)))
     return collector.corpus
 
 
