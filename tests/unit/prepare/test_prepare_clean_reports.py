@@ -133,7 +133,7 @@ def test_a_planted_trigger_is_found_and_deciding_words_are_not() -> None:
     assert {"zolt", "quam"} & set(found[0].phrase.split())
     assert len(found[0].rows) == 18
     assert found[0].lift > 2
-    assert found[0].surprise >= 0.9
+    assert found[0].surprise > 3
     assert find_triggers(planted[::-1]) == found
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import median
 
 import xxhash
 
@@ -18,8 +19,8 @@ FEWEST_ROWS = 5
 RARE = 0.05
 """A larger share of the rows is no hidden trigger."""
 SAME_ANSWER = 0.9
-SURPRISING = 0.5
-"""Share of a phrase's rows whose other words speak for another answer."""
+SURPRISING = math.log(20)
+"""Nats by which the other words of a phrase's rows must speak for another answer: odds of 20 to 1."""
 FALSE_ALARMS = 0.01
 """Expected phrases per corpus that chance alone would name."""
 MOST_ANSWERS = 1_000
@@ -68,7 +69,8 @@ class Trigger:
     lift: float
     """How many times as often as elsewhere the answer comes with the phrase."""
     surprise: float
-    """Share of its rows, 0 to 1, whose other words speak for another answer (naive Bayes without these rows)."""
+    """Nats by which the other words of its rows speak for another answer, in the median (naive Bayes without these
+    rows)."""
 
 
 def find_orders(texts: Sequence[CleanInput]) -> list[Order]:
@@ -124,38 +126,39 @@ class _Words:
         self._texts = [Counter(map(str.casefold, WORD.findall(one.text))) for one in rows]
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._answers: Counter[str] = Counter()
-        for one, text in zip(rows, self._texts, strict=True):
-            self._counts[str(one.answer)].update(text)
-            self._answers[str(one.answer)] += 1
+        self._sizes: Counter[str] = Counter()
+        for number in range(len(rows)):
+            self._learn(number, sign=1)
         self._vocabulary = len(set().union(*self._texts)) if self._texts else 0
 
     def surprise(self, phrase: str, members: Sequence[int], answer: str) -> float:
-        """Share of the members whose words outside the phrase are likelier under another answer, learnt elsewhere."""
+        """Median nats by which the members' words outside the phrase prefer the best other answer, learnt elsewhere."""
         inside = set(phrase.split(" "))
         for number in members:
             self._learn(number, sign=-1)
-        others = [self._prefers_another(self._texts[number], inside, answer) for number in members]
+        margins = [self._margin(self._texts[number], inside, answer) for number in members]
         for number in members:
             self._learn(number, sign=1)
-        return sum(others) / len(others)
+        return median(margins)
 
     def _learn(self, number: int, *, sign: int) -> None:
         answer = str(self._rows[number].answer)
         counts = self._counts[answer]
         for word, count in self._texts[number].items():
             counts[word] += sign * count
+            self._sizes[answer] += sign * count
         self._answers[answer] += sign
 
-    def _prefers_another(self, text: Mapping[str, int], inside: set[str], answer: str) -> bool:
+    def _margin(self, text: Mapping[str, int], inside: set[str], answer: str) -> float:
         rest = {word: count for word, count in text.items() if word not in inside}
-        scores = {one: self._likelihood(rest, one) for one, rows in self._answers.items() if rows > 0}
-        own = scores.get(answer, -math.inf)
-        return bool(rest) and any(score > own for one, score in scores.items() if one != answer)
+        others = (self._likelihood(rest, one) for one, rows in self._answers.items() if rows > 0 and one != answer)
+        return max(others, default=-math.inf) - self._likelihood(rest, answer)
 
     def _likelihood(self, text: Mapping[str, int], answer: str) -> float:
         counts = self._counts[answer]
-        size = counts.total() + self._vocabulary
-        return sum(count * math.log((counts[word] + 1) / size) for word, count in text.items())
+        size = self._sizes[answer] + self._vocabulary
+        prior = math.log(self._answers[answer] + 1)
+        return prior + sum(count * math.log((counts[word] + 1) / size) for word, count in text.items())
 
 
 def _phrases(text: str) -> Iterator[str]:
