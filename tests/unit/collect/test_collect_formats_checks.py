@@ -12,6 +12,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from luthier.collect.config import CollectConfig
 from luthier.collect.encoding import encoding_of
@@ -21,6 +23,7 @@ from luthier.collect.ledger import read_rejects
 from luthier.collect.reading import Source
 from luthier.collect.registry import row_formats, row_reader
 from luthier.collect.stage import collect
+from luthier.errors import UserError
 from luthier.records import Reject, Row
 
 PLANTED = 40
@@ -327,3 +330,36 @@ def test_conversations_written_as_json_in_csv_cells_are_checked_too(tmp_path: Pa
     path.write_text(out.getvalue())
     name, refused = judge(path, "csv")
     assert (name, list(refused)) == ("openai", [9])
+
+
+KEYS = st.sampled_from(
+    [
+        *("role", "from", "content", "value", "tool_calls", "function", "name", "arguments", "parameters", "type"),
+        *("required", "properties", "enum", "start", "end", "label", "text", "result", "messages", "id", "weight"),
+    ]
+)
+LEAVES = st.none() | st.booleans() | st.integers(-2, 9) | st.floats() | st.sampled_from(["", " ", "user", "assistant"])
+WORDS = st.sampled_from(
+    ["gpt", "function_call", "B-X", "O", "object", "\n\nHuman: a\n\nAssistant: b", "[[0, 1, 2]]", "{"]
+)
+ANYTHING = st.recursive(
+    LEAVES | WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_stands_in_a_cell_makes_an_example_or_a_reason(data: st.DataObject) -> None:
+    rule = data.draw(st.sampled_from(row_formats()))
+    roles = [*rule.required, *(role for role in rule.optional if data.draw(st.booleans()))]
+    values = {([*rule.required.get(role, ()), *rule.optional.get(role, ())])[0]: data.draw(ANYTHING) for role in roles}
+    row = Row(at="t:1", line=1, values=values)
+    try:
+        fit = detect("t", [row], formats=row_formats(), hints=Hints())
+    except UserError:
+        fit = detect("t", [row], formats=row_formats(), hints=Hints(format=rule.name))
+    try:
+        example = make_example(row, fit, file="t")
+    except BadRowError:
+        return
+    assert example.origin.line == 1

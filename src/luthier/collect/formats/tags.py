@@ -72,7 +72,7 @@ def _entity(span: Any, text: str, name: str) -> Entity:
     if not _is_span(span):
         raise BadRowError(f"{name} has no start, end and label")
     start, end, label, quote = _parts(span)
-    if not isinstance(start, int) or not isinstance(end, int) or isinstance(start, bool):
+    if not (_is_whole(start) and _is_whole(end)):
         raise BadRowError(f"{name} has no whole numbers for start and end")
     if isinstance(label, list) and len(label) == 1:
         label = label[0]
@@ -102,6 +102,10 @@ def _is_span(value: Any) -> bool:
     if not isinstance(value, list | tuple) or len(value) != 3:
         return False
     return [isinstance(part, int) for part in value] in ([True, True, False], [False, True, True])
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _order(entity: Entity) -> tuple[int, int, str]:

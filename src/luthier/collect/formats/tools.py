@@ -92,7 +92,7 @@ def _misfit_object(value: Mapping[str, Any], schema: Mapping[str, Any], name: st
     properties, required = schema.get("properties"), schema.get("required")
     known = properties if isinstance(properties, Mapping) else {}
     for member in required if isinstance(required, list) else []:
-        if member not in value:
+        if isinstance(member, str) and member not in value:
             return f"{name}.{member} is missing"
     for member, inner in value.items():
         if member not in known and schema.get("additionalProperties") is False:
@@ -104,10 +104,10 @@ def _misfit_object(value: Mapping[str, Any], schema: Mapping[str, Any], name: st
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         return True
     if isinstance(value, bool):
-        return bool(kind == "boolean")
+        return kind == "boolean"
     if kind == "integer" and isinstance(value, float):
         return value.is_integer()
     return isinstance(value, TYPES[kind])

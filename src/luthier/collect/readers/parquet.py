@@ -14,7 +14,6 @@ from luthier.records import Reject, Row
 BATCH_ROWS = 1_000
 FEATURES = b"huggingface"
 """Key of the schema's metadata under which the library `datasets` describes the columns."""
-
 UNKNOWN = -1
 """The number of a class that nobody knows."""
 
