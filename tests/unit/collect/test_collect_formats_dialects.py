@@ -229,6 +229,16 @@ def test_sharegpt_calls_and_systems_are_turns_like_others() -> None:
     assert chat.tools == ('{"type":"function","function":{"name":"now","parameters":{}}}',)
 
 
+def test_what_only_some_rows_have_is_used_in_those() -> None:
+    plain, tooled = {"messages": [ASK, TELL]}, {"messages": WITH_TOOLS, "tools": [TOOL], "system_prompt": "Be kind"}
+    _, examples = read(*[plain] * 19, tooled)
+    last = examples[-1]
+    assert isinstance(last, Chat)
+    assert last.messages[0] == Message("system", "Be kind")
+    assert [orjson.loads(tool) for tool in last.tools] == [TOOL]
+    assert last.origin.columns == {}
+
+
 def test_alpaca_history_comes_before_the_question() -> None:
     chat = read_one({"instruction": "c", "input": "", "output": "d", "system": "s", "history": [["a", "b"]]})
     assert isinstance(chat, Chat)

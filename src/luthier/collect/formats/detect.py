@@ -42,6 +42,10 @@ class Fit:
     """Role -> column, for the format's roles."""
     named: Mapping[str, str]
     """Column -> the role the user gave it, for columns that only ride along in `Origin.columns`."""
+    rare: Mapping[str, tuple[str, ...]]
+    """Optional role without a column in most rows -> the names that it may have in others, such as `tools`."""
+    columns: frozenset[str]
+    """Columns of most rows."""
     labels: frozenset[str]
     """As in `Hints`."""
 
@@ -102,19 +106,21 @@ def detect(table: str, sample: Sequence[Row], *, formats: Sequence[RowFormat], h
     if len(best) > 1:
         candidates = " or ".join(f"'{fit.format.name}' ({', '.join(fit.roles.values())})" for fit in best)
         raise UserError(f"{table}: the columns fit {candidates}. Set collect.format or collect.columns.")
-    nearly = [fit for fit in possible if HALF <= shares[fit.format.name] < ENOUGH]
-    if not best or (not own and any(_beats(fit, best[0]) for fit in nearly)):
-        nearest = max(nearly or possible, key=lambda fit: shares[fit.format.name])
+    nearly = [fit for fit in possible if HALF <= shares[fit.format.name] < ENOUGH and not own]
+    rivals = [fit for fit in nearly if _beats(fit, best[0])] if best else possible
+    if rivals:
+        nearest = max(rivals, key=lambda fit: shares[fit.format.name])
         raise NoFormatError(_explain_mixed(table, nearest, sample))
     return best[0]
 
 
 def make_example(row: Row, fit: Fit, *, file: str) -> Example:
     """The row as an example, its other columns as text; BadRowError with the reason."""
-    used = {*fit.roles.values(), *fit.named}
+    roles = {**fit.roles, **_rare_roles(row, fit)}
+    used = {*roles.values(), *fit.named}
     others = {name: plain_text(value) for name, value in row.values.items() if name not in used}
     others |= {role: plain_text(row.values.get(column)) for column, role in fit.named.items()}
-    cells = Cells(row=row.values, columns=fit.roles)
+    cells = Cells(row=row.values, columns=roles)
     example = fit.format.make(cells, Origin(at=row.at, file=file, line=row.line, columns=others))
     if fit.labels:
         _check_labels(example, fit.labels)
@@ -162,7 +168,15 @@ def _fit(rule: RowFormat, columns: Sequence[str], hints: Hints) -> Fit | None:
         return None
     found = {role: find_column(given, columns) for role, given in names.items() if role not in roles}
     named = {column: role for role, column in found.items() if column is not None and column not in roles.values()}
-    return Fit(format=rule, roles=roles, named=named, labels=hints.labels)
+    rare = {role: (*names.get(role, ()), *aliases) for role, aliases in rule.optional.items() if role not in roles}
+    return Fit(rule, roles=roles, named=named, rare=rare, columns=frozenset(columns), labels=hints.labels)
+
+
+def _rare_roles(row: Row, fit: Fit) -> dict[str, str]:
+    """Optional role -> column, for columns that this row has and most have not."""
+    own = [column for column in row.values if column not in fit.columns]
+    found = {role: find_column(wanted, own) for role, wanted in fit.rare.items()} if own else {}
+    return {role: column for role, column in found.items() if column is not None}
 
 
 def _beats(one: Fit, other: Fit) -> bool:
