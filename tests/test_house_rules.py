@@ -57,6 +57,7 @@ FLAGS = {
     "ask": {*LOOKS, "--base"},
     "serve": {*LOOKS, "--host", "--port"},
     "show": {*LOOKS, "--row", "--mask"},
+    "forget": {*LOOKS, "--subject", "--dry-run"},
     "verify": LOOKS,
     "doctor": LOOKS,
     "config": {*LOOKS, "--out", "--set"},

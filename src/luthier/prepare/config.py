@@ -13,6 +13,7 @@ from luthier.models.bases import Base
 from luthier.objectives import Objective
 from luthier.prepare.clean.config import CleanConfig
 from luthier.prepare.private.config import PrivateConfig
+from luthier.prepare.private.forget import forget_list_path, read_forget_list
 from luthier.prepare.private.pseudonym import PseudonymKey
 
 VERSION = 2
@@ -79,6 +80,8 @@ def inputs_of(corpus: CorpusDir, target: Target, config: PrepareConfig) -> dict[
     """Digest of everything prepare reads, but for the key of the pseudonyms: see `has_same_codes`."""
     names = config.private.names
     listed = {} if names is None else {"names": sha256_of_file(target.home / names)}
+    forgotten = read_forget_list(forget_list_path(config.private, home=target.home)).digest
+    listed |= {} if forgotten is None else {"forgotten": forgotten}
     return {"corpus": corpus.digest, "base": target.base.digest, **listed}
 
 

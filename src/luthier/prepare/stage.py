@@ -109,7 +109,11 @@ def _write_exam(draft: Draft, divided: Divided) -> None:
 def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]:
     """Rows that left before masking, masked: raw values stay in the corpus."""
     texts = mask_texts([row["text"] for row in rows], rules=rules)
-    return [{**row, "text": one.text} for row, one in zip(rows, texts, strict=True)]
+    # Of somebody who asked to be forgotten not even the masked words stay.
+    return [
+        {**row, "text": "" if rules.forgotten.holds(row["id"], [one.text]) else one.text}
+        for row, one in zip(rows, texts, strict=True)
+    ]
 
 
 def _write_dataset(draft: Draft, divided: Divided, *, dropped: list[dict[str, Any]]) -> None:

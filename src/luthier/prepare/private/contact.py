@@ -36,6 +36,9 @@ NORTH_AMERICAN = re.compile(r"\(\d{3}\) ?\d{3}[-. ]\d{4}|\d{3}-\d{3}-\d{4}|\d{3}
 DATE = re.compile(r"(?:\d{4}[-/]\d{4}|\d{4}([-/. ])\d{1,2}\1\d{1,2}|\d{1,2}([-/. ])\d{1,2}\2\d{4})(?!\d)")
 DECIMAL = re.compile(r"\+?\d+\.\d+")
 COUNTED = frozenset({"0123456789", "1234567890", "123456789", "12345678", "1234567"})
+STARTS = re.compile(r"(?:(?<=[ (])|(?<![\d ]))\(?\d")
+"""Where a number may begin within a run of digits."""
+SIGNS = frozenset("+-$€£#./,")
 LONGEST = 22
 """Characters of a national number with its separators."""
 
@@ -87,50 +90,51 @@ class PhoneFinder:
             if not view.text[max(0, start - 1) : start].isalnum() and not DECIMAL.fullmatch(view.text, start, end):
                 yield from _international(view, start, end)
         for run in view.digits_like(RUN):
-            if run.end() - run.start() <= 3 * LONGEST:
-                yield from self._national(view, run.start(), run.end())
+            yield from self._national(view, run.start(), run.end())
 
     def _national(self, view: View, start: int, end: int) -> Iterator[Found]:
-        if view.text[start - 1 : start] == "(" and ")" in view.text[start:end]:
+        """Numbers without country code in a run of digits: alone, or among other numbers."""
+        if view.text[max(0, start - 1) : start] == "(":
             start -= 1
-        elif view.text[max(0, start - 1) : start] in {*"+-$€£#./,"} or QUERY.search(
-            view.text[max(0, start - 32) : start]
-        ):
-            return
-        american = NORTH_AMERICAN.match(view.text, start)
-        if (
-            american
-            and view.stands_alone(start, american.end())
-            and view.text[american.end() : american.end() + 2][:1] != "-"
-        ):
-            value = _significant(american.group(), "US") or _significant(american.group(), "CA")
-            if value and not is_named_otherwise(view, start):
-                yield Found("phone", start, american.end(), value)
-                return
-        if ABROAD.match(view.text, start):
-            yield from _international(view, start, end)
-        else:
-            yield from self._spoken_of(view, start, end)
-
-    def _spoken_of(self, view: View, start: int, end: int) -> Iterator[Found]:
-        """A national number that a word nearby calls a telephone number."""
-        written = view.text[start:end]
-        if DATE.match(written) or DECIMAL.fullmatch(written) or "  " in written or written in COUNTED:
-            return
-        if not PHONE.near(view, start, end, before=40, after=32) and (
-            sum(map(str.isdigit, written)) < 9 or not CALL.near(view, start, end, before=40, after=16)
-        ):
-            return
-        if is_named_otherwise(view, start) or IBAN_HEAD.search(view.text[max(0, start - 20) : start]):
-            return
-        for last in _ends(view.text, start, end):
-            if last - start > LONGEST or not view.stands_alone(start, last):
+        spoken = PHONE.near(view, start, end, before=40, after=32)
+        called = spoken or CALL.near(view, start, end, before=40, after=16)
+        done = start
+        for place in STARTS.finditer(view.text, start, end):
+            at = place.start()
+            if at < done or view.text[max(0, at - 1) : at] in SIGNS or QUERY.search(view.text[max(0, at - 32) : at]):
                 continue
-            for region in self._regions:
-                value = _significant(view.text[start:last], region)
+            found = _written_as_such(view, at, end)
+            if found is None and called:
+                found = self._spoken_of(view, at, end, fewest=7 if spoken else 9)
+            if found is None or is_named_otherwise(view, at) or IBAN_HEAD.search(view.text[max(0, at - 40) : at]):
+                continue
+            done = found.end
+            yield found
+
+    def _spoken_of(self, view: View, start: int, end: int, *, fewest: int) -> Found | None:
+        """A number of these regions; a word nearby calls it a telephone number."""
+        written = view.text[start:end]
+        if DATE.match(written) or DECIMAL.fullmatch(written) or written in COUNTED:
+            return None
+        for last in _ends(view.text, start, end):
+            number = view.text[start:last]
+            if last - start > LONGEST or "  " in number or sum(map(str.isdigit, number)) < fewest:
+                continue
+            for region in self._regions if view.stands_alone(start, last) else ():
+                value = _significant(number, region)
                 if value:
-                    yield Found("phone", start, last, value)
-                    return
+                    return Found("phone", start, last, value)
+        return None
+
+
+def _written_as_such(view: View, start: int, end: int) -> Found | None:
+    """A number in one of the forms that only telephone numbers have: North American, or with 00 and a country code."""
+    american = NORTH_AMERICAN.match(view.text, start)
+    if american and view.stands_alone(start, american.end()) and view.text[american.end() : american.end() + 1] != "-":
+        value = _significant(american.group(), "US") or _significant(american.group(), "CA")
+        if value:
+            return Found("phone", start, american.end(), value)
+    return next(_international(view, start, end), None) if ABROAD.match(view.text, start) else None
 
 
 def _international(view: View, start: int, end: int) -> Iterator[Found]:
@@ -149,8 +153,12 @@ def _international(view: View, start: int, end: int) -> Iterator[Found]:
 
 
 def _ends(text: str, start: int, end: int) -> Iterator[int]:
-    """Where a number may end: with the run, or up to three groups earlier."""
-    for _ in range(4):
+    """Where a number may end: with the run, or with an earlier group, the longest first."""
+    if end - start > LONGEST + 4:
+        end = start + LONGEST
+        while end > start and text[end - 1 : end + 1].isdigit():
+            end -= 1
+    for _ in range(5):
         yield end
         last = GROUP_END.search(text[start:end])
         if last is None or end - start < 8:

@@ -6,7 +6,7 @@ from datetime import date
 
 from luthier.prepare.private.config import FindingType
 from luthier.prepare.private.context import context, is_named_otherwise
-from luthier.prepare.private.view import BREAK, Found, View
+from luthier.prepare.private.view import BREAK, MASKED, Found, View
 
 PASSPORT = (b"passport", b"reisepas", b"passeport", b"pasaporte", b"passaport", b"paspoort", b"paszport", b"passnummer")
 LICENCE = (
@@ -91,7 +91,10 @@ def _number_near(view: View, at: int, kind: FindingType) -> Iterator[Found]:
     after = view.text[at : at + REACH + LONGEST].partition(BREAK)[0]
     before = view.text[max(0, at - REACH) : at].rpartition(BREAK)[2]
     numbers = [one for one in _numbers(view, at, after, kind) if one.start < at + REACH]
-    yield from numbers[:1] or _numbers(view, at - len(before), before, kind)[-1:]
+    if numbers or MASKED in after:
+        yield from numbers[:1]
+    else:
+        yield from _numbers(view, at - len(before), before, kind)[-1:]
 
 
 def _numbers(view: View, offset: int, window: str, kind: FindingType) -> list[Found]:

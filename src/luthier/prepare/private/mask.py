@@ -9,13 +9,14 @@ from typing import get_args
 from luthier.prepare.private.config import Action, FindingType, PrivateConfig, PrivateType, SecretType
 from luthier.prepare.private.contact import find_emails, find_phones
 from luthier.prepare.private.documents import find_birth_dates, find_documents
+from luthier.prepare.private.forget import ForgetList, forget_list_path, read_forget_list
 from luthier.prepare.private.letters import find_ibans, find_ids_with_letters
-from luthier.prepare.private.names import read_names
+from luthier.prepare.private.names import name_value, read_names
 from luthier.prepare.private.network import find_addresses, find_hardware, find_positions
 from luthier.prepare.private.numbers import find_numbers
 from luthier.prepare.private.pseudonym import CODE, PseudonymKey
 from luthier.prepare.private.secrets import find_secrets
-from luthier.prepare.private.view import BREAK, Detector, Found, View, view_of
+from luthier.prepare.private.view import BREAK, MASKED, Detector, Found, View, view_of
 
 NameHook = Callable[[str], Iterable[tuple[int, int]]]
 """A recogniser of names from elsewhere: a text to character spans [start, end)."""
@@ -41,6 +42,11 @@ ORDER: tuple[FindingType, ...] = (
     "name",
 )
 """Of two findings that overlap the earlier type stays: proofs before context."""
+SAYING = (
+    *("phone", "card", "SSN", "NHS number", "Steuer-ID", "NIR", "DNI", "BSN", "PESEL", "Aadhaar", "PAN", "CPF", "SIN"),
+    *("personnummer", "passport", "driving licence", "born", "GPS", "IP address", "password:", "secret:"),
+)
+"""Words that prove what a value alone does not."""
 RANK = {kind: rank for rank, kind in enumerate(ORDER)}
 
 
@@ -84,6 +90,8 @@ class Rules:
     """Public values, normalised as their own type and as plain text."""
     detectors: tuple[Detector, ...] = ()
     name_hook: NameHook | None = None
+    forgotten: ForgetList = field(default_factory=ForgetList)
+    """Whose rows prepare leaves out."""
 
     def action(self, kind: FindingType) -> Action:
         """What is done with one type."""
@@ -113,7 +121,14 @@ def make_rules(
     keep = {_plain(value) for value in config.keep}
     for value in config.keep:
         keep |= {found.value for found in find_all(view_of(value), detectors)}
-    return Rules(key=key, actions=actions, keep=frozenset(keep), detectors=detectors, name_hook=name_hook)
+    return Rules(
+        key=key,
+        actions=actions,
+        keep=frozenset(keep),
+        detectors=detectors,
+        name_hook=name_hook,
+        forgotten=read_forget_list(forget_list_path(config, home=home)),
+    )
 
 
 def mask_text(text: str, *, rules: Rules) -> Masked:
@@ -125,7 +140,7 @@ def mask_texts(texts: Sequence[str], *, rules: Rules) -> list[Masked]:
     """Mask many texts at once: short texts are read together, and nothing reaches from one to the next."""
     whole = BREAK.join(text.replace(BREAK, " ") for text in texts)
     # Codes of an earlier masking are no context: PASSPORT_7K2QX would ask for a number behind it.
-    view = view_of(CODE.sub(lambda code: BREAK * len(code.group()), whole))
+    view = view_of(CODE.sub(lambda code: MASKED * len(code.group()), whole))
     hooked = [] if rules.name_hook is None else _hooked(texts, rules.name_hook)
     found = _settle([*find_all(view, rules.detectors), *hooked])
     results, at, offset = [], 0, 0
@@ -136,6 +151,18 @@ def mask_texts(texts: Sequence[str], *, rules: Rules) -> list[Masked]:
         results.append(_masked(text, found[first:at], offset, rules))
         offset = end + len(BREAK)
     return results
+
+
+def codes_of(value: str, *, rules: Rules) -> frozenset[str]:
+    """Every code that one value can have: as itself, after words that say what it is, and as a name."""
+    texts = [f"{words} {value}".lstrip() for words in ("", *SAYING)]
+    found = {
+        finding.code
+        for text, masked in zip(texts, mask_texts(texts, rules=rules), strict=True)
+        for finding in masked.findings
+        if text[finding.start : finding.end] == value
+    }
+    return frozenset(found | {rules.key.code("name", name_value(value))})
 
 
 def find_all(view: View, detectors: Iterable[Detector]) -> list[Found]:
@@ -182,7 +209,7 @@ def _hooked(texts: Sequence[str], hook: NameHook) -> Iterable[Found]:
     offset = 0
     for text in texts:
         for start, end in hook(text):
-            yield Found("name", offset + start, offset + end, " ".join(text[start:end].split()).casefold())
+            yield Found("name", offset + start, offset + end, name_value(text[start:end]))
         offset += len(text) + len(BREAK)
 
 

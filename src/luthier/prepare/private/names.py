@@ -21,7 +21,7 @@ class NameFinder:
             written, capitals = GAP.join(words), GAP.join(map(str.upper, words))
             pattern = re.compile(rf"(?:{written}|{capitals})(?![^\W_])")
             for first in {words[0], words[0].upper()}:
-                self._names.setdefault(first, []).append((pattern, " ".join(words).casefold()))
+                self._names.setdefault(first, []).append((pattern, name_value(name)))
 
     def __call__(self, view: View) -> Iterator[Found]:
         """All names of the list in a text; of two that begin together the longer one."""
@@ -35,6 +35,11 @@ class NameFinder:
                     last = match.end()
                     yield Found("name", word.start(), last, value)
                     break
+
+
+def name_value(name: str) -> str:
+    """A name without its signs, in small letters: what its code is made of."""
+    return " ".join(WORD.findall(name)).casefold()
 
 
 def read_names(path: Path) -> NameFinder:

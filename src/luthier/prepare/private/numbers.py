@@ -13,6 +13,7 @@ from luthier.prepare.private.view import Found, View
 
 RUN = re.compile(rb"[0-9](?:[ ./()\-]{0,2}[0-9]){6,}")
 GROUP = re.compile(rb"[0-9]+")
+LONGER = re.compile(r"(?:[0-9]{3}|[A-Za-z][0-9]+|[A-Z]{2}[0-9]{2}(?: [A-Z0-9]{4})+) $")
 IBAN_HEAD = re.compile(r"[A-Z]{2}[0-9]{2} (?:[A-Z0-9]{4} )+$")
 Shape = tuple[int, ...]
 
@@ -191,19 +192,21 @@ def _fits(marks: str, allowed: tuple[str, ...]) -> bool:
 
 
 def _is_cut(view: View, start: int, end: int, marks: str) -> bool:
-    """Whether the groups are only a part of a longer number: the same mark, or any but a space, leads to more."""
-    text = view.text
-    if text[max(0, start - 1) : start] == "+":
+    """Whether the groups are only a part of a longer number.
+
+    Their own mark leads to more, or a hyphen, slash or point. A space may end a number: only three digits or more
+    behind it, or letters and digits before it, are taken for a part.
+    """
+    before, after = view.text[max(0, start - 24) : start], view.text[end : end + 4]
+    spaced = " " in marks
+    own = ({*marks, "."} - {" "}) if marks else {"-", "/", "."}
+    if before.endswith("+") or (after[:1] in own and after[1:2].isdigit()):
         return True
-    own = {*marks, "."} if marks else {"-", "/", "."}
-    if text[end : end + 1] in own and text[end + 1 : end + 2].isdigit():
+    if before[-1:] in own and (before[-2:-1].isdigit() if marks else before[-2:-1].isalnum()):
         return True
-    before = text[start - 2 : start - 1]
-    if " " not in own:
-        return text[start - 1 : start] in own and before.isalnum()
-    return (text[start - 1 : start] in own and before.isdigit()) or IBAN_HEAD.search(
-        text[start - 20 : start]
-    ) is not None
+    return spaced and (
+        (after[:1] == " " and after[1:4].isdigit() and len(after) == 4) or LONGER.search(before) is not None
+    )
 
 
 def _is_meant(view: View, start: int, end: int, rule: Rule) -> bool:

@@ -13,6 +13,8 @@ FOLDED = {ord(mark): " " for mark in "\u00a0\u2007\u2009\u202f\t"} | {
 }
 BREAK = "\0"
 """Stands between texts that are read together: nothing reaches across it."""
+MASKED = "\x1f"
+"""Stands for every character of a code from an earlier masking: white space, and so no part of any value."""
 APART, FEWEST = 8, 4
 """Digits less than this many characters apart form an island; one with fewer digits holds nothing we look for."""
 REACH = 48
