@@ -76,7 +76,7 @@ class Slide:
         draft, place = Draft(), f"slide {self._number}"
         draft.place(place)
         keep_one_alternative(self.tree, texts=TEXTS)
-        shape_tree = next(self.tree.iter(f"{P}spTree"))
+        shape_tree = _shape_tree(self.tree)
         prune(shape_tree, self._geometry, draft.cut)
         shapes = list(shapes_of(shape_tree))
         titles = [shape for shape in shapes if kind_of(shape) in TITLE_KINDS]
@@ -119,7 +119,7 @@ class Slide:
     def _notes(self, draft: Draft) -> list[Element]:
         """The shapes that hold notes; the slide's picture and number beside them are no text of theirs."""
         names = self._parts.related(self._name, "notesSlide")[:1]
-        trees = [next(self._parts.tree(name).iter(f"{P}spTree")) for name in names]
+        trees = [_shape_tree(self._parts.tree(name)) for name in names]
         for tree in trees:
             prune(tree, Geometry(self._parts, self._name, size=(0, 0)), draft.cut)
         shapes = [shape for tree in trees for shape in shapes_of(tree)]
@@ -129,6 +129,10 @@ class Slide:
         for name in self._parts.related(self._name, "comments"):
             if characters := len("".join("".join(self._parts.tree(name).itertext()).split())):
                 draft.cut[COMMENTS] += characters
+
+
+def _shape_tree(root: Element) -> Element:
+    return next(root.iter(f"{P}spTree"), root)
 
 
 def _reference(tree: Element) -> str:
