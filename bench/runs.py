@@ -127,9 +127,9 @@ def quick_run() -> Path:
     return finished_run(DEMO, out=WORKSHOP / "quick", settings=short(epochs=0.05))
 
 
-def short(*, epochs: float) -> list[str]:
-    """Settings of a demo that trains for a part of an epoch and asks one question per category."""
-    return [f"train.epochs={epochs}", "prepare.split.items_per_group=1"]
+def short(*, epochs: float, exam: float = 0.12) -> list[str]:
+    """Settings of a demo that trains for a part of an epoch and asks one question of a share of the categories."""
+    return [f"train.epochs={epochs}", "prepare.split.items_per_group=1", f"prepare.split.exam={exam}"]
 
 
 def warm(base: str) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 from bench.record import Asked, Outcome, run_bench, say
 from bench.runs import DEMO, LOOK_EVERY, STAGES, Child, Ended, run_words, short, warm
 
-SETTINGS = [*short(epochs=0.1), "train.checkpoint_minutes=0.1"]
+SETTINGS = [*short(epochs=0.1, exam=0.03), "train.checkpoint_minutes=0.1"]
 RESULTS = ("model/adapter_model.safetensors", "report/evidence.json", "report/report.html")
-KILLS_PER_RUN = 4
+KILLS_PER_RUN = 10
 
 
 @dataclass(frozen=True, slots=True)
