@@ -11,7 +11,7 @@ from luthier.prepare.clean.texts import CleanInput
 
 WORD = re.compile(r"[^\W\d_]+")
 PLAIN = re.compile(r"\w+")
-CLOSING = re.compile(r"([^\W\d_]+)[)\]}\"'”’»]*(?:[.!?:;。！？](?:\s|\Z)|\n\s*\n|\Z)")
+CLOSING = re.compile(r"(?<![^\W\d_])([^\W\d_]++)[)\]}\"'”’»]*(?:[.!?:;。！？](?:\s|\Z)|\n\s*\n|\Z)")
 """Words that end a sentence or a paragraph."""
 LAST_WORD = re.compile(rf"(?:\A|[\s(\[{{\"'“‘«])([^\W\d_{UNSPACED}]+)\Z")
 MIN_WORDS = 8

@@ -9,10 +9,9 @@ import xxhash
 
 from luthier.prepare.clean.texts import CleanInput, Repeated, Span
 
-LINE = re.compile(r"[^\n]+(?:\n|\Z)")
-PARAGRAPH = re.compile(r"(?:[^\n]*\S[^\n]*(?:\n|\Z))+\n*")
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
 DIGITS = re.compile(r"\d+")
-SAYS_SOMETHING = re.compile(r"\w+\W+\w+\W+\w")
+SAYS_SOMETHING = re.compile(r"\b\w++\W++\w++\W++\w")
 """Three words. Shorter lines are headings and code ("See also", "return None"), alike because documents are."""
 LETTER = re.compile(r"[^\W\d_]")
 MARKED = re.compile(r"\s*(?:>>>|\.\.\.|\$ |#|\|)")
@@ -82,11 +81,26 @@ def units(one: CleanInput) -> Iterator[tuple[int, int, str]]:
     """Paragraphs of several lines, each followed by its lines: start, end, text."""
     if one.fixed and one.fixed[0][0] == 0 and one.fixed[0][1] >= len(one.text):
         return
-    for block in PARAGRAPH.finditer(one.text):
-        lines = list(LINE.finditer(one.text, block.start(), block.end()))
-        for unit in [block, *lines] if len(lines) > 1 else lines:
-            if not one.fixed or not _overlaps(one.fixed, unit.start(), unit.end()):
-                yield unit.start(), unit.end(), unit[0]
+    for start, end, lines in _paragraphs(one.text):
+        for first, last in [(start, end), *lines] if len(lines) > 1 else lines:
+            if not one.fixed or not _overlaps(one.fixed, first, last):
+                yield first, last, one.text[first:last]
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int, list[Span]]]:
+    """Start and end, with the blank lines after it, and lines of every paragraph."""
+    lines: list[Span] = []
+    end = 0
+    for line in LINE.finditer(text):
+        blank = line[0].isspace()
+        if lines and not blank and lines[-1][1] < end:
+            yield lines[0][0], end, lines
+            lines = []
+        if not blank:
+            lines.append(line.span())
+        end = line.end()
+    if lines:
+        yield lines[0][0], end, lines
 
 
 def _is_furniture(unit: str, *, varies: bool) -> bool:

@@ -1,15 +1,14 @@
 """Which characters of a source a cleaned text was copied from."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import accumulate
 
-SMALL = 2_000
-"""Characters up to which two texts are aligned letter by letter, not word by word: it takes quadratic time."""
-WORDS = re.compile(r"\s+|\S+")
+REACH, MEETING = 12, (3, 2, 1)
+"""Characters that one piece of damage spans at most, and that should agree after it."""
+NEAR = REACH + max(MEETING)
+WAYS = [(one, way - one) for way in range(1, 2 * REACH + 1) for one in range(max(0, way - REACH), min(way, REACH) + 1)]
+"""Steps ahead in two texts, shortest together first."""
 Copy = tuple[int, int, int]
 """(offset in the cleaned text, offset in the source, length)."""
 
@@ -81,8 +80,9 @@ class OffsetMap:
         return before, following
 
     def _overlapping(self, start: int, end: int) -> Iterator[Copy]:
-        at = max(0, bisect_right(self.copies, start, key=lambda copy: copy[0]) - 1)
-        for copy in self.copies[at:]:
+        first = max(0, bisect_right(self.copies, start, key=lambda copy: copy[0]) - 1)
+        for at in range(first, len(self.copies)):
+            copy = self.copies[at]
             if copy[0] >= end:
                 return
             if copy[0] + copy[2] > start:
@@ -110,40 +110,55 @@ def stripped(text: str) -> tuple[str, OffsetMap]:
 
 
 def align(cleaned: str, source: str) -> Iterator[Copy]:
-    """Copies between two versions of a text: common head and tail, and longest matching blocks between them (difflib).
+    """Copies between a line and its mended form, in linear time.
 
-    Long texts are matched word by word.
+    Both are read side by side. Where they part, letters that the other does not have are passed over; then they meet
+    at the nearest place, at most `REACH` characters on, where as many characters agree as can be had of `MEETING`. If
+    none do, only their common tail is a copy.
     """
-    head = _common_head(cleaned, source)
-    tail = _common_head(cleaned[head:][::-1], source[head:][::-1])
-    if head:
-        yield 0, 0, head
-    left, right = cleaned[head : len(cleaned) - tail], source[head : len(source) - tail]
-    for start, origin, length in _blocks(left, right) if left and right else ():
-        yield head + start, head + origin, length
+    tail = _agreeing(cleaned[::-1], source[::-1], 0, 0, most=min(len(cleaned), len(source)))
+    end, source_end = len(cleaned) - tail, len(source) - tail
+    letters, others = set(cleaned), set(source)
+    place = origin = 0
+    while place < end and origin < source_end:
+        length = _agreeing(cleaned, source, place, origin, most=min(end - place, source_end - origin))
+        if length:
+            yield place, origin, length
+        place, origin = place + length, origin + length
+        passed = _passed(cleaned, place, end, others), _passed(source, origin, source_end, letters)
+        if passed == (place, origin):
+            away = _meeting(cleaned[place : min(end, place + NEAR)], source[origin : min(source_end, origin + NEAR)])
+            if away is None:
+                break
+            passed = place + away[0], origin + away[1]
+        place, origin = passed
     if tail:
-        yield len(cleaned) - tail, len(source) - tail, tail
+        yield end, source_end, tail
 
 
-def _common_head(left: str, right: str) -> int:
-    pairs = zip(left, right, strict=False)
-    return next((place for place, (one, other) in enumerate(pairs) if one != other), min(len(left), len(right)))
+def _passed(text: str, place: int, end: int, others: set[str]) -> int:
+    """The next place whose letter is among the others."""
+    while place < end and text[place] not in others:
+        place += 1
+    return place
 
 
-def _blocks(left: str, right: str) -> Iterator[Copy]:
-    if max(len(left), len(right)) <= SMALL:
-        yield from (
-            (block.a, block.b, block.size)
-            for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks()
-            if block.size
-        )
-        return
-    words, others = WORDS.findall(left), WORDS.findall(right)
-    starts = list(accumulate(map(len, words), initial=0))
-    origins = list(accumulate(map(len, others), initial=0))
-    for block in SequenceMatcher(None, words, others).get_matching_blocks():
-        if block.size:
-            yield starts[block.a], origins[block.b], starts[block.a + block.size] - starts[block.a]
+def _meeting(left: str, right: str) -> tuple[int, int] | None:
+    """How far to go in both texts to where they agree again; the shortest way together."""
+    for agreeing in MEETING:
+        for one, other in WAYS:
+            ahead = left[one : one + agreeing]
+            if len(ahead) == agreeing and right.startswith(ahead, other):
+                return one, other
+    return None
+
+
+def _agreeing(left: str, right: str, place: int, origin: int, *, most: int) -> int:
+    """How many letters agree from two places on."""
+    count = 0
+    while count < most and left[place + count] == right[origin + count]:
+        count += 1
+    return count
 
 
 def joined(copies: Iterable[Copy]) -> tuple[Copy, ...]:

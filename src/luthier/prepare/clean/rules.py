@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from itertools import accumulate, islice
 
 from ftfy.badness import BADNESS_RE
@@ -17,6 +18,7 @@ UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf
 TOKEN = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]{{1,32}}")
 """A word; a letter of an unspaced script; a piece of a run that is no word."""
 LETTER = re.compile(r"[^\W\d_]")
+PIECE = 1_000_000
 MARKS = re.compile(r"[\W_]+")
 
 
@@ -58,10 +60,19 @@ def unreadable_share(text: str) -> float:
 
 
 def repeated_share(text: str, *, words: int) -> float:
-    """Share of a text's characters, 0 to 1, in runs of `words` words that repeat an earlier run (Rae et al. 2021)."""
-    tokens = TOKEN.findall(text)
-    if len(tokens) <= words:
-        return 0.0
+    """Share of a text's characters, 0 to 1, in runs of `words` words that repeat an earlier run (Rae et al. 2021).
+
+    Runs are looked for in pieces of `PIECE` characters, which bounds memory.
+    """
+    covered = total = 0
+    for start in range(0, len(text), PIECE):
+        repeated, visible = _repeated_characters(TOKEN.findall(text, start, start + PIECE), words)
+        covered, total = covered + repeated, total + visible
+    return covered / total if total else 0.0
+
+
+def _repeated_characters(tokens: Sequence[str], words: int) -> tuple[int, int]:
+    """Characters in runs that repeat an earlier one, and characters in all."""
     ends = list(accumulate(map(len, tokens), initial=0))
     seen: set[tuple[str, ...]] = set()
     covered = reached = 0
@@ -71,7 +82,7 @@ def repeated_share(text: str, *, words: int) -> float:
             reached = start + words
         else:
             seen.add(run)
-    return covered / ends[-1]
+    return covered, ends[-1]
 
 
 def _bare(text: str) -> str:

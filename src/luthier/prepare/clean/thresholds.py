@@ -20,7 +20,7 @@ SELECTIVE: frozenset[Rule] = frozenset({"language"})
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What cleaning judges by; meanings, units and defaults as in `CleanConfig`."""
+    """What cleaning judges by. Meanings, units and defaults stand in `CleanConfig`, and only there."""
 
     languages: tuple[str, ...] | None
     keep: frozenset[Rule]
@@ -39,6 +39,3 @@ class Thresholds:
     echo_characters: int
     outliers: float
     outlier_z: float
-
-
-"""No defaults here: each number stands once, in `CleanConfig`."""
