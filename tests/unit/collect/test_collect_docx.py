@@ -152,6 +152,33 @@ def test_text_boxes_content_controls_and_formulas_are_read_once(tmp_path: Path) 
     assert document.pages[0].coverage == 1.0
 
 
+def test_a_table_in_a_text_box_is_read(tmp_path: Path) -> None:
+    book = docx.Document()
+    cell = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>"
+    rows = "".join(
+        f"<w:tr>{cell.format(first)}{cell.format(second)}</w:tr>" for first, second in (("a", "b"), ("1", "2"))
+    )
+    in_body(book, f"<w:p {W}><w:r><w:txbxContent><w:tbl>{rows}</w:tbl></w:txbxContent></w:r></w:p>")
+    document = saved(book, tmp_path)
+    assert document.text == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    assert document.pages[0].state == "read"
+
+
+def test_a_deleted_row_is_counted_once(tmp_path: Path) -> None:
+    book = docx.Document()
+    kept = (
+        "<w:tr><w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>b</w:t></w:r></w:p></w:tc></w:tr>"
+    )
+    gone = (
+        "<w:tr><w:trPr><w:del w:id='1' w:author='a'/></w:trPr><w:tc><w:p><w:del w:id='2' w:author='a'><w:r>"
+        "<w:delText>gone</w:delText></w:r></w:del></w:p></w:tc></w:tr>"
+    )
+    in_body(book, f"<w:tbl {W}>{kept.format('a')}{gone}{kept.format('c')}</w:tbl>")
+    document = saved(book, tmp_path)
+    assert document.text == "| a | b |\n| --- | --- |\n| c | b |"
+    assert document.cut == {"deleted text": 4}
+
+
 def test_footnotes_follow_the_paragraph_that_cites_them(tmp_path: Path) -> None:
     book = docx.Document()
     in_body(

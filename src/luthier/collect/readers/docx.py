@@ -191,9 +191,8 @@ class Walk:
     def _cell_text(self, cell: Element) -> str:
         texts = []
         for paragraph in cell.iter(f"{W}p"):
-            if not any(
-                above.tag == f"{W}txbxContent" for above in paragraph.iterancestors(f"{W}txbxContent", f"{W}tc")
-            ):
+            # Text boxes in a cell follow the table.
+            if next(paragraph.iterancestors(f"{W}txbxContent", f"{W}tc")).tag == f"{W}tc":
                 texts.append(self._text(paragraph).strip())
         return "\n".join(text for text in texts if text)
 

@@ -30,8 +30,6 @@ SYMBOL_FONT = dict(
         strict=True,
     )
 )
-
-
 UNKNOWN = "\ufffd"
 
 
@@ -44,10 +42,10 @@ def prune(root: Element, cut: Counter[str]) -> None:
             element = parent.getparent()
         elif parent.tag == f"{W}rPr":
             continue
-        _remove(element, cut, DELETED)
+        _remove(element, root, cut=cut, reason=DELETED)
     for run in list(root.iter(f"{W}r")):
         if _is_hidden(run):
-            _remove(run, cut, HIDDEN)
+            _remove(run, root, cut=cut, reason=HIDDEN)
 
 
 def reference_text(root: Element) -> str:
@@ -87,14 +85,13 @@ def inline(element: Element) -> Iterator[str | Element]:
             yield from inline(child)
 
 
-def _remove(element: Element, cut: Counter[str], reason: str) -> None:
-    parent = element.getparent()
-    if parent is None:
+def _remove(element: Element, root: Element, *, cut: Counter[str], reason: str) -> None:
+    # What went along with an element around it is counted already.
+    if all(above is not root for above in element.iterancestors()):
         return
-    characters = characters_of(element, TEXTS)
-    if characters:
+    if characters := characters_of(element, TEXTS):
         cut[reason] += characters
-    parent.remove(element)
+    element.getparent().remove(element)
 
 
 def _run_text(element: Element) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, islice
 
 from luthier.artifacts.canonical import sha256_of_file
@@ -125,17 +126,13 @@ class Draft:
         self.inserted += part.inserted
         if not part.text:
             return
-        first = part.anchors[0][1] if part.anchors and part.anchors[0][0] == 0 else None
-        if first is not None:
+        if part.anchors and part.anchors[0][0] == 0:
             self._place = None
         shift = self._write(part.text)
         self.headings += [(offset + shift, level, name) for offset, level, name in part.headings]
         self.anchors += [(offset + shift, place) for offset, place in part.anchors]
         self.code_spans += [(start + shift, end + shift) for start, end in part.code_spans]
-        self.grids += [
-            Grid(at=grid.at, start=grid.start + shift, end=grid.end + shift, header=grid.header, rows=grid.rows)
-            for grid in part.grids
-        ]
+        self.grids += [replace(grid, start=grid.start + shift, end=grid.end + shift) for grid in part.grids]
 
     def document(
         self,

@@ -42,7 +42,7 @@ def read_page(text: str, *, place: str) -> tuple[Draft, Page, str]:
     content = tree if body is None else body
     with unreadable_on(RecursionError, problem="nested too deeply"):
         prune(tree, draft.cut)
-        Walk(draft).body(content)
+        Walk(draft, place=place).body(content)
         top = [name for _, level, name in draft.headings if level == 1]
         return *guarded(draft, flat_text(content), place=place), top[0] if len(top) == 1 else title
 

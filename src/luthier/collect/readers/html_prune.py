@@ -2,12 +2,9 @@
 
 import re
 from collections import Counter
-from typing import Any
 
-from luthier.collect.readers.html_text import HEADINGS
+from luthier.collect.readers.html_text import HEADINGS, Element
 
-Element = Any
-"""An lxml element; lxml has no types."""
 HIDDEN, FURNITURE, CONTROLS, DRAWINGS = "hidden text", "navigation and page furniture", "form controls", "drawings"
 SILENT = frozenset(
     {"script", "style", "noscript", "template", "head", "link", "meta", "iframe", "object", "embed", "canvas"}

@@ -1,12 +1,10 @@
 """Tables of a page: which hold data, and what stands in which place of their grid."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from luthier.collect.readers.html_text import HEADINGS, flat_text
+from luthier.collect.readers.html_text import HEADINGS, Element, flat_text
 from luthier.collect.readers.pipes import Piece
 
-Element = Any
 BLOCKS_INSIDE = (*sorted(HEADINGS), "pre", "table")
 MOST_SPAN = 100
 """Columns that one cell may cover: pages ask for more only by mistake."""
@@ -74,5 +72,5 @@ def _take_reaching(places: list[Piece], left: dict[int, tuple[Piece, int]]) -> N
 
 
 def _span(cell: Element, name: str, *, most: int) -> int:
-    text = (cell.get(name) or "").strip()
+    text: str = (cell.get(name) or "").strip()
     return min(int(text), most) if text.isdecimal() and len(text) < 6 else 1

@@ -9,6 +9,7 @@ from lxml import etree
 from luthier.collect.readers.draft import raised
 
 Element = Any
+"""An lxml element; lxml has no types."""
 BLOCK_TAGS = frozenset(
     {
         "address",

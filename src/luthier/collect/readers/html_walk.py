@@ -2,16 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from lxml import etree
 
 from luthier.collect.readers.docx_lists import written_number
 from luthier.collect.readers.draft import Draft
 from luthier.collect.readers.html_table import grid_of, header_rows, is_layout, rows_of
-from luthier.collect.readers.html_text import BLOCK_TAGS, HEADINGS, LEAVES, code_text, flat_text, folded
+from luthier.collect.readers.html_text import BLOCK_TAGS, HEADINGS, LEAVES, Element, code_text, flat_text, folded
 
-Element = Any
 LIST_STYLES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 CODE_TAGS = frozenset({"pre", "listing", "xmp", "plaintext"})
 LIST_TAGS = frozenset({"ul", "ol", "menu", "dir"})
@@ -33,8 +31,8 @@ class Listing:
 class Walk:
     """Writes the blocks of an element into a draft. It walks without recursion: pages nest deeper than Python may."""
 
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
+    def __init__(self, draft: Draft, *, place: str) -> None:
+        self._draft, self._place = draft, place
         self._line: list[str] = []
         """Inline text that waits for the end of its block."""
         self._indents = [""]
@@ -119,7 +117,7 @@ class Walk:
         for holder in [element, *element.iterchildren("thead", "tbody", "tfoot"), *rows]:
             self._line += [text for text in (holder.text, *(child.tail for child in holder)) if text]
         self._flush()
-        self._draft.cells(grid_of(rows), at="", header_rows=header_rows(rows))
+        self._draft.cells(grid_of(rows), at=self._place, header_rows=header_rows(rows))
 
     def _flush(self) -> None:
         text = folded("".join(self._line))

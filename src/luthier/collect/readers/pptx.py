@@ -33,10 +33,7 @@ LEAST_CHARACTERS, MOST_PICTURES = 20, 0.5
 
 def read(source: Source) -> Iterator[Document]:
     """The one document of a presentation (.pptx, .pptm, .potx, .ppsx)."""
-    with (
-        open_package(source.path) as package,
-        unreadable_on(RecursionError, problem="nested too deeply"),
-    ):
+    with open_package(source.path) as package, unreadable_on(RecursionError, problem="nested too deeply"):
         parts = Parts(package)
         main = parts.main()
         presentation = parts.tree(main)
@@ -54,7 +51,7 @@ def read(source: Source) -> Iterator[Document]:
             part, page = slide.read()
             whole.append(part)
             pages.append(page)
-        title = core_title(parts) if not any(page.state == "read" for page in pages) else ""
+        title = "" if whole.headings else core_title(parts)
         yield whole.document(source, kind="pptx", title=title, pages=pages)
 
 
