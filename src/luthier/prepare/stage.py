@@ -21,7 +21,7 @@ from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.prepared import Prepared, find_prepared
-from luthier.prepare.private.mask import Rules, make_rules, mask_texts
+from luthier.prepare.private.mask import Rules, make_rules, shown_texts
 from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.sheet.page import render_sheet
 from luthier.prepare.split.seal import SEAL
@@ -108,12 +108,8 @@ def _write_exam(draft: Draft, divided: Divided) -> None:
 
 def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]:
     """Rows that left before masking, masked: raw values stay in the corpus."""
-    texts = mask_texts([row["text"] for row in rows], rules=rules)
-    # Of somebody who asked to be forgotten not even the masked words stay.
-    return [
-        {**row, "text": "" if rules.forgotten.holds(row["id"], [one.text]) else one.text}
-        for row, one in zip(rows, texts, strict=True)
-    ]
+    texts = shown_texts([(row["id"], row["text"]) for row in rows], rules=rules)
+    return [{**row, "text": text} for row, text in zip(rows, texts, strict=True)]
 
 
 def _write_dataset(draft: Draft, divided: Divided, *, dropped: list[dict[str, Any]]) -> None:

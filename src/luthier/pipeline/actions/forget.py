@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from luthier.prepare.private.mask import Rules
     from luthier.records import Span
 
-FORGOTTEN = "forgotten"
-
 
 @dataclass(slots=True)
 class Traces:
@@ -126,7 +124,8 @@ def _rows(dataset: DatasetDir, traces: Traces, codes: frozenset[str]) -> Iterato
             yield {"id": row["id"], "at": row["at"], "part": row["part"], **about}
     for row in read_table(dataset.file("dropped.parquet")):
         held = row["at"] in traces.places or any(f"[{code}]" in row["text"] for code in codes)
-        if held and row["rule"] != FORGOTTEN:
+        # The words of those who were forgotten before are gone from this table.
+        if held and row["text"]:
             yield {"id": row["id"], "at": row["at"], "part": f"dropped: {row['rule']}", **about}
 
 
@@ -152,6 +151,6 @@ def _words(values: dict[str, Any], project: Project, *, write: bool) -> str:
         return "\n".join([*lines, "nothing was written (--dry-run)"])
     lines.append(f"listed in {values['list']}" + ("" if values["new"] else " (already before)"))
     lines.append(
-        "Next: delete the places above from your files, run again, and remove the models and folders of replaced/ above."
+        "Next: delete the places above from your files, run again, and remove the models and replaced folders above."
     )
     return "\n".join(lines)

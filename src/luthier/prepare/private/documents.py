@@ -88,10 +88,11 @@ def find_documents(view: View) -> Iterator[Found]:
 
 
 def _number_near(view: View, at: int, kind: FindingType) -> Iterator[Found]:
-    after = view.text[at : at + REACH + LONGEST].partition(BREAK)[0]
+    window = view.text[at : at + REACH + LONGEST].partition(BREAK)[0]
+    after, masked, _ = window.partition(MASKED)
     before = view.text[max(0, at - REACH) : at].rpartition(BREAK)[2]
     numbers = [one for one in _numbers(view, at, after, kind) if one.start < at + REACH]
-    if numbers or MASKED in after:
+    if numbers or masked:
         yield from numbers[:1]
     else:
         yield from _numbers(view, at - len(before), before, kind)[-1:]

@@ -153,6 +153,14 @@ def mask_texts(texts: Sequence[str], *, rules: Rules) -> list[Masked]:
     return results
 
 
+def shown_texts(rows: Sequence[tuple[str, str]], *, rules: Rules) -> list[str]:
+    """Texts of rows (id, text) as lists and reports may show them: masked, and empty for who asked to be forgotten."""
+    masked = mask_texts([text for _, text in rows], rules=rules)
+    return [
+        "" if rules.forgotten.holds(row, [one.text]) else one.text for (row, _), one in zip(rows, masked, strict=True)
+    ]
+
+
 def codes_of(value: str, *, rules: Rules) -> frozenset[str]:
     """Every code that one value can have: as itself, after words that say what it is, and as a name."""
     texts = [f"{words} {value}".lstrip() for words in ("", *SAYING)]

@@ -16,7 +16,7 @@ from luthier.prepare.divide import Divided
 from luthier.prepare.exam.choose import CONFLICT, LEAK, SAME, SURPLUS
 from luthier.prepare.findings import Findings
 from luthier.prepare.gather import Gathered
-from luthier.prepare.private.mask import Rules, mask_text
+from luthier.prepare.private.mask import Rules, shown_texts
 from luthier.prepare.sheet.suspects import look_at
 from luthier.prepare.word import TOO_LONG
 from luthier.records import Worded
@@ -141,13 +141,10 @@ def _rules(account: Account) -> list[dict[str, Any]]:
 
 def _of_cleaning(one: Applied, account: Account) -> dict[str, Any]:
     places = {row["id"]: row["at"] for row in account.dropped}
+    texts = shown_texts([(sample.id, sample.excerpt) for sample in one.samples], rules=account.rules)
     samples = [
-        {
-            "at": places.get(sample.id, one.source),
-            "score": sample.score,
-            "text": mask_text(sample.excerpt, rules=account.rules).text,
-        }
-        for sample in one.samples
+        {"at": places.get(sample.id, one.source), "score": sample.score, "text": text}
+        for sample, text in zip(one.samples, texts, strict=True)
     ]
     return {
         "rule": one.rule,
