@@ -69,6 +69,8 @@ class Reply:
     identity: Identity
     problem: str = ""
     """Why the file cannot be read, empty if it was."""
+    skipped: bool = False
+    """True: it was left out on purpose, and `problem` says why."""
     missing: list[str] = field(default_factory=list)
     """Walls that this machine could not put around the worker."""
     seconds: float = 0.0
@@ -175,7 +177,8 @@ class Workers:
                 reply.identity, reply.missing = _identity(frame)
                 session.deadline = time.monotonic() + _patience(reply.identity, job)
             elif frame.kind == "end":
-                reply.problem, ended = str(json_frame(frame).get("problem", "")), True
+                end, ended = json_frame(frame), True
+                reply.problem, reply.skipped = str(end.get("problem", "")), end.get("skipped") is True
                 break
             elif frame.kind in {"rows", "document"} and room > 0:
                 write_frame(reply.frames, frame.kind, frame.payload)

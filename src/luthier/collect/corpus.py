@@ -281,6 +281,8 @@ def outcome_of(reply: Reply, tally: Tally, *, may_unpack: bool) -> tuple[Outcome
     identity = reply.identity
     if identity.problem:
         return ("failed" if identity.is_broken else "unsupported"), identity.problem
+    if reply.skipped:
+        return "skipped", reply.problem
     if reply.problem:
         return ("partial" if tally.members or tally.documents else "failed"), reply.problem
     if identity.type in CONTAINERS:

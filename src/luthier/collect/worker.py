@@ -8,6 +8,7 @@ and the supervisor forks the process that, confined, reads the one into the othe
 import array
 import gc
 import importlib
+import mimetypes
 import os
 import select
 import signal
@@ -24,7 +25,7 @@ import orjson
 from luthier.collect.containers import Member, members, refusal
 from luthier.collect.identify import Identity, identify
 from luthier.collect.kinds import CONTAINERS
-from luthier.collect.reading import Source, UnreadableError
+from luthier.collect.reading import SkippedError, Source, UnreadableError
 from luthier.collect.registry import READERS, ROW_READERS, attachment_reader, document_reader, row_reader
 from luthier.collect.sandbox import (
     HARD_CPU_SECONDS,
@@ -56,6 +57,8 @@ def main(arguments: list[str]) -> None:
         # Whoever needs it will say that it is lacking.
         with suppress(ImportError):
             importlib.import_module(module)
+    # Types by extension as the language knows them, not as this machine's files do.
+    mimetypes.init(files=[])
     walls = raise_walls()
     # What is here stays shared: collecting garbage in a fork would copy every page it looks at.
     gc.disable()
@@ -115,16 +118,16 @@ def run_and_exit(job: dict[str, Any], walls: Walls, file: int, pipe: int) -> Non
     try:
         confinement = confine(walls, file)
         with open(pipe, "wb", buffering=PIPE_BYTES) as out:
-            problem = _run(job, file, confinement, out)
-            write_frame(out, "end", orjson.dumps({"problem": problem}))
+            end = _run(job, file, confinement, out)
+            write_frame(out, "end", orjson.dumps(end))
     except BrokenPipeError:
         os._exit(1)
     finally:
         os._exit(0)
 
 
-def _run(job: dict[str, Any], file: int, confinement: Confinement, out: BinaryIO) -> str:
-    """Read the file; the answer is why it cannot be read, empty if it was."""
+def _run(job: dict[str, Any], file: int, confinement: Confinement, out: BinaryIO) -> dict[str, Any]:
+    """Read the file; the answer says why it was not read, and whether on purpose."""
     place = Path(f"/proc/self/fd/{file}") if os.path.exists("/proc/self/fd") else Path(f"/dev/fd/{file}")
     try:
         identity = identify(place, name=job["name"])
@@ -133,18 +136,18 @@ def _run(job: dict[str, Any], file: int, confinement: Confinement, out: BinaryIO
             source = Source(path=place, name=job["name"], encoding=identity.encoding)
             _read(source, identity.type, job, out)
     except UnreadableError as error:
-        return str(error)
+        return {"problem": str(error), "skipped": isinstance(error, SkippedError)}
     except MemoryError:
-        return "needs more than 1 GB of memory"
+        return {"problem": "needs more than 1 GB of memory"}
     except RecursionError:
-        return "nested too deeply"
+        return {"problem": "nested too deeply"}
     except BrokenPipeError:
         raise
     # A reader that stumbles over a hostile file costs that file, whatever it stumbles with.
     except Exception as error:
         first_line = next(iter(str(error).splitlines()), "")
-        return f"the reader stopped ({type(error).__name__}: {first_line})"[:500]
-    return ""
+        return {"problem": f"the reader stopped ({type(error).__name__}: {first_line})"[:500]}
+    return {"problem": ""}
 
 
 def _write_start(out: BinaryIO, identity: Identity, confinement: Confinement) -> None:
