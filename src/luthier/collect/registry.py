@@ -29,6 +29,7 @@ DOCUMENT_READERS = {
     "mbox": "luthier.collect.readers.mail:read_mbox",
     "msg": "luthier.collect.readers.mail:read_msg",
     "xml": "luthier.collect.readers.xml_prose:read",
+    "man": "luthier.collect.readers.manpage:read",
     "html": "luthier.collect.readers.html:read",
     "pdf": "luthier.collect.readers.pdf.document:read",
     "epub": "luthier.collect.readers.epub:read",
