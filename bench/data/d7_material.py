@@ -99,11 +99,20 @@ def _up_to(made: Iterator[Planted], quota: float) -> Iterator[Planted]:
 
 
 def _has_typography(row: CleanInput) -> bool:
-    return _typographic(row.text) != row.text
+    return _typographic(_whole(row)) != _whole(row)
 
 
 def _is_long(row: CleanInput) -> bool:
-    return len(row.answer or row.text) >= FOREIGN
+    return len(_whole(row)) >= FOREIGN
+
+
+def _whole(row: CleanInput) -> str:
+    """What a row says: a document, or an answer."""
+    return row.text if row.answer is None else row.answer
+
+
+def _saying(row: CleanInput, text: str) -> CleanInput:
+    return replace(row, text=text, fixed=()) if row.answer is None else replace(row, answer=text)
 
 
 def specifications() -> Iterator[tuple[str, str, str]]:
@@ -216,40 +225,37 @@ def _first_paragraphs(docstring: str) -> str:
 
 def mojibake(chance: random.Random, row: CleanInput) -> Planted:
     """Typographic text read in a wrong encoding: once or twice, or with loss."""
-    sound = replace(row, text=_typographic(row.text), answer=row.answer and _typographic(row.answer))
+    told = _typographic(_whole(row))
     if chance.random() < 0.25:
-        text = _accented(chance, sound.text)
-        sound = replace(sound, text=text)
-        lossy = chance.choice([("latin-1", "utf-8"), ("utf-8", "ascii")])
-        return Planted(
-            replace(sound, text=text.encode(lossy[0], "replace").decode(lossy[1], "replace")), "mojibake", sound
-        )
-    misread = chance.choice([_as_windows, lambda text: _as_windows(_as_windows(text)), _as_mac, _with_nulls])
-    return Planted(replace(sound, text=misread(sound.text)), "mojibake", sound)
+        told = _accented(chance, told)
+        written, read = chance.choice([("latin-1", "utf-8"), ("utf-8", "ascii")])
+        damaged = told.encode(written, "replace").decode(read, "replace")
+    else:
+        misread = chance.choice([_as_windows, lambda text: _as_windows(_as_windows(text)), _as_mac, _with_nulls])
+        damaged = misread(told)
+    return Planted(_saying(row, damaged), "mojibake", _saying(row, told))
 
 
 def loop(chance: random.Random, row: CleanInput) -> Planted:
     """A text that begins soundly and then says the same again and again, as a model does that has lost its way."""
-    whole = row.text if row.answer is None else row.answer
+    whole = _whole(row)
     words = whole.split()
     phrase = " ".join(words[: min(chance.choice([1, 2, 5, 9, 15, 30]), 1 + len(words) // 8)])
     head = whole[: len(whole) // 4]
     # As long as the text was, so that the defects are 5 % of the bytes too.
     times = max(-(-22 // len(phrase.split())), -(-3 * len(whole) // (4 * len(phrase))))
     text = f"{head} {' '.join([phrase] * times)}"
-    damaged = replace(row, text=text, fixed=()) if row.answer is None else replace(row, answer=text)
-    return Planted(damaged, "loops", row)
+    return Planted(_saying(row, text), "loops", row)
 
 
 def foreign(chance: random.Random, row: CleanInput) -> Planted:
     """A text in another language than English."""
     language = chance.choice(sorted(SENTENCES))
     sentences = chance.sample(SENTENCES[language], k=10)
-    whole = row.text if row.answer is None else row.answer
+    whole = _whole(row)
     count = next(n for n in range(1, 11) if n == 10 or len(" ".join(sentences[:n])) >= max(FOREIGN, len(whole)))
     text = " ".join(sentences[:count])
-    damaged = replace(row, text=text, fixed=()) if row.answer is None else replace(row, answer=text)
-    return Planted(damaged, "wrong language", row)
+    return Planted(_saying(row, text), "wrong language", row)
 
 
 def broken_answer(chance: random.Random, row: CleanInput) -> Planted:
