@@ -103,6 +103,9 @@ def _cells_in(text: str) -> list[str]:
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
         if RULE.match(line.strip()) and "-" in line:
             header = above
+        elif header is not None and not any(header):
+            # Some readers put the header below an empty one.
+            header = cells
         elif header is not None:
             found += [_cell(cells[0], name, cell) for name, cell in zip(header, cells, strict=False) if cell]
         above = cells

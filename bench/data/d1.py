@@ -27,7 +27,7 @@ from luthier.collect.registry import DOCUMENT_READERS, document_reader
 from luthier.records import Document
 
 PEERS = {
-    "markitdown": ["markitdown[docx,pdf,pptx,xlsx]==0.1.9"],
+    "markitdown": ["markitdown[docx,pdf,pptx,xlsx]==0.1.8"],
     "kreuzberg": ["kreuzberg==4.10.4"],
 }
 OFFICE: dict[str, Callable[[Tree, Path], None]] = {
@@ -139,8 +139,9 @@ def read_ours(path: Path) -> Reading:
     """Read a file as collect does, without its confinement."""
     identity = identify(path)
     source = Source(path=path, name=path.name, encoding=identity.encoding)
+    read = document_reader(identity.type)
     began = time.process_time()
-    documents = list(document_reader(identity.type)(source))
+    documents = list(read(source))
     seconds = time.process_time() - began
     text = "\n\n".join(document.text for document in documents)
     return Reading(text, seconds, marked={number for document in documents for number in _marked(document)})

@@ -70,9 +70,6 @@ def _apart(places: list[tuple[float, float, int]], *, limit: float) -> list[tupl
         if near > limit:
             break
         reach = max(reach, far)
-    else:
-        # Nothing stands beyond the limit.
-        held = len(places)
     return places[:held]
 
 

@@ -132,6 +132,7 @@ def _read_glyphs(raw: Any, text: str, places: list[int] | None) -> _Glyphs:
     first, last = pdfium.FS_RECTF(), pdfium.FS_RECTF()
     box_of, is_unmapped = pdfium.FPDFText_GetLooseCharBox, pdfium.FPDFText_HasUnicodeMapError
     handle = ctypes.addressof(raw.contents)
+    has_odd = PRIVATE_OR_CONTROL.search(text) is not None
     for match in TOKEN.finditer(text):
         start, end = match.span()
         if places is not None:
@@ -139,7 +140,7 @@ def _read_glyphs(raw: Any, text: str, places: list[int] | None) -> _Glyphs:
         token = match.group().replace("\ufffe", BREAK)
         if not token.isascii():
             token = token.translate(LIGATURES).translate(BULLETS)
-        bad = PRIVATE_OR_CONTROL.findall(token.replace(BREAK, ""))
+        bad = PRIVATE_OR_CONTROL.findall(token.replace(BREAK, "")) if has_odd else []
         if bad or is_unmapped(raw, start) == 1:
             glyphs.bad += len(bad) or len(token)
             token = PRIVATE_OR_CONTROL.sub(lambda found: BREAK if found.group() == BREAK else "\ufffd", token)

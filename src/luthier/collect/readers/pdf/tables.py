@@ -82,17 +82,17 @@ def _merged(lines: list[Box], *, level: bool) -> list[Box]:
     found: list[Box] = []
     for line in sorted(lines, key=lambda box: (round(box.top), box.left) if level else (round(box.left), box.top)):
         last = found[-1] if found else None
-        if last is None or not _touches(last, line, level=level):
-            found.append(Box(line.left, line.top, line.right, line.bottom))
+        if last is not None and _touch(last, line, level=level):
+            found[-1] = bounds([last, line])
         else:
-            last.right, last.bottom = max(last.right, line.right), max(last.bottom, line.bottom)
+            found.append(line)
     return found
 
 
-def _touches(last: Box, line: Box, *, level: bool) -> bool:
+def _touch(last: Box, line: Box, *, level: bool) -> bool:
     if level:
-        return abs(last.top - line.top) <= 1.5 and line.left <= last.right + TOUCH
-    return abs(last.left - line.left) <= 1.5 and line.top <= last.bottom + TOUCH
+        return abs(last.top - line.top) <= 1.5 and last.left - TOUCH <= line.right and line.left <= last.right + TOUCH
+    return abs(last.left - line.left) <= 1.5 and last.top - TOUCH <= line.bottom and line.top <= last.bottom + TOUCH
 
 
 def _edges(places: list[float]) -> list[float]:
@@ -276,7 +276,7 @@ def _stand_in_line(segments: list[Segment]) -> bool:
 def _stands_with(segment: Segment, column: list[Segment]) -> bool:
     """Whether a cell shares its left edge, right edge or middle with most of its column."""
     others = [other for other in column if other is not segment]
-    left, right = (median(places) for places in zip(*((other.left, other.right) for other in others), strict=True))
+    left, right = median(other.left for other in others), median(other.right for other in others)
     ways = (segment.left - left, segment.right - right, (segment.left + segment.right - left - right) / 2)
     return min(map(abs, ways)) <= TOUCH
 

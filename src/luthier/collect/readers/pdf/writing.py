@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import zip_longest
 
 from luthier.collect.coverage import compare, guarded_page
 from luthier.collect.readers.draft import Draft
@@ -28,7 +29,7 @@ def write(leaves: list[Leaf]) -> tuple[Draft, list[Page]]:
         draft.cut.update({name: count for name, count in _cut(leaf).items() if count})
     page, gap, tables = 0, "\n\n", 0
     following = [block for _, block in placed[1:]]
-    for (number, block), after in zip(placed, [*following, None], strict=True):
+    for (number, block), after in zip_longest(placed, following):
         if number != page:
             draft.place(f"page {number}")
             page, tables = number, 0
