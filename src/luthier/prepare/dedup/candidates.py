@@ -1,19 +1,23 @@
 """Near-duplicate pairs: candidates share a band, and the exact Jaccard similarity of every candidate is counted."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from luthier.prepare.dedup.shingles import Hashes, Offsets
-from luthier.prepare.dedup.signature import Signed, jaccard_of, sign, sign_texts
-from luthier.prepare.dedup.store import SignatureStore, StoredSignatures, open_store
+from luthier.prepare.dedup.signature import jaccard_of, sign
+from luthier.prepare.dedup.store import StoredSignatures, open_store
 from luthier.records import Listener, Tick, nobody_listens
+
+Task = TypeVar("Task")
+Done = TypeVar("Done")
 
 LINKS, REMOVES = 0.7, 0.8
 """Jaccard similarity from which two texts stay together, and from which one of them leaves."""
@@ -53,17 +57,10 @@ def near_pairs(
     """
     batches = (copies[start : start + SENT] for start in range(0, len(copies), SENT))
     with open_store(spill) as store:
-        for done, signed in enumerate(_signed(batches, workers=workers, are_copies=True), start=1):
+        for done, signed in enumerate(in_order(sign, batches, workers=workers), start=1):
             store.add(signed)
             listener(Tick("prepare", min(done * SENT, len(copies)), len(copies), "near-duplicates"))
         return pairs_in(store.close(), threshold=threshold, ranks=ranks)
-
-
-def sign_into(store: SignatureStore, batches: Iterable[Sequence[str]], *, workers: int) -> StoredSignatures:
-    """Sign texts as they are stored, batch by batch and in order."""
-    for signed in _signed(batches, workers=workers, are_copies=False):
-        store.add(signed)
-    return store.close()
 
 
 def pairs_in(signatures: StoredSignatures, *, threshold: float = LINKS, ranks: Offsets | None = None) -> list[NearPair]:
@@ -169,16 +166,15 @@ def _packed(first: Offsets, second: Offsets) -> Hashes:
     return first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64)
 
 
-def _signed(batches: Iterable[Sequence[str]], *, workers: int, are_copies: bool) -> Iterator[Signed]:
-    """Signatures of each batch in order, with few batches under way at once."""
-    work = sign if are_copies else sign_texts
+def in_order(work: Callable[[Task], Done], tasks: Iterable[Task], *, workers: int) -> Iterator[Done]:
+    """What becomes of each task, in order, with few tasks under way at once; one worker is this process."""
     if workers == 1:
-        yield from map(work, batches)
+        yield from map(work, tasks)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[Signed]] = deque()
-        for batch in batches:
-            waiting.append(pool.submit(work, batch))
+        waiting: deque[Future[Done]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(work, task))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:
