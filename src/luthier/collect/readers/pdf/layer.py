@@ -145,18 +145,16 @@ def _read_glyphs(raw: Any, text: str, places: list[int] | None) -> _Glyphs:
             glyphs.bad += len(bad) or len(token)
             token = PRIVATE_OR_CONTROL.sub(lambda found: BREAK if found.group() == BREAK else "\ufffd", token)
         box_of(raw, start, first)
-        box_of(raw, end - 1, last)
-        rectangle = (
-            min(first.left, last.left),
-            min(first.bottom, last.bottom),
-            max(first.right, last.right),
-            max(first.top, last.top),
-        )
+        left, bottom, right, top = first.left, first.bottom, first.right, first.top
+        if end - start > 1:
+            box_of(raw, end - 1, last)
+            left, bottom = min(left, last.left), min(bottom, last.bottom)
+            right, top = max(right, last.right), max(top, last.top)
         key = _object_of(handle, start) or 0
         ink = inks.get(key)
         if ink is None:
             ink = inks[key] = _ink(raw, start, fonts)
-        glyphs.words.append((token, rectangle, ink))
+        glyphs.words.append((token, (left, bottom, right, top), ink))
     return glyphs
 
 

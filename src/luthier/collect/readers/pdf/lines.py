@@ -13,21 +13,10 @@ class Row(Box):
     """Segments at one height, from left to right."""
 
     segments: list[Segment]
-
-    @property
-    def text(self) -> str:
-        """The row's text, its segments parted by spaces."""
-        return " ".join(segment.text for segment in self.segments)
-
-    @property
-    def style(self) -> Style:
-        """The style of its longest segment; bold and mono only if all of it is."""
-        longest = max(self.segments, key=lambda segment: len(segment.text))
-        return Style(
-            size=longest.style.size,
-            bold=all(segment.style.bold for segment in self.segments),
-            mono=all(segment.style.mono for segment in self.segments),
-        )
+    text: str = ""
+    """The text of its segments, parted by spaces."""
+    style: Style = Style(0.0)
+    """The style of its longest segment; bold and mono only if all of it is."""
 
 
 def find_segments(words: list[Word]) -> list[Segment]:
@@ -87,7 +76,19 @@ def find_rows(segments: list[Segment]) -> list[Row]:
         row.segments.sort(key=lambda segment: (segment.left, segment.order))
         around = bounds(row.segments)
         row.left, row.top, row.right, row.bottom = around.left, around.top, around.right, around.bottom
+        row.text = " ".join(segment.text for segment in row.segments)
+        row.style = _common_style(row.segments)
     return rows
+
+
+def _common_style(segments: list[Segment]) -> Style:
+    if len(segments) == 1:
+        return segments[0].style
+    return Style(
+        size=max(segments, key=lambda segment: len(segment.text)).style.size,
+        bold=all(segment.style.bold for segment in segments),
+        mono=all(segment.style.mono for segment in segments),
+    )
 
 
 def _is_level(row: Row, segment: Segment) -> bool:
