@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from luthier.prepare.private import checksums
-from luthier.prepare.private.config import FindingType
 from luthier.prepare.private.context import Context, context, is_named_otherwise
 from luthier.prepare.private.view import Found, View
 
@@ -42,14 +41,15 @@ COMPACT = re.compile(r"[^A-Z0-9]")
 
 
 class Form(NamedTuple):
-    """How one kind of value is written. `back`: characters of it that stand before the trigger's digits."""
+    """How one kind of id is written; the pattern begins with a digit, and looks back at the letters before it."""
 
-    type: FindingType
-    trigger: re.Pattern[bytes]
-    back: Callable[[re.Match[bytes]], int]
+    pattern: bytes
+    letters: int
+    """Letters and digits of the id before that digit."""
     is_valid: Callable[[str], bool]
     context: Context
-    strict: bool
+    strict: bool = False
+    """A word nearby must name it."""
 
 
 def is_nino(text: str) -> bool:
@@ -70,76 +70,54 @@ ITALIAN = context("cf", "codice fiscale|cod. fisc|fiscale")
 PAN = context("pan", "permanent account|income tax|pan card|pan no|आयकर")
 NIR = context("nir|insee|nss", "sécurité sociale|securite sociale|numéro de sécu")
 
-FORMS = (
-    Form(
-        "national_id",
-        re.compile(
-            rb"[0-9]{2}(?:(?<=[A-Za-z]{2}..)|(?<=[A-Za-z]{2} ..))( ?)[0-9]{2}\1[0-9]{2}\1[A-Da-d](?![A-Za-z0-9])"
-        ),
-        lambda match: 3 if match.string[match.start() - 1 : match.start()] == b" " else 2,
+FORMS = {
+    "nino": Form(
+        rb"[0-9]{2}(?:(?<=[A-Za-z]{2}..)|(?<=[A-Za-z]{2} ..))(?P<gap> ?)[0-9]{2}(?P=gap)[0-9]{2}(?P=gap)[A-Da-d]",
+        2,
         is_nino,
         NINO,
-        False,
     ),
-    Form(
-        "national_id",
-        re.compile(rb"[0-9]{2}(?:[0-9]{6}|\.[0-9]{3}\.[0-9]{3})[- ]?[A-Za-z](?![A-Za-z0-9])"),
-        lambda _: 0,
-        checksums.nif,
-        SPANISH,
-        False,
+    "dni": Form(rb"[0-9]{2}(?:[0-9]{6}|\.[0-9]{3}\.[0-9]{3})[- ]?[A-Za-z]", 0, checksums.nif, SPANISH),
+    "nie": Form(rb"[0-9](?:(?<=[XYZxyz].)|(?<=[XYZxyz][ -].))[0-9]{6}[- ]?[A-Za-z]", 1, checksums.nif, SPANISH),
+    "fiscale": Form(
+        rb"[0-9]{2}(?<=[A-Za-z]{6}..)[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]", 6, checksums.codice_fiscale, ITALIAN
     ),
-    Form(
-        "national_id",
-        re.compile(rb"[0-9](?:(?<=[XYZxyz].)|(?<=[XYZxyz][ -].))[0-9]{6}[- ]?[A-Za-z](?![A-Za-z0-9])"),
-        lambda match: 1 if match.string[match.start() - 1 : match.start()].isalpha() else 2,
-        checksums.nif,
-        SPANISH,
-        False,
-    ),
-    Form(
-        "national_id",
-        re.compile(rb"[0-9]{2}(?<=[A-Za-z]{6}..)[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z](?![A-Za-z0-9])"),
-        lambda _: 6,
-        checksums.codice_fiscale,
-        ITALIAN,
-        False,
-    ),
-    Form(
-        "national_id",
-        re.compile(rb"[0-9]{4}(?<=[A-Z]{5}....)[A-Z](?![A-Za-z0-9])"),
-        lambda _: 5,
-        is_pan,
-        PAN,
-        True,
-    ),
-    Form(
-        "national_id",
-        re.compile(
-            rb"2[ABab](?:(?<=[12][0-9]{4}..)|(?<=[12] [0-9]{2} [0-9]{2} ..))( ?)[0-9]{3}\1[0-9]{3} ?[0-9]{2}"
-            rb"(?![A-Za-z0-9])"
-        ),
-        lambda match: 8 if match.string[match.start() - 1 : match.start()] == b" " else 5,
+    "pan": Form(rb"[0-9]{4}(?<=[A-Z]{5}....)[A-Z]", 5, is_pan, PAN, strict=True),
+    "corsican": Form(
+        rb"2[ABab](?:(?<=[12][0-9]{4}..)|(?<=[12] [0-9]{2} [0-9]{2} ..))(?P<mark> ?)[0-9]{3}(?P=mark)[0-9]{3}"
+        rb" ?[0-9]{2}",
+        5,
         checksums.nir,
         NIR,
-        False,
     ),
+}
+FORM = re.compile(
+    b"(?:"
+    + b"|".join(b"(?P<%s>%s)" % (name.encode(), form.pattern) for name, form in FORMS.items())
+    + b")(?![A-Za-z0-9])"
 )
 
 
 def find_ids_with_letters(view: View) -> Iterator[Found]:
     """National ids that hold letters."""
-    for form in FORMS:
-        for match in view.digits_like(form.trigger):
-            start, end = match.start() - form.back(match), match.end()
-            written = view.text[start:end]
-            value = COMPACT.sub("", written.upper())
-            if not view.stands_alone(start, end) or not form.is_valid(value):
-                continue
-            if form.context.near(view, start, end) or not (
-                form.strict or written != written.upper() or is_named_otherwise(view, start)
-            ):
-                yield Found(form.type, start, end, value)
+    for match in view.digits_like(FORM):
+        form = FORMS[str(match.lastgroup)]
+        start, end = _start_of(view.text, match.start(), form.letters), match.end()
+        written = view.text[start:end]
+        value = COMPACT.sub("", written.upper())
+        if not view.stands_alone(start, end) or not form.is_valid(value):
+            continue
+        named = form.context.near(view, start, end)
+        if named or not (form.strict or written != written.upper() or is_named_otherwise(view, start)):
+            yield Found("national_id", start, end, value)
+
+
+def _start_of(text: str, at: int, characters: int) -> int:
+    """Where a value begins that has so many letters and digits before `at`."""
+    while characters:
+        at -= 1
+        characters -= text[at].isalnum()
+    return at
 
 
 def find_ibans(view: View) -> Iterator[Found]:

@@ -22,12 +22,19 @@ class NameFinder:
             pattern = re.compile(rf"(?:{written}|{capitals})(?![^\W_])")
             for first in {words[0], words[0].upper()}:
                 self._names.setdefault(first, []).append((pattern, name_value(name)))
+        # Only words that begin as some name does are looked up: of prose, those with a capital.
+        letters = "".join(sorted({first[0] for first in self._names}))
+        self._words = re.compile(rf"[{re.escape(letters)}][^\W\d_]*") if letters else None
 
     def __call__(self, view: View) -> Iterator[Found]:
         """All names of the list in a text; of two that begin together the longer one."""
         last = 0
-        for word in WORD.finditer(view.text) if self._names else ():
-            if word.start() < last or word.group() not in self._names:
+        for word in self._words.finditer(view.text) if self._words else ():
+            if (
+                word.start() < last
+                or word.group() not in self._names
+                or view.text[max(0, word.start() - 1) : word.start()].isalpha()
+            ):
                 continue
             for pattern, value in self._names[word.group()]:
                 match = pattern.match(view.text, word.start())

@@ -55,21 +55,9 @@ PARAMETER = re.compile(
     r"|credential|access_?key|otp|invite|code|key))=(?P<secret>[^&#\s\"'<>;)\]\0]{8,})",
     re.IGNORECASE,
 )
-KEY_WORDS = tuple(
-    re.compile(word + rb"[a-z0-9_.?-]{0,24}[\"'\]]{0,2} {0,3}(?::=|=>|[:=])")
-    for word in (
-        b"pass",
-        b"pwd",
-        b"secret",
-        b"token",
-        b"key",
-        b"credential",
-        b"kennwort",
-        b"contrase",
-        b"senha",
-        b"auth",
-    )
-)
+KEY_WORDS = (b"pass", b"pwd", b"secret", b"token", b"key", b"credential", b"kennwort", b"contrase", b"senha", b"auth")
+ASSIGNMENT = re.compile(rb"[a-z0-9_.?-]{3,36}[\"'\]]{0,2} {0,3}(?::=|=>|[:=])")
+"""From a key word to the mark that gives it a value."""
 ASSIGNED = re.compile(
     r"(?P<name>[^\W\d][\w.-]*)[\"']?\]?(?P<mark>\s{0,3}(?::=|=>|[:=])\s{0,3})"
     r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`\0,;<>]{4,200})(?P<close>[\"'`]?)"
@@ -159,12 +147,14 @@ def _urls(view: View) -> Iterator[Found]:
 
 def _assignments(view: View) -> Iterator[Found]:
     seen = 0
-    for at in sorted(match.start() for word in KEY_WORDS for match in word.finditer(view.lower)):
+    for at in view.places(KEY_WORDS):
+        if at < seen or not ASSIGNMENT.match(view.lower, at):
+            continue
         start = at
         while start > max(seen, at - 40) and (view.text[start - 1].isalnum() or view.text[start - 1] in "_-."):
             start -= 1
         start += len(view.text[start:at]) - len(view.text[start:at].lstrip("-."))
-        match = ASSIGNED.match(view.text, start) if at >= seen else None
+        match = ASSIGNED.match(view.text, start)
         kind = None if match is None else _kind_of(match)
         if match is not None and kind is not None:
             value = match["value"] if kind == "password" else match["value"].partition("&")[0]
