@@ -77,13 +77,23 @@ def test_unusual_columns_are_guessed_from_their_values(tmp_path: Path) -> None:
 
 def test_prose_copies_and_unreadable_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "guide.md").write_text("# Guide\n")
-    (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.7")
+    (tmp_path / "scan.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     (tmp_path / "a.csv").write_text("question,answer\nWhy?,So.\n")
     (tmp_path / "b.csv").write_text("question,answer\nWhy?,So.\n")
     draft = draft_project(survey(tmp_path))
     assert "guide.md" in draft
-    assert "scan.pdf: no reader for this kind of file" in draft
+    assert "scan.png: no reader for" in draft
     assert "b.csv: same bytes as a.csv" in draft
+
+
+def test_a_folder_of_documents_is_to_be_continued(tmp_path: Path) -> None:
+    for number in range(10):
+        (tmp_path / f"page-{number}.md").write_text(f"# Page {number}\n\nSome words.\n")
+    draft = draft_project(survey(tmp_path))
+    assert "objective: complete\nbase: smollm2-135m\n" in draft
+    assert "Documents: page-0.md" in draft
+    assert "and 2 more" in draft
+    assert "group_by: null" in draft
 
 
 def test_a_file_name_cannot_write_yaml(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def survey(folder: Path) -> Survey:
     columns = _propose_columns(seen)
     group_by, group_reason = _propose_groups(seen, columns)
     examples = [example for head in seen.heads for example in head.examples(columns)]
-    objective, objective_reason = _propose_objective(examples)
+    objective, objective_reason = _propose_objective(examples, prose=len(seen.prose))
     return Survey(
         name=_run_name(folder.resolve().name),
         seen=seen,
@@ -181,10 +181,15 @@ def _role_columns(head: Head, columns: Mapping[str, list[str]]) -> list[str]:
     return list(fit.roles.values()) if fit else []
 
 
-def _propose_objective(examples: list[Example]) -> tuple[str, str]:
+def _propose_objective(examples: list[Example], *, prose: int) -> tuple[str, str]:
     answers = [answer for example in examples if (answer := _answer(example)) is not None]
     different = Counter(answers)
     labels = sum(isinstance(example, Label) for example in examples)
+    if not answers and prose:
+        return "complete", (
+            "Documents without questions and answers: a language model learns to continue such text, and is examined "
+            "on documents it has not read."
+        )
     if not answers:
         return "chat", "No question with an answer was found. Luthier learns from rows such as question and answer."
     count = f"{len(different):,} different answers in {len(answers):,} rows"
@@ -216,7 +221,9 @@ def _found_lines(found: Survey) -> list[str]:
         lines.append(f"  {head.name}: {len(head.rows):,} rows; {_quoted(head.columns)}; {how}")
     lines += [f"  ... and {len(found.seen.heads) - SHOWN} more"] if len(found.seen.heads) > SHOWN else []
     if found.seen.prose:
-        lines.append(f"Prose, collected but not learnt from by chat or classify: {', '.join(found.seen.prose[:SHOWN])}")
+        more = f", and {len(found.seen.prose) - SHOWN:,} more" if len(found.seen.prose) > SHOWN else ""
+        use = "" if found.objective == "complete" else ", collected but not learnt from by chat or classify"
+        lines.append(f"Documents{use}: {', '.join(found.seen.prose[:SHOWN])}{more}")
     if found.seen.others:
         lines.append("Not read:")
         lines += [f"  {name}: {reason}" for name, reason in list(found.seen.others.items())[:SHOWN]]
