@@ -6,6 +6,7 @@ from luthier.collect.readers.pdf.boxes import Box, Segment, Style, Word, bounds,
 
 WIDEST_SPACE = 0.6
 """Of the font size; a wider space parts two segments."""
+UNKNOWN = Style(0.0)
 
 
 @dataclass(slots=True)
@@ -15,7 +16,7 @@ class Row(Box):
     segments: list[Segment]
     text: str = ""
     """The text of its segments, parted by spaces."""
-    style: Style = Style(0.0)
+    style: Style = UNKNOWN
     """The style of its longest segment; bold and mono only if all of it is."""
 
 
