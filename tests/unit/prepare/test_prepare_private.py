@@ -162,6 +162,11 @@ def test_actions_and_public_values() -> None:
     assert "+49 30 901821" in masked.text
 
 
+def test_an_unknown_region_is_named() -> None:
+    with pytest.raises(UserError, match="XX"):
+        make_rules(PrivateConfig(regions=("DE", "XX")), key=KEY)
+
+
 def test_names_come_from_a_list_or_a_hook(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("Jane Doe\nJürgen\n\nMaría-José Pérez\n", encoding="utf-8")
     rules = make_rules(PrivateConfig(names="names.txt"), key=KEY, home=tmp_path)

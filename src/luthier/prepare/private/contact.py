@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from luthier.errors import UserError
 from luthier.prepare.private.context import context, is_named_otherwise
 from luthier.prepare.private.numbers import IBAN_HEAD, RUN
 from luthier.prepare.private.view import Found, View
@@ -73,7 +74,15 @@ class Plan(NamedTuple):
 
 
 def find_phones(regions: tuple[str, ...]) -> "PhoneFinder":
-    """A detector of international numbers and of national numbers of these regions."""
+    """A detector of international numbers and of national numbers of these regions; UserError for an unknown one."""
+    from phonenumbers import SUPPORTED_REGIONS
+
+    unknown = sorted(set(regions) - SUPPORTED_REGIONS)
+    if unknown:
+        raise UserError(
+            f"prepare.private.regions: {', '.join(unknown)} is no region with telephone numbers. "
+            "Use two capital letters of ISO 3166, such as DE or US."
+        )
     return PhoneFinder(regions)
 
 
