@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from email.message import EmailMessage
 from pathlib import Path
 
 MB = 1 << 20
@@ -127,6 +128,15 @@ def stream(content: bytes, entries: bytes) -> bytes:
 CATALOG = b"<< /Type /Catalog /Pages 2 0 R >>"
 PAGES = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
 PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R /Resources << >> >>"
+
+
+def mail_with(name: str, content: bytes) -> bytes:
+    """A letter that carries a file."""
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "a@example.com", "b@example.com", "Open this"
+    letter.set_content("See the file.")
+    letter.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    return letter.as_bytes()
 
 
 def scratched(content: bytes, step: int = 97) -> bytes:
@@ -299,6 +309,8 @@ def rows_and_texts() -> dict[str, bytes]:
         "footer.parquet": b"PAR1" + bytes(8) + struct.pack("<I", 0xFFFFFFF0) + b"PAR1",
         "deep.ipynb": b'{"nbformat": 4, "cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         "wrong.ipynb": json.dumps({"nbformat": 4, "cells": 7}).encode(),
+        "bomb.eml": mail_with("zeros.zip", zip_of_raw("zeros.txt", deflated_zeros(512 * MB), 512 * MB)),
+        "slip.eml": mail_with("../../evil.txt", b"slip"),
         "nul.txt": b"text\0" * 100,
         "picture.md": b"GIF89a" + os.urandom(300),
         "aliases.md": f"---\n{aliases}---\n# T\n".encode(),

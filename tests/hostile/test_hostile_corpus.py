@@ -13,8 +13,12 @@ from luthier.collect.ledger import Entry, read_files
 from luthier.collect.stage import collect
 from luthier.records import Chat
 
-ENDS = {"failed", "unsupported", "partial", "skipped"}
-HARMLESS = {"aliases.md": "front matter is not expanded"}
+ENDS = {"failed", "unsupported", "partial", "skipped", "empty"}
+HARMLESS = {
+    "aliases.md": "front matter is not expanded",
+    "remote.xml": "what it points to is never fetched",
+    "slip.eml": "the name is cut to its last part",
+}
 """Hostile to other readers only -> why; they may be read."""
 MOST_GROWTH = 50 << 20
 DEEP = 100

@@ -107,7 +107,8 @@ class Tally:
         self.pages.update(page.state for page in document.pages)
         measured = [page.coverage for page in document.pages if page.state in {"read", "plain"}]
         self.coverage = min([*measured, *([] if self.coverage is None else [self.coverage])], default=None)
-        if "partial" in document.meta:
+        # In other kinds `meta` holds what the author wrote, as in front matter.
+        if document.kind == "pdf" and "partial" in document.meta:
             self.notes.append(document.meta["partial"])
 
 
@@ -139,7 +140,6 @@ class Collector:
 
     def _read(self, item: Item, reply: Reply, tally: Tally) -> Iterator[Example]:
         kind = reply.identity.type
-        tally.reader = READERS.get(kind, "")
         try:
             if kind in ROW_READERS:
                 yield from self._read_rows(item, reply, tally)
@@ -228,13 +228,14 @@ class Collector:
     def _entry(self, item: Item, reply: Reply | None, tally: Tally) -> Entry:
         outcome, reason = self._outcome(item, reply, tally)
         kind = reply.identity.type if reply is not None else ""
-        note = reply.identity.note if reply is not None and outcome not in {"unsupported"} else ""
+        reader = tally.reader or READERS.get(kind, "")
+        note = reply.identity.note if reply is not None and outcome != "unsupported" else ""
         return Entry(
             path=item.name,
             size=item.size,
             sha256=item.sha256,
             type=kind,
-            reader=f"{tally.reader.removeprefix(READERS_HOME)}@{luthier.__version__}" if tally.reader else "",
+            reader=f"{reader.removeprefix(READERS_HOME)}@{luthier.__version__}" if reader else "",
             outcome=outcome,
             reason="; ".join(filter(None, [note, reason])),
             rows=tally.rows,
