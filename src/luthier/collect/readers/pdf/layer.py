@@ -52,7 +52,6 @@ class Layer:
 
     reference: str
     """The whole text in the order of the file, hidden words included."""
-    width: float
     height: float
     views: list[list[Word]]
     """Words by the way they are turned, most characters first; every view is upright in itself."""
@@ -99,7 +98,6 @@ def read_layer(page: pdfium2.PdfPage) -> Layer:
     main = turns[0] if turns else 0
     return Layer(
         reference=reference.replace("\r\n", "\n").replace("\ufffe", BREAK),
-        width=edge[2] - edge[0] if main % 2 == 0 else edge[3] - edge[1],
         height=edge[3] - edge[1] if main % 2 == 0 else edge[2] - edge[0],
         views=[views[turn] for turn in turns],
         rulings=[Box(*_upright(ruling, main, edge)) for ruling in drawing.rulings],
