@@ -16,6 +16,7 @@ from luthier.prepare.convert import NOT_LEARNT_FROM, convert
 from luthier.prepare.dedup.candidates import REMOVES, near_pairs
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
 from luthier.prepare.dedup.exact import merge_exact
+from luthier.prepare.dedup.signature import are_near
 from luthier.prepare.material import Material, Rooted, text_of_document
 from luthier.prepare.private.forget import ForgetList
 from luthier.prepare.private.mask import Rules
@@ -151,7 +152,7 @@ def _answer_alike(one: str, other: str) -> bool:
         return True
     if min(len(one.split()), len(other.split())) < PROSE_WORDS:
         return False  # in a short answer every word decides
-    return bool(near_pairs([one, other], threshold=REMOVES))
+    return are_near(one, other, threshold=REMOVES)
 
 
 def _only(groups: Sequence[Group], left: set[str]) -> list[Group]:

@@ -13,12 +13,13 @@ from luthier.prepare.clean.rules import reason_to_drop
 from luthier.prepare.clean.texts import Cleaned, CleanInput
 from luthier.prepare.clean.thresholds import Thresholds
 from luthier.prepare.material import Material, Rooted, offsets_of, text_of_document
+from luthier.prepare.private.examples import mask_examples
 from luthier.prepare.private.mask import Finding, Masked, Rules, mask_texts
-from luthier.records import Label, Listener, Text, Tick
+from luthier.records import Chat, Label, Listener, Text, Tick
 
 PRIVATE = "private data of a type that is set to drop"
-TOGETHER = 500
-"""Texts that are masked at once."""
+EVERY = 500
+"""Rows between two words of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,62 +105,38 @@ def _document_input(rooted: Rooted) -> CleanInput:
 
 
 def _mask(refined: Refined, rules: Rules, books: Books, listener: Listener) -> None:
-    rows: list[Usable] = []
     material = refined.material
     total = len(material.rows) + len(material.documents)
-    for first in range(0, len(material.rows), TOGETHER):
-        listener(Tick("prepare", first, total, "private data"))
-        part = material.rows[first : first + TOGETHER]
-        texts = [[*_texts_of(row), *row.origin.columns.values()] for row in part]
-        flat = iter(mask_texts([text for each in texts for text in each], rules=rules))
-        for row, each in zip(part, texts, strict=True):
-            masked = [next(flat) for _ in each]
-            _note(refined, row.origin.at, masked)
-            if any(one.drop for one in masked):
-                books.drop(_replaced(row, masked), rule=PRIVATE)
-            else:
-                rows.append(_replaced(row, masked))
+    rows: list[Usable] = []
+    for done, masked in enumerate(mask_examples(material.rows, rules=rules)):
+        if done % EVERY == 0:
+            listener(Tick("prepare", done, total, "private data"))
+        row = masked.example
+        assert isinstance(row, Chat | Label | Text)
+        refined.spotted += [Spotted(row.origin.at, finding) for _, finding in masked.findings]
+        if masked.drop:
+            books.drop(row, rule=PRIVATE)
+        else:
+            rows.append(row)
     documents: list[Rooted] = []
     for done, rooted in enumerate(material.documents, start=len(material.rows)):
         listener(Tick("prepare", done, total, "private data"))
-        document = rooted.document
-        masked_text, thread, *meta = mask_texts(
-            [document.text, document.thread or "", *document.meta.values()], rules=rules
-        )
-        _note(refined, document.file, [masked_text])
-        values = dict(zip(document.meta, (one.text for one in meta), strict=True))
-        document = dataclasses.replace(document, meta=values, thread=thread.text or None)
-        rooted = Rooted(document, rooted.extracted, rooted.offsets)
-        if masked_text.edits:
-            rooted = rooted.after(masked_text.text, offsets_of(masked_text.edits, length=len(document.text)))
-        if masked_text.drop:
+        text, rooted = _masked_document(rooted, rules)
+        refined.spotted += [Spotted(rooted.document.file, finding) for finding in text.findings]
+        if text.drop:
             books.drop(text_of_document(rooted.document), rule=PRIVATE)
         else:
             documents.append(rooted)
     refined.material = Material(rows, documents)
 
 
-def _note(refined: Refined, at: str, masked: Sequence[Masked]) -> None:
-    refined.spotted += [Spotted(at, finding) for one in masked for finding in one.findings]
-
-
-def _texts_of(row: Usable) -> list[str]:
-    if isinstance(row, Text):
-        return [row.text]
-    if isinstance(row, Label):
-        return [row.text]  # a label is a class, not somebody's words
-    return [turn.content for turn in row.messages]
-
-
-def _replaced(row: Usable, masked: Sequence[Masked]) -> Usable:
-    """The row with masked texts, and masked columns, whose values may name its group."""
-    if not any(one.edits for one in masked):
-        return row
-    count = len(masked) - len(row.origin.columns)
-    columns = dict(zip(row.origin.columns, (one.text for one in masked[count:]), strict=True))
-    origin = dataclasses.replace(row.origin, columns=columns)
-    if isinstance(row, Text | Label):
-        return dataclasses.replace(row, text=masked[0].text, origin=origin)
-    turns = zip(row.messages, masked[:count], strict=True)
-    messages = tuple(dataclasses.replace(turn, content=one.text) for turn, one in turns)
-    return dataclasses.replace(row, messages=messages, origin=origin)
+def _masked_document(rooted: Rooted, rules: Rules) -> tuple[Masked, Rooted]:
+    """The document with masked text, thread and meta data, and what was found in its text."""
+    document = rooted.document
+    text, thread, *meta = mask_texts([document.text, document.thread or "", *document.meta.values()], rules=rules)
+    values = dict(zip(document.meta, (one.text for one in meta), strict=True))
+    known = dataclasses.replace(document, meta=values, thread=thread.text or None)
+    rooted = Rooted(known, rooted.extracted, rooted.offsets)
+    if text.edits:
+        rooted = rooted.after(text.text, offsets_of(text.edits, length=len(document.text)))
+    return text, rooted

@@ -56,7 +56,7 @@ def grid_of(rows: Sequence[Element]) -> list[list[Piece]]:
 def header_rows(rows: Sequence[Element]) -> int:
     """How many rows are titles: those of the head, else leading rows of title cells, else one; none if only the first
     column holds titles."""
-    in_head = sum(row.getparent().tag == "thead" for row in rows)
+    in_head: int = sum(row.getparent().tag == "thead" for row in rows)
     if in_head:
         return in_head
     kinds = [[cell.tag for cell in cells_of(row)] for row in rows]
