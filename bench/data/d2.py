@@ -13,7 +13,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from bench.data.near_texts import NearTexts, exact_similarities, near_texts
+from bench.data._near_texts import NearTexts, exact_similarities, near_texts
 from bench.peers import peer_python
 from bench.record import Asked, Outcome, run_bench, say
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from bench.data.near_texts import bulk_texts
+from bench.data._near_texts import bulk_texts
 from bench.peers import peer_python
 from bench.record import Asked, Outcome, run_bench, say
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.data.private_sentences import KINDS, STRUCTURED, Sentence, make_sentences
-from bench.data.private_values import all_names
+from bench.data._private_sentences import KINDS, STRUCTURED, Sentence, make_sentences
+from bench.data._private_values import all_names
 from bench.peers import peer_python
 from bench.record import ROOT, Asked, Outcome, run_bench, say
 

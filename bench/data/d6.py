@@ -9,7 +9,7 @@ share; half are procedures, many of them with the same advice. Truth is what was
 import json
 from collections import Counter
 
-from bench.data.leaky_split import PLANTS, leaky_split
+from bench.data._leaky_split import PLANTS, leaky_split
 from bench.record import Asked, Outcome, run_bench, say
 
 from luthier.prepare.leaks import find_leaks, find_reworded

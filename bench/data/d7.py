@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from bench.data.d7_material import Planted, build
+from bench.data._d7_material import Planted, build
 from bench.record import Asked, Outcome, run_bench, say
 
 from luthier.prepare.clean.cleaning import clean_texts

@@ -73,7 +73,7 @@ def test_a_child_tells_how_it_ended_and_what_it_used() -> None:
     assert ended.code == 0
     assert ended.out.startswith("luthier ")
     assert 0 < ended.seconds < 60
-    assert 5e6 < ended.peak_bytes < 1e9
+    assert ended.peak_bytes > 5e6  # no upper bound: until it runs its own program, a child counts as large as we are
 
 
 def test_a_child_can_be_killed_and_knows_no_stage_before_the_first(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import string
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bench.data.near_texts import Zipf, exact_similarities
+from bench.data._near_texts import Zipf, exact_similarities
 
 from luthier.prepare.dedup.matching import matching_copy
 from luthier.prepare.leaks import Asked, Trained

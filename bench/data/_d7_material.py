@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bench.data.d7_foreign import SENTENCES
+from bench.data._d7_foreign import SENTENCES
 
 from luthier.prepare.clean.texts import CleanInput
 

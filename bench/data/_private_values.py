@@ -5,7 +5,7 @@ import json
 import string
 from random import Random
 
-from bench.data.check_digits import (
+from bench.data._check_digits import (
     bsn_digit,
     cpf_digits,
     dni_letter,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from bench.data import private_values as values
+from bench.data import _private_values as values
 
 PLANTED_SHARE, NEUTRAL_SHARE, TYPESET_SHARE = 0.7, 0.3, 0.1
 Value = Callable[[Random, str], str]
