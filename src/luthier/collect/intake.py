@@ -88,12 +88,12 @@ class Intake:
         pending: deque[Item] = deque()
         try:
             for item in items:
-                self._submit(item)
                 pending.append(item)
+                self._submit(item)
                 if len(pending) > self._ahead:
-                    yield self._take(pending.popleft())
+                    yield self._take(pending)
             while pending:
-                yield self._take(pending.popleft())
+                yield self._take(pending)
         finally:
             for item in pending:
                 item.abandon()
@@ -121,8 +121,10 @@ class Intake:
             self._first[item.sha256] = item.name
             item.future = self._workers.submit(self._job_of(item))
 
-    def _take(self, item: Item) -> tuple[Item, Reply | None]:
-        return item, item.future.result() if item.future is not None else None
+    def _take(self, pending: deque[Item]) -> tuple[Item, Reply | None]:
+        """The next item with its reply; while it is waited for it stays pending, so that it is not forgotten."""
+        reply = pending[0].future.result() if pending[0].future is not None else None
+        return pending.popleft(), reply
 
 
 def items_of(found: Sequence[Found], hashes: Mapping[str, str]) -> Iterator[Item]:

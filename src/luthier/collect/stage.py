@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -101,7 +102,10 @@ def _read(
 
 def _told(items: Iterable[Item], *, total: int, listener: Listener) -> Iterator[Item]:
     for done, item in enumerate(items):
-        listener(Tick("collect", done=done, total=total, note=item.name))
+        with ExitStack() as unless_told:
+            unless_told.callback(item.close)  # a listener may stop the run
+            listener(Tick("collect", done=done, total=total, note=item.name))
+            unless_told.pop_all()
         yield item
 
 
