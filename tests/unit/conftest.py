@@ -1,6 +1,7 @@
 """Small real things that several rooms' tests need."""
 
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 from tiny_bases import write_base, write_tiny_tokenizer
 
 from luthier.models.bases import Base, resolve_base
+
+# A shell starts background jobs with SIGINT ignored; the tests send it to themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
