@@ -9,7 +9,7 @@ from luthier.evaluate.config import evaluate_key
 from luthier.models.bases import Base
 from luthier.pipeline.project import Project
 from luthier.prepare.config import Target, has_same_codes, prepare_key
-from luthier.prepare.private.pseudonym import make_key
+from luthier.prepare.private.pseudonym import PseudonymKey, make_key
 from luthier.train.config import train_key
 
 StageName = Literal["collect", "prepare", "train", "evaluate"]
@@ -51,15 +51,14 @@ class Shelf:
 
 def target_of(project: Project, base: Base) -> Target:
     """What prepare works for; the first call for a project draws the key of its pseudonyms."""
-    secret = make_key(project.home / project.config.prepare.private.key)
-    return Target(base=base, objective=project.objective, secret=secret, home=project.home)
+    return Target(base=base, objective=project.objective, secret=_secret_of(project), home=project.home)
 
 
 def fits(artifact: Artifact, project: Project) -> bool:
     """Whether a folder with the right key can be used: a dataset must hold the pseudonyms of the project's own key."""
     if not isinstance(artifact, DatasetDir):
         return True
-    return has_same_codes(artifact, make_key(project.home / project.config.prepare.private.key))
+    return has_same_codes(artifact, _secret_of(project))
 
 
 def key_of(name: StageName, project: Project, *, base: Base | None, shelf: Shelf) -> str:
@@ -76,3 +75,7 @@ def key_of(name: StageName, project: Project, *, base: Base | None, shelf: Shelf
         case "evaluate":
             dataset, tuned = shelf.take(DatasetDir), shelf.take(ModelDir)
             return evaluate_key(shelf.take(ExamDir), dataset=dataset, base=base, tuned=tuned, config=config.evaluate)
+
+
+def _secret_of(project: Project) -> PseudonymKey:
+    return make_key(project.home / project.config.prepare.private.key)

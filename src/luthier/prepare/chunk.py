@@ -44,7 +44,7 @@ class Unit:
 
 def cut(document: Document) -> list[Chunk]:
     """All chunks of a document in order, without overlap; together they hold every character that is not space."""
-    sizes = _ByteOffsets(document.text)
+    sizes = ByteOffsets(document.text)
     chunks = []
     for start, end, path in _sections(document):
         units = [part for unit in _units(document, start, end) for part in _fitting(unit, document.text, sizes)]
@@ -58,7 +58,7 @@ def cut(document: Document) -> list[Chunk]:
     return chunks
 
 
-class _ByteOffsets:
+class ByteOffsets:
     """Characters to bytes of UTF-8, in constant time for ASCII and by block sums otherwise."""
 
     BLOCK = 1_024
@@ -124,7 +124,7 @@ def _stripped(unit: Unit, text: str) -> Iterator[Unit]:
         yield Unit(start, start + len(body.strip()), unit.kind, unit.header)
 
 
-def _fitting(unit: Unit, text: str, sizes: _ByteOffsets) -> Iterator[Unit]:
+def _fitting(unit: Unit, text: str, sizes: ByteOffsets) -> Iterator[Unit]:
     """The unit, or its parts where it is larger than a chunk may be."""
     if sizes.between(unit.start, unit.end) <= MOST:
         yield unit
@@ -136,7 +136,7 @@ def _fitting(unit: Unit, text: str, sizes: _ByteOffsets) -> Iterator[Unit]:
             yield Unit(part.start, part.end, unit.kind, header)
 
 
-def _parts(unit: Unit, text: str, sizes: _ByteOffsets, cuts: list[re.Pattern[str]]) -> Iterator[Unit]:
+def _parts(unit: Unit, text: str, sizes: ByteOffsets, cuts: list[re.Pattern[str]]) -> Iterator[Unit]:
     """Fill parts up to the aim, cutting at the first pattern, and inside a piece that is too large at the next."""
     ends = [match.start() for match in cuts[0].finditer(text, unit.start, unit.end)] + [unit.end]
     start = place = unit.start
@@ -152,7 +152,7 @@ def _parts(unit: Unit, text: str, sizes: _ByteOffsets, cuts: list[re.Pattern[str
         yield from _stripped(Unit(start, place, unit.kind), text)
 
 
-def _filled(units: list[Unit], sizes: _ByteOffsets) -> Iterator[list[Unit]]:
+def _filled(units: list[Unit], sizes: ByteOffsets) -> Iterator[list[Unit]]:
     """Consecutive units that make up a chunk: as many as reach the aim."""
     group: list[Unit] = []
     for unit in units:

@@ -10,7 +10,6 @@ from luthier.artifacts.rows import read_examples
 from luthier.errors import UserError
 from luthier.objectives import Objective
 from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, candidate, place_of, text_of
-from luthier.prepare.clean.offsets import OffsetMap
 from luthier.prepare.clean.thresholds import Thresholds
 from luthier.prepare.convert import NOT_LEARNT_FROM, convert
 from luthier.prepare.dedup.candidates import REMOVES, near_pairs
@@ -54,8 +53,6 @@ class Gathered:
     near: list[Removed]
     linked: int
     """Pairs that are alike enough to stay together."""
-    offsets: dict[str, OffsetMap]
-    """Document id -> map from the text as it is learnt to the text as it was extracted."""
 
 
 def gather(corpus: CorpusDir, wanted: Wanted, *, books: Books, listener: Listener) -> Gathered:
@@ -92,9 +89,6 @@ def gather(corpus: CorpusDir, wanted: Wanted, *, books: Books, listener: Listene
         refined=refined,
         near=near,
         linked=len(linked),
-        offsets={
-            rooted.document.id: rooted.offsets for rooted in refined.material.documents if rooted.offsets is not None
-        },
     )
 
 

@@ -1,11 +1,12 @@
 """What prepare works on before rows are cut: examples of row files, and documents with the way back to their bytes."""
 
 import dataclasses
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from luthier.prepare.candidate import Usable
-from luthier.prepare.chunk import cut
+from luthier.prepare.chunk import ByteOffsets, cut
 from luthier.prepare.clean.offsets import Copy, OffsetMap
 from luthier.records import Document, Origin, Span, Text
 
@@ -39,16 +40,19 @@ class Rooted:
         """One text per chunk; its span is of the extracted text."""
         document = self.document
         raw = document.text.encode()
-        places = [(len(document.text[:offset].encode()), place) for offset, place in document.anchors]
+        sizes = ByteOffsets(document.text)
+        starts = [sizes.at(offset) for offset, _ in document.anchors]
+        line, counted = 1, 0
         in_bytes = None if self.offsets is None else self.offsets.in_bytes(document.text, self.extracted)
         texts = []
         for chunk in cut(document):
             start, end = chunk.span.start, chunk.span.end
-            place = next((place for offset, place in reversed(places) if offset <= start), None)
+            anchor = bisect_right(starts, start) - 1
+            line += raw.count(b"\n", counted, start)
+            counted = start
             if in_bytes is not None:
                 start, end = in_bytes.source_span(start, end)
-            line = raw.count(b"\n", 0, chunk.span.start) + 1
-            at = f"{document.file}:{line}" if place is None else f"{document.file} {place}"
+            at = f"{document.file}:{line}" if anchor < 0 else f"{document.file} {document.anchors[anchor][1]}"
             columns = {**document.meta, "title": document.title, "heading": " > ".join(chunk.path)}
             columns |= {} if document.thread is None else {"thread": document.thread}
             spans = (Span(document.id, start, end),)

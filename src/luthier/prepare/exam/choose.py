@@ -57,7 +57,8 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
         else:
             made[item.id] = (item, one)
     asked = [_asked(key, one) for key, (_item, one) in made.items()]
-    leaks = find_leaks([_said(one) for one in trained], asked) + _same_ids(trained, made)
+    said = [_said(one) for one in trained]
+    leaks = find_leaks(said, asked) + _same_ids(trained, made)
     assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
     leaking = {leak.item for leak in leaks}
     books.drop_candidates((made[key][1].candidate for key in made if key in leaking), rule=LEAK)
@@ -66,7 +67,6 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     chosen = {item.id for item in items}
     books.drop_candidates((made[item.id][1].candidate for item in clean if item.id not in chosen), rule=SURPLUS)
     readings = [made[item.id][1] for item in items]
-    said = [_said(one) for one in trained]
     kept = [one for one in asked if one.id in chosen]
     copied = copy_baseline([(one.question, one.answer) for one in kept], [(one.question, one.answer) for one in said])
     if terms.free:
