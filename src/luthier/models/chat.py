@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.errors import UserError
-from luthier.records import Message
+from luthier.records import Message, Worded
 
 OPEN, CLOSE = "\uf8e0", "\uf8e1"
 """Private-use characters put around an assistant's text to find it in the rendered template."""
@@ -111,6 +111,13 @@ class Wording:
         """Ids of raw text behind a start token, for likelihoods."""
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         return tuple(ids) if self.start_id is None else (self.start_id, *ids)
+
+    def document_row(self, text: str, *, row_id: str, group: str, at: str) -> Worded:
+        """Raw text as a row whose every token but the first is counted, for training and for likelihoods alike."""
+        ids = self.document_ids(text)
+        trained = (False, *(True for _ in ids[1:]))
+        size = len(text.encode())
+        return Worded(id=row_id, group=group, at=at, ids=ids, trained=trained, label=None, answer_bytes=size)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens are left out."""

@@ -91,16 +91,8 @@ def _read_text(one: Candidate, text: str, group: str, wording: Wording, frame: F
     """The text in windows that fit; every token but the first of a window is learnt."""
     readings: list[Reading] = []
     for number, window in enumerate(_windows(text, wording, frame.limit), start=1):
-        ids = wording.document_ids(window)
-        row = Worded(
-            id=one.id if number == 1 else f"{one.id}-{number}",
-            group=group,
-            at=one.at,
-            ids=ids,
-            trained=(False, *(True for _ in ids[1:])),
-            label=None,
-            answer_bytes=len(window.encode()),
-        )
+        row_id = one.id if number == 1 else f"{one.id}-{number}"
+        row = wording.document_row(window, row_id=row_id, group=group, at=one.at)
         readings.append(Reading(candidate=one, messages=(Message("assistant", window),), row=row, shortened=False))
     return readings
 

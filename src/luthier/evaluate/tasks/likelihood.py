@@ -23,7 +23,9 @@ class Reads(Protocol):
 
 def ask(items: Sequence[Item], *, engine: Reads, adapter: bool, listener: Listener = nobody_listens) -> Arm:
     """Bits per byte of every item's text under the tuned model (`adapter`) or the base."""
-    rows = [_worded(item, engine.wording) for item in items]
+    rows = [
+        engine.wording.document_row(item.golds[0], row_id=item.id, group=item.document, at=item.at) for item in items
+    ]
     return score(rows, engine.nats(rows, adapter=adapter, listener=listener))
 
 
@@ -35,10 +37,3 @@ def score(rows: Sequence[Worded], nats: Sequence[float]) -> Arm:
         ended=(True,) * len(rows),
         scores={"bits_per_byte": bits, "ended": [1.0] * len(rows)},
     )
-
-
-def _worded(item: Item, wording: Wording) -> Worded:
-    ids = wording.document_ids(item.golds[0])
-    trained = (False, *(True for _ in ids[1:]))
-    size = len(item.golds[0].encode())
-    return Worded(id=item.id, group=item.document, at=item.at, ids=ids, trained=trained, label=None, answer_bytes=size)

@@ -40,6 +40,4 @@ def _worded(name: str, text: str, wording: Wording, limit: int) -> Worded:
     while len(ids) > limit:
         text = text[: len(text) * limit // len(ids)].rstrip()
         ids = wording.document_ids(text)
-    trained = (False, *(True for _ in ids[1:]))
-    size = len(text.encode())
-    return Worded(id=name, group=name, at=f"general:{name}", ids=ids, trained=trained, label=None, answer_bytes=size)
+    return wording.document_row(text, row_id=name, group=name, at=f"general:{name}")
