@@ -111,7 +111,7 @@ def write_examples(path: Path, examples: Iterable[Example]) -> int:
 
 def read_examples(path: Path) -> Iterator[Example]:
     """Read what `write_examples` wrote, in order."""
-    return map(_example, read_table(path))
+    return map(example_of, read_table(path))
 
 
 def write_worded(path: Path, rows: Iterable[Worded]) -> int:
@@ -246,7 +246,8 @@ def _origin_row(origin: Origin) -> dict[str, Any]:
     }
 
 
-def _example(row: Mapping[str, Any]) -> Example:
+def example_of(row: Mapping[str, Any]) -> Example:
+    """The example that `write_examples` made into a row."""
     origin = _origin(row)
     tools = tuple(row["tools"] or ())
     match row["kind"]:

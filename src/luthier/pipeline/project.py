@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.collect.config import CollectConfig
+from luthier.compute.config import ComputeConfig
 from luthier.config import Settings, dump_yaml, load_settings
 from luthier.errors import NotFoundError
 from luthier.evaluate.config import EvaluateConfig
@@ -43,6 +44,7 @@ class ProjectConfig(Settings):
     prepare: PrepareConfig = PrepareConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    compute: ComputeConfig = ComputeConfig()
     serve: ServeConfig = ServeConfig()
 
     @field_validator("name")

@@ -111,6 +111,7 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
 
             return [collect(project.sources, config=config.collect, out=folder / CorpusDir.kind, listener=listener)]
         case "prepare":
+            from luthier.compute.executors import executor_for
             from luthier.prepare.stage import prepare
 
             prepared = prepare(
@@ -118,6 +119,7 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
                 target=target_of(project, base),
                 config=config.prepare,
                 out=folder,
+                executor=executor_for(config.compute),
                 listener=listener,
             )
             return [prepared.dataset, prepared.exam]

@@ -1,11 +1,12 @@
 """From the kinds of example a corpus holds to the one an objective learns from, where nothing is lost."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from luthier.errors import UserError
 from luthier.objectives import Objective, RecordKind
-from luthier.prepare.candidate import Books, Usable, turns_of
+from luthier.prepare.candidate import Usable, turns_of
 from luthier.prepare.clean.rules import NOT_LEARNT
 from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
 
@@ -30,45 +31,11 @@ SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
 SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
 
 
-def convert(
-    examples: Sequence[Example], *, objective: Objective, books: Books, may_be_empty: bool = False
-) -> list[Usable]:
-    """Convert what can be used and quarantine the rest; UserError if nothing can be used, unless it may be so."""
-    if not examples and not may_be_empty:
-        raise UserError("the corpus holds no examples. Look at files.parquet and rejects.parquet of the corpus folder.")
-    # The same system text before every conversation tells a classifier nothing.
-    one_system = len({_system(example) for example in examples if isinstance(example, Chat)} - {""}) <= 1
-    usable = []
-    for example in examples:
-        converted = _convert(example, objective, one_system)
-        if isinstance(converted, str):
-            books.drop(example, rule=converted)
-        else:
-            usable.append(converted)
-    if not usable and not may_be_empty:
-        reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
-        raise UserError(
-            f"objective '{objective.name}' learns from {WANTED[objective.record]}, and the corpus has "
-            f"none ({reasons}; first at {examples[0].origin.at}). "
-            "Name the columns in collect.columns, or add such files."
-        )
-    return usable
+def convert(example: Example, objective: Objective, *, one_system: bool) -> Usable | str:
+    """What the objective learns from this example, or why it cannot.
 
-
-def framed(messages: Sequence[Message], *, system: str | None, instruction: str | None) -> tuple[Message, ...]:
-    """A conversation as the model is asked: system text if it has none, the instruction before every question."""
-    turns = [
-        dataclasses.replace(turn, content=f"{instruction}\n\n{turn.content}")
-        if instruction and turn.role == "user"
-        else turn
-        for turn in messages
-    ]
-    if system and (not turns or turns[0].role != "system"):
-        turns.insert(0, Message("system", system))
-    return tuple(turns)
-
-
-def _convert(example: Example, objective: Objective, one_system: bool) -> Usable | str:
+    `one_system`: no two conversations of the corpus differ in their system text (see `have_one_system`).
+    """
     if objective.record == "text":
         return example if isinstance(example, Text) else NOT_LEARNT_FROM[type(example)]
     match example:
@@ -82,6 +49,35 @@ def _convert(example: Example, objective: Objective, one_system: bool) -> Usable
             return SEVERAL_LABELS if example.others else example
         case _:
             return NOT_LEARNT_FROM[type(example)]
+
+
+def have_one_system(examples: Iterable[Example]) -> bool:
+    """True if all system texts are the same: before every conversation it tells a classifier nothing."""
+    return len({_system(example) for example in examples if isinstance(example, Chat)} - {""}) <= 1
+
+
+def nothing_usable(reasons: Counter[str], *, objective: Objective, first: str) -> UserError:
+    """What to tell if nothing can be learnt from; `reasons` say why rows left, `first` where the first one stood."""
+    if not reasons:
+        return UserError("the corpus holds no examples. Look at files.parquet and rejects.parquet of its folder.")
+    told = ", ".join(f"{count} x {reason}" for reason, count in sorted(reasons.items()))
+    return UserError(
+        f"objective '{objective.name}' learns from {WANTED[objective.record]}, and the corpus has "
+        f"none ({told}; first at {first}). Name the columns in collect.columns, or add such files."
+    )
+
+
+def framed(messages: Sequence[Message], *, system: str | None, instruction: str | None) -> tuple[Message, ...]:
+    """A conversation as the model is asked: system text if it has none, the instruction before every question."""
+    turns = [
+        dataclasses.replace(turn, content=f"{instruction}\n\n{turn.content}")
+        if instruction and turn.role == "user"
+        else turn
+        for turn in messages
+    ]
+    if system and (not turns or turns[0].role != "system"):
+        turns.insert(0, Message("system", system))
+    return tuple(turns)
 
 
 def uses_tools(chat: Chat) -> bool:

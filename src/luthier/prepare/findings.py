@@ -15,7 +15,7 @@ from luthier.prepare.clean.texts import CleanInput
 from luthier.prepare.gather import Gathered
 from luthier.prepare.label.conflicts import Conflict, conflicting, find_conflicts
 from luthier.prepare.label.noise import Labelled, Noise, label_noise
-from luthier.prepare.refine import row_input
+from luthier.prepare.treat import row_input
 from luthier.records import Listener, Text, Tick
 
 FEW_ANSWERS, REPEATS = 20, 10

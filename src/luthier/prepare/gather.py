@@ -1,26 +1,26 @@
 """From the corpus to clean, masked, distinct examples in groups."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luthier.artifacts.documents import read_documents
 from luthier.artifacts.folders import CorpusDir
-from luthier.artifacts.rows import read_examples
 from luthier.errors import UserError
 from luthier.objectives import Objective
 from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, candidate, place_of, text_of
-from luthier.prepare.clean.thresholds import Thresholds
-from luthier.prepare.convert import NOT_LEARNT_FROM, convert
+from luthier.prepare.convert import nothing_usable
 from luthier.prepare.dedup.candidates import REMOVES, near_pairs
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
 from luthier.prepare.dedup.exact import merge_exact
 from luthier.prepare.dedup.signature import are_near
-from luthier.prepare.material import Material, Rooted, text_of_document
+from luthier.prepare.material import Rooted
+from luthier.prepare.pieces import Workplace, treat_corpus
 from luthier.prepare.private.forget import ForgetList
 from luthier.prepare.private.mask import Rules
 from luthier.prepare.refine import Refined, refine
 from luthier.prepare.split.groups import Group, find_groups
+from luthier.prepare.treat import Recipe, Treated
 from luthier.records import Listener, Text, Tick
 
 FORGOTTEN = "forgotten"
@@ -32,10 +32,10 @@ PROSE_WORDS = 20
 class Wanted:
     """What gathering is to make of a corpus."""
 
-    objective: Objective
-    group_by: str | None
-    thresholds: Thresholds
+    recipe: Recipe
     rules: Rules
+    """The recipe's rules for private data."""
+    group_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,19 @@ class Gathered:
     """Pairs that are alike enough to stay together."""
 
 
-def gather(corpus: CorpusDir, wanted: Wanted, *, books: Books, listener: Listener) -> Gathered:
+def gather(corpus: CorpusDir, wanted: Wanted, *, place: Workplace, books: Books, listener: Listener) -> Gathered:
     """Read, convert, clean, mask, cut, merge and group; what leaves goes to the books.
 
     UserError if too little is left.
     """
     listener(Tick("prepare", 0, 0, "reading"))
-    material = _read(corpus, wanted.objective, books)
-    gone = sum(books.counts.values())
-    examples = len(material.rows) + gone
-    refined = refine(material, thresholds=wanted.thresholds, rules=wanted.rules, books=books, listener=listener)
-    # A document that leaves is one example; one that stays is as many as it has chunks.
-    examples += len(material.documents) - len(refined.material.documents)
+    recipe = wanted.recipe
+    treated = sorted(treat_corpus(corpus, recipe, place=place, listener=listener), key=_place)
+    _check_usable(treated, recipe.objective)
+    refined = refine(treated, thresholds=recipe.thresholds, books=books)
     chunks = [text for rooted in refined.material.documents for text in rooted.texts()]
-    examples += len(chunks)
+    # A document that leaves is one example; one that stays is as many as it has chunks.
+    examples = len(treated) - len(refined.material.documents) + len(chunks)
     found = [candidate(example) for example in sorted([*refined.material.rows, *chunks], key=place_of)]
     candidates = _without_forgotten(found, wanted.rules.forgotten, books)
     if not candidates:
@@ -92,16 +91,19 @@ def gather(corpus: CorpusDir, wanted: Wanted, *, books: Books, listener: Listene
     )
 
 
-def _read(corpus: CorpusDir, objective: Objective, books: Books) -> Material:
-    """What the objective learns from; the rest goes to the books."""
-    examples = sorted(read_examples(corpus.file("examples.parquet")), key=place_of)
-    documents = sorted(read_documents(corpus.file("documents.parquet")), key=lambda one: (one.file, one.id))
-    if objective.record == "text":
-        rows = convert(examples, objective=objective, books=books, may_be_empty=bool(documents))
-        return Material(rows, [Rooted(document, document.text) for document in documents])
-    for document in documents:
-        books.drop(text_of_document(document), rule=NOT_LEARNT_FROM[Text])
-    return Material(convert(examples, objective=objective, books=books), [])
+def _place(one: Treated) -> tuple[bool, tuple[str, int, str]]:
+    """Rows first, in order of place, then documents."""
+    if isinstance(one.item, Rooted):
+        return True, (one.item.document.file, 0, one.item.document.id)
+    return False, place_of(one.item)
+
+
+def _check_usable(treated: Sequence[Treated], objective: Objective) -> None:
+    if any(one.judged is not None for one in treated):
+        return
+    rows = [one.item for one in treated if not isinstance(one.item, Rooted)]
+    first = rows[0].origin.at if rows else ""
+    raise nothing_usable(Counter(one.leaves for one in treated), objective=objective, first=first)
 
 
 def _without_forgotten(candidates: Sequence[Candidate], forgotten: ForgetList, books: Books) -> list[Candidate]:

@@ -1,5 +1,6 @@
 """From a corpus to a dataset and a sealed exam."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from luthier import __version__
 from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
 from luthier.artifacts.rows import write_items, write_worded
 from luthier.artifacts.tables import write_table
+from luthier.compute.shards import HERE, Executor
 from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording
@@ -20,24 +22,35 @@ from luthier.prepare.divide import Divided, Means, divide
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
+from luthier.prepare.pieces import Workplace
 from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, make_rules, shown_texts
 from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.sheet.page import render_sheet
 from luthier.prepare.split.seal import SEAL
+from luthier.prepare.treat import Recipe
 from luthier.prepare.word import Frame
 from luthier.records import Listener, nobody_listens
 
 LONGEST_ROW = 2_048
+SHARDS = "shards"
 
 
 def prepare(
-    corpus: CorpusDir, *, target: Target, config: PrepareConfig, out: Path, listener: Listener = nobody_listens
+    corpus: CorpusDir,
+    *,
+    target: Target,
+    config: PrepareConfig,
+    out: Path,
+    executor: Executor = HERE,
+    listener: Listener = nobody_listens,
 ) -> Prepared:
     """Make `out/dataset` and `out/exam`, or return them if they are there with the same key.
 
-    Raises UserError for a corpus that cannot be learnt from (empty, one class, duplicates only, too few rows), an
-    answer longer than the base can read, and any receipt that fails. The exam is sealed and written first.
+    Finished shards of a large corpus wait in `out/shards` until both are made: a killed run goes on from there, with
+    whatever executor. The exam is sealed and written first. Raises UserError for a corpus that cannot be learnt from
+    (empty, one class, duplicates only, too few rows), an answer longer than the base can read, and any receipt that
+    fails.
     """
     base, objective = target.base, target.objective
     key = prepare_key(corpus, target=target, config=config)
@@ -53,8 +66,10 @@ def prepare(
         frame=_frame(config, base, objective),
     )
     rules = make_rules(config.private, key=target.secret, home=target.home)
-    wanted = Wanted(objective, config.split.group_by, config.clean.thresholds(), rules)
-    gathered = gather(corpus, wanted, books=books, listener=listener)
+    recipe = Recipe(objective, config.clean.thresholds(), config.private, target.secret, target.home)
+    place = Workplace(out / SHARDS, executor)
+    wanted = Wanted(recipe, rules, config.split.group_by)
+    gathered = gather(corpus, wanted, place=place, books=books, listener=listener)
     findings = find(gathered, config.clean, listener=listener)
     divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)
     settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target, config)
@@ -70,6 +85,7 @@ def prepare(
         (draft.path / "sheet.html").write_bytes(render_sheet(numbers))
         draft.facts |= _facts(means, base=base, divided=divided)
         draft.facts["pseudonyms"] = target.secret.digest if gathered.refined.spotted else None
+    shutil.rmtree(out / SHARDS, ignore_errors=True)
     return Prepared(dataset=DatasetDir.open(out / DatasetDir.kind), exam=ExamDir.open(out / ExamDir.kind))
 
 

@@ -73,7 +73,6 @@ def test_broken_documents_are_put_aside(text: str, rule: str) -> None:
 def test_mended_texts_stay_and_lead_back() -> None:
     given = document(1, prose(1).replace("look", "lÃ¶ok"))
     cleaned = clean([given])
-    assert cleaned.mended == {"texts": 1, "answers": 0}
     start = cleaned.kept[0].text.index("ö")
     left, right = cleaned.edits["d1"].source_span(start, start + 1)
     assert given.text[left:right] == "Ã¶"

@@ -11,19 +11,20 @@ from prepare_corpora import chat, document, label
 from luthier.artifacts.rows import read_worded
 from luthier.artifacts.tables import read_table
 from luthier.models.chat import load_wording
+from luthier.objectives import objective
 from luthier.prepare.candidate import Books
 from luthier.prepare.clean.config import CleanConfig
-from luthier.prepare.material import Material, Rooted
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.private.config import PrivateConfig
-from luthier.prepare.private.mask import make_rules
 from luthier.prepare.private.pseudonym import PseudonymKey
 from luthier.prepare.refine import refine
-from luthier.records import Listener, nobody_listens
+from luthier.prepare.treat import Recipe, treat_document
 
 Preparing = Callable[..., Prepared]
-RULES = make_rules(PrivateConfig(), key=PseudonymKey(b"k" * 32))
-LISTENER: Listener = nobody_listens
+RECIPE = Recipe(
+    objective("complete"), CleanConfig().thresholds(), PrivateConfig(), PseudonymKey(b"k" * 32), home=Path()
+)
+RULES = RECIPE.rules()
 LINES = st.lists(
     st.sampled_from(
         [
@@ -48,13 +49,8 @@ def test_every_span_of_a_refined_document_leads_back_to_its_words(lines: list[st
     offsets = [match.start() for match in re.finditer("# Heading", text)]
     headings = tuple((offset, 1, "Heading") for offset in offsets)
     given_document = document(1, text, headings=headings)
-    refined = refine(
-        Material([], [Rooted(given_document, text)]),
-        thresholds=CleanConfig().thresholds(),
-        rules=RULES,
-        books=Books(),
-        listener=LISTENER,
-    )
+    treated = treat_document(given_document, RECIPE, RULES)
+    refined = refine([treated], thresholds=RECIPE.thresholds, books=Books())
     raw = text.encode()
     for rooted in refined.material.documents:
         assert "jane.roe" not in rooted.document.text

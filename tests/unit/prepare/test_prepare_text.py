@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from prepare_corpora import chat, label
 
 from luthier.objectives import objective
-from luthier.prepare.candidate import Books, candidate
+from luthier.prepare.candidate import candidate
 from luthier.prepare.clean.repair import repair, repair_text
 from luthier.prepare.clean.rules import reason_to_drop
-from luthier.prepare.convert import SEVERAL_SYSTEMS, SEVERAL_TURNS, convert, framed
+from luthier.prepare.convert import SEVERAL_SYSTEMS, SEVERAL_TURNS, convert, framed, have_one_system
 from luthier.prepare.dedup.exact import merge_exact
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.records import Chat, Message
+from luthier.records import Chat, Label, Message
 
 
 @pytest.mark.parametrize(
@@ -106,22 +106,22 @@ def test_another_system_text_is_another_prompt_but_the_same_question() -> None:
 
 
 def test_conversations_that_do_not_fit_a_classifier_are_counted() -> None:
-    single, books = chat("a", "X"), Books()
+    single = chat("a", "X")
     longer = Chat(messages=single.messages * 2, origin=single.origin)
     one, two = (
         Chat(messages=(Message("system", text), *single.messages), origin=single.origin)
         for text in ("Be brief.", "Be long.")
     )
-    kept = convert([single, longer, one, two], objective=objective("classify"), books=books)
-    assert [(example.text, example.label) for example in kept] == [("a", "X")]
-    assert books.counts == {SEVERAL_TURNS: 1, SEVERAL_SYSTEMS: 2}
+    rows = [single, longer, one, two]
+    kept = [convert(row, objective("classify"), one_system=have_one_system(rows)) for row in rows]
+    assert kept == [Label("a", "X", single.origin), SEVERAL_TURNS, SEVERAL_SYSTEMS, SEVERAL_SYSTEMS]
 
 
 def test_one_system_text_for_all_tells_a_classifier_nothing() -> None:
     single = chat("a", "X")
     told = Chat(messages=(Message("system", "Be brief."), *single.messages), origin=single.origin)
-    kept = convert([told, told], objective=objective("classify"), books=Books())
-    assert [(example.text, example.label) for example in kept] == [("a", "X")] * 2
+    assert have_one_system([told, single, told])
+    assert convert(told, objective("classify"), one_system=True) == Label("a", "X", single.origin)
 
 
 def test_the_frame_keeps_a_conversations_own_system_text() -> None:

@@ -55,15 +55,17 @@ def _fields(kind: type[BaseModel], before: str = "") -> Iterator[tuple[str, Any,
 
 
 def _settled(project: Project) -> dict[str, tuple[Any, str]]:
-    """What `auto` became when this run's model was trained: setting -> value and reason."""
+    """What `auto` is on this machine, or became when this run's model was trained: setting -> value and reason."""
+    workers = project.config.compute.resolved_workers()
+    here = {"compute.workers": (workers.value, workers.reason)}
     try:
         facts = read_manifest(project.folder / ModelDir.kind).facts
     except NotFoundError:
-        return {}
+        return here
     inner = {name: name for name in TrainConfig.model_fields} | {
         name: f"adapter.{name}" for name in AdapterConfig.model_fields
     }
-    return {
+    return here | {
         f"train.{inner[name]}": (row["value"], f"{row['reason']} (as trained)")
         for name, row in facts.get("choices", {}).items()
         if name in inner

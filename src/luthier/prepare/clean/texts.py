@@ -92,8 +92,6 @@ class Cleaned:
     dropped: Sequence[Dropped]
     edits: Mapping[str, OffsetMap]
     """Row id -> map from the cleaned to the given `text`, for kept rows whose text was edited."""
-    mended: Mapping[str, int]
-    """Rows whose text, and rows whose answer, was mended."""
     applied: Sequence[Applied]
     """One entry per rule and source on which it fired."""
     boilerplate: Sequence[Repeated]
