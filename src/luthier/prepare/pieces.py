@@ -11,9 +11,9 @@ from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.documents import document_of, read_documents, write_documents
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.rows import example_of, read_examples, write_examples
-from luthier.artifacts.shards import AIM, Shard, parts_of, plan, read_shard
+from luthier.artifacts.shards import Shard, parts_of, plan, read_shard
 from luthier.artifacts.tables import read_table, write_table
-from luthier.compute.shards import HERE, Done, Executor, Facts, Task, run_shards
+from luthier.compute.shards import Done, Executor, Facts, Task, run_shards
 from luthier.prepare.candidate import row_id
 from luthier.prepare.clean.cleaning import Judged
 from luthier.prepare.clean.offsets import OffsetMap
@@ -64,8 +64,8 @@ class Workplace:
 
     store: Path
     """Folder for finished shards."""
-    executor: Executor = HERE
-    aim: int = AIM
+    executor: Executor
+    aim: int
     """Bytes of one shard, before compression."""
 
 

@@ -10,6 +10,7 @@ import orjson
 from luthier import __version__
 from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
 from luthier.artifacts.rows import write_items, write_worded
+from luthier.artifacts.shards import AIM
 from luthier.artifacts.tables import write_table
 from luthier.compute.shards import HERE, Executor
 from luthier.errors import UserError
@@ -67,7 +68,7 @@ def prepare(
     )
     rules = make_rules(config.private, key=target.secret, home=target.home)
     recipe = Recipe(objective, config.clean.thresholds(), config.private, target.secret, target.home)
-    place = Workplace(out / SHARDS, executor)
+    place = Workplace(out / SHARDS, executor, aim=AIM)
     wanted = Wanted(recipe, rules, config.split.group_by)
     gathered = gather(corpus, wanted, place=place, books=books, listener=listener)
     findings = find(gathered, config.clean, listener=listener)

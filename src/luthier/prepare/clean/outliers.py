@@ -38,7 +38,7 @@ def meaning_outliers(texts: Mapping[str, str], *, share: float, z: float) -> lis
     size = min(DIMENSIONS, sparse.shape[1] - 1, len(ids) - 1)
     if size < 2:
         return []
-    with np.errstate(invalid="ignore"):  # rows that are all alike have no variance to explain
+    with np.errstate(invalid="ignore", divide="ignore"):  # rows that are all alike have no variance to explain
         dense = normalize(TruncatedSVD(size, random_state=0).fit_transform(sparse))
     nearest = NearestNeighbors(n_neighbors=NEIGHBOURS + 1, algorithm="brute", metric="cosine").fit(dense)
     distances = nearest.kneighbors(dense)[0][:, 1:].mean(axis=1)
