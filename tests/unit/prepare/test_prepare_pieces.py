@@ -116,4 +116,3 @@ def test_raw_values_do_not_reach_the_shards(tmp_path: Path, monkeypatch: pytest.
 def _bytes_below(folder: Path) -> Mapping[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-

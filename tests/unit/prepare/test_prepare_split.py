@@ -48,6 +48,11 @@ def test_equal_values_and_equal_questions_never_part(rows: list[tuple[int, int]]
     assert "train" in parts.values()
 
 
+def test_a_large_corpus_has_no_larger_exam_than_can_be_paid_for() -> None:
+    parts = Counter(split(coded(900, each=3), most_items=150).parts.values())
+    assert parts == {"train": 800, "exam": 50, "validation": 50}
+
+
 @settings(max_examples=25, deadline=None)
 @given(before=st.integers(60, 150), added=st.integers(1, 150), seed=st.integers(0, 50))
 def test_adding_a_file_never_pulls_a_group_into_the_exam(before: int, added: int, seed: int) -> None:

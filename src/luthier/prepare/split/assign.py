@@ -36,7 +36,7 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     """Send every group to one part.
 
     The exam takes the groups whose chance is below its share, then the next ones (chance below 0.5) until it has 20
-    groups and 40 questions. From 50 groups on, further ones therefore pull none of these into the exam: they can only
+    groups and 40 questions; none once it has `most_items`. From 50 groups on, further ones therefore pull none of these into the exam: they can only
     release one.
     """
     total = sum(len(group.members) for group in groups)
@@ -66,6 +66,8 @@ def _take_exam(pool: Sequence[Group], chance: dict[str, float], config: SplitCon
     exam: list[Group] = []
     for group in pool:
         below = chance[group.name] < config.exam
+        if items >= config.most_items:
+            break
         if not (below or not exam or (chance[group.name] < EXAM_CEILING and not enough(len(exam)))):
             break
         exam.append(group)
@@ -76,12 +78,16 @@ def _take_exam(pool: Sequence[Group], chance: dict[str, float], config: SplitCon
 def _take_validation(rest: Sequence[Group], config: SplitConfig) -> list[Group]:
     chance = {group.name: _chance(group, config.seed, "validation") for group in rest}
     share = config.validation / (1 - config.exam)
+    rows = 0
     validation: list[Group] = []
     for group in sorted(rest, key=lambda group: chance[group.name]):
+        if rows >= config.most_items:
+            break
         needed = chance[group.name] < VALIDATION_CEILING and len(validation) < VALIDATION_GROUPS
         if not (chance[group.name] < share or not validation or needed):
             break
         validation.append(group)
+        rows += len(group.members)
     return validation
 
 
