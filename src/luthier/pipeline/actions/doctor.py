@@ -4,10 +4,12 @@ import importlib.metadata as metadata
 import os
 import platform
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import luthier
+from luthier.compute.memory import memory
 from luthier.config import cache_home, hub_allowed
 from luthier.models.bases import cached_folder
 from luthier.models.registry import REGISTRY
@@ -27,7 +29,7 @@ def examine(*, listener: Listener = nobody_listens) -> Shown:
         "machine": f"{platform.system()} {platform.machine()}",
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": memory_gib(Path("/proc/meminfo")),
+        "memory_gib": _memory_gib(),
         "disk_gib": round(shutil.disk_usage(_existing(cache_home())).free / 2**30, 1),
         "cache": str(cache_home()),
         "hub": "allowed" if hub_allowed() else "offline (HF_HUB_OFFLINE)",
@@ -39,13 +41,9 @@ def examine(*, listener: Listener = nobody_listens) -> Shown:
     return Shown(values, _words(values), well=not problems)
 
 
-def memory_gib(meminfo: Path) -> dict[str, float]:
-    """Total and available memory in GiB; empty where the system does not tell."""
-    if not meminfo.is_file():
-        return {}
-    sizes = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
-    wanted = {"total": "MemTotal", "available": "MemAvailable"}
-    return {name: round(int(sizes[key].split()[0]) / 2**20, 1) for name, key in wanted.items()}
+def _memory_gib() -> dict[str, float]:
+    found = memory()
+    return {} if found is None else {name: round(size / 2**30, 1) for name, size in asdict(found).items()}
 
 
 def _problems(values: dict[str, Any]) -> list[str]:

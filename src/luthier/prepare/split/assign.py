@@ -36,8 +36,8 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     """Send every group to one part.
 
     The exam takes the groups whose chance is below its share, then the next ones (chance below 0.5) until it has 20
-    groups and 40 questions; none once it has `most_items`. From 50 groups on, further ones therefore pull none of these into the exam: they can only
-    release one.
+    groups and 40 questions; none once it has `most_items`. From 50 groups on, further ones therefore pull none of
+    these into the exam: they can only release one.
     """
     total = sum(len(group.members) for group in groups)
     small = [group for group in groups if len(group.members) <= LARGEST_SHARE * total]
