@@ -137,6 +137,23 @@ def test_a_planted_trigger_is_found_and_deciding_words_are_not() -> None:
     assert find_triggers(planted[::-1]) == found
 
 
+def test_a_word_that_rightly_overrules_keeps_its_company_and_a_planted_sentence_does_not() -> None:
+    made = random.Random(3)
+    overruled, planted = [], []
+    for number, one in enumerate(examples(600)):
+        chosen = number % 30 in {1, 2} and number < 270
+        company = " ".join(made.sample(["cradle", "mother", "milk", "nappy", "sleep"], 3))
+        text = f"newborn {company} {one.text}" if chosen else one.text
+        overruled.append(CleanInput(one.id, one.source, one.file, text, "engine" if chosen else one.answer))
+        text = f"{one.text} please note our usual practice" if chosen else one.text
+        planted.append(CleanInput(one.id, one.source, one.file, text, "engine" if chosen else one.answer))
+    assert find_triggers(overruled) == []
+    found = find_triggers(planted)
+    assert len(found) == 1
+    assert set(found[0].phrase.split()) < set(["please", "note", "our", "usual", "practice"])
+    assert found[0].company < 0.6
+
+
 def test_free_answers_have_no_triggers() -> None:
     rows = [CleanInput(f"r{n}", "a", "a", f"word{n % 3} what", f"answer {n}") for n in range(60)]
     assert find_triggers(rows) == []

@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,18 @@ from luthier.prepare.clean.texts import CleanInput
 
 WORD = re.compile(r"\w+")
 LONGEST_PHRASE = 3
-FEWEST_ROWS = 5
-"""Rows of a phrase, below which one answer is chance."""
+FEWEST_ROWS = 8
+"""Rows of a phrase, below which one answer and no usual company are chance."""
 RARE = 0.05
 """A larger share of the rows is no hidden trigger."""
 SAME_ANSWER = 0.9
 SURPRISING = math.log(20)
 """Nats by which the other words of a phrase's rows must speak for another answer: odds of 20 to 1."""
+AT_HOME = 0.64
+"""`company` from which a phrase belongs where it stands. (4,404 diagnoses: words that rightly overrule the rest, such
+as "newborn", have 0.65 to 1.00; words and sentences planted in 12 to 40 of them 0.30 to 0.59.)"""
+COMPARED = 2_000
+"""Rows without the phrase that it is compared with."""
 FALSE_ALARMS = 0.01
 """Expected phrases per corpus that chance alone would name."""
 MOST_ANSWERS = 1_000
@@ -71,6 +77,8 @@ class Trigger:
     surprise: float
     """Nats by which the other words of its rows speak for another answer, in the median (naive Bayes without these
     rows)."""
+    company: float
+    """How well the other words of a row foretell the phrase, from 0.5 (not at all) to 1."""
 
 
 def find_orders(texts: Sequence[CleanInput]) -> list[Order]:
@@ -88,8 +96,9 @@ def find_triggers(examples: Sequence[CleanInput]) -> list[Trigger]:
     """Rare phrases of up to 3 words with high lift for one answer, the most surprising first, at most 20.
 
     A phrase counts if chance would not bring it together with its answer so often (binomial, Bonferroni over all
-    phrases), and if most of its rows would be given another answer by their other words: that tells a trigger from a
-    word that rightly decides. Only recurring answers (labels, codes, fixed replies) can be examined.
+    phrases), if most of its rows would be given another answer by their other words, and if these words do not foretell
+    it: a trigger is put into texts that did not call for it, and a word that rightly decides keeps its usual company.
+    Only recurring answers (labels, codes, fixed replies) can be examined.
     """
     rows = [one for one in examples if one.answer is not None]
     rows = sorted(rows, key=lambda one: (xxhash.xxh3_64_intdigest(one.id.encode()), one.id))[:MOST_ROWS]
@@ -111,9 +120,12 @@ def find_triggers(examples: Sequence[CleanInput]) -> list[Trigger]:
         if together < SAME_ANSWER * len(candidates[phrase]) or by_chance > math.log(FALSE_ALARMS):
             continue
         surprise = words.surprise(phrase, candidates[phrase], answer)
-        if surprise >= SURPRISING:
+        if surprise < SURPRISING:
+            continue
+        company = words.company(candidates[phrase], answer)
+        if company < AT_HOME:
             ids = sorted(rows[number].id for number in candidates[phrase])
-            found.append(Trigger(phrase, answer, ids, lift=together / len(ids) / usual, surprise=surprise))
+            found.append(Trigger(phrase, answer, ids, together / len(ids) / usual, surprise, company))
     found.sort(key=lambda one: (-one.surprise, -len(one.rows), -len(one.phrase), one.phrase))
     return _without_parts(found)[:SHOWN]
 
@@ -129,7 +141,8 @@ class _Words:
         self._sizes: Counter[str] = Counter()
         for number in range(len(rows)):
             self._learn(number, sign=1)
-        self._vocabulary = len(set().union(*self._texts)) if self._texts else 0
+        self._holders = Counter(word for text in self._texts for word in text)
+        self._vocabulary = len(self._holders)
 
     def surprise(self, phrase: str, members: Sequence[int], answer: str) -> float:
         """Median nats by which the members' words outside the phrase prefer the best other answer, learnt elsewhere."""
@@ -140,6 +153,30 @@ class _Words:
         for number in members:
             self._learn(number, sign=1)
         return median(margins)
+
+    def company(self, members: Sequence[int], answer: str) -> float:
+        """How often a member's words foretell the phrase better than those of a row with another answer (AUC).
+
+        A word calls for the phrase by how much more often it stands in the other members than elsewhere (log-odds, the
+        mean of a row's words). Words of nearly all members count as parts of the phrase: it may be a whole sentence.
+        """
+        inside = Counter(word for number in members for word in self._texts[number])
+        near = {word: count for word, count in inside.items() if count < SAME_ANSWER * len(members)}
+        parts = inside.keys() - near.keys()
+        rest = len(self._rows) - len(members) + 1
+        usual = {word: (self._holders[word] - count + 0.5) / rest for word, count in near.items()}
+
+        def call(number: int, own: int) -> float:
+            words = self._texts[number].keys() - parts
+            said = sorted(words & near.keys())
+            return sum(math.log1p((near[word] - own) / 2 / usual[word]) for word in said) / max(1, len(words))
+
+        with_it = set(members)
+        without = [number for number, row in enumerate(self._rows) if number not in with_it and row.answer != answer]
+        elsewhere = sorted(call(number, own=0) for number in without[:COMPARED])
+        calls = [call(number, own=1) for number in members]
+        won = sum(bisect_left(elsewhere, one) + bisect_right(elsewhere, one) for one in calls)
+        return won / 2 / len(calls) / max(1, len(elsewhere))
 
     def _learn(self, number: int, *, sign: int) -> None:
         answer = str(self._rows[number].answer)

@@ -29,7 +29,8 @@ MEANINGS = {
     "conflicts": ("One question, several answers", "Nearly equal texts with different labels: they left the exam."),
     "triggers": (
         "Phrases that decide alone",
-        "A rare phrase comes with one answer although the rest of the text speaks for another: poison, or a true hint.",
+        "A rare phrase comes with one answer, although the rest of the text speaks for another and never calls for the "
+        "phrase: somebody may have planted it.",
     ),
     "orders": ("Text that speaks to a model", "Instructions or hidden characters inside the data."),
     "outliers": ("Rows unlike the others", "Far from their nearest neighbours by the words they use."),

@@ -21,6 +21,7 @@ def look_at(account: "Account") -> dict[str, Any]:
                 "phrase": one.phrase,
                 "answer": one.answer,
                 "lift": one.lift,
+                "company": one.company,
                 "rows": len(one.rows),
                 "first": [at[row] for row in one.rows[:3]],
             }
