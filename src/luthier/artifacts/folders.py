@@ -91,7 +91,7 @@ class ExamDir(Artifact):
 
 @dataclass(frozen=True, slots=True)
 class ModelDir(Artifact):
-    """A tuned model: adapter in peft format, tokenizer, template, generation config, training curve."""
+    """A tuned model: adapter in peft format, tokenizer, template, generation config, training curve, receipts.json."""
 
     kind: ClassVar[str] = "model"
 

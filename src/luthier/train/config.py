@@ -7,7 +7,7 @@ from pydantic import Field
 from luthier.artifacts.folders import stage_key
 from luthier.config import Settings
 
-VERSION = 1
+VERSION = 2
 """Rises when training writes something else from the same inputs."""
 
 Auto = Literal["auto"]

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -56,7 +57,7 @@ def _train(job: Job, *, key: str, out: Path) -> None:
     setup = set_up(job)
     general = _general(setup, job.dataset)
     session = _session(setup, job, key=key, run=out.parent)
-    _check(session, job)
+    receipts = _check(session, job)
     with keeping_freed_memory():
         session.run()
     scale = _scale(setup, general)
@@ -64,6 +65,7 @@ def _train(job: Job, *, key: str, out: Path) -> None:
     facts = job.dataset.manifest.facts
     with building(out, ModelDir, key=key, settings=job.config.model_dump(), inputs=inputs) as draft:
         _write(draft, session, job.wording, base=job.base, scale=scale)
+        (draft.path / "receipts.json").write_bytes(orjson.dumps(receipts, option=orjson.OPT_INDENT_2))
         draft.facts.update(objective=facts["objective"], labels=facts.get("labels"), threads=threads)
         draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)
 
@@ -85,12 +87,17 @@ def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
     return Session(setup=setup, store=store, steps=steps, validation=validation)
 
 
-def _check(session: Session, job: Job) -> None:
-    """Receipts before the first step."""
+def _check(session: Session, job: Job) -> dict[str, dict[str, Any]]:
+    """Receipts before the first step: what each of them counted or measured."""
     facts, learner = job.dataset.manifest.facts, session.setup.learner
     asked = objective(str(facts["objective"]))
-    check_rows(learner.rows, objective=asked, wording=job.wording, labels=facts.get("labels") or ())
-    check_denominators(session.steps, learner.rows, tokens=learner.pace.micro_batch_tokens, units=learner.loss.units)
+    receipts = check_rows(learner.rows, objective=asked, wording=job.wording, labels=facts.get("labels") or ())
+    if "forward" in session.setup.reasons:
+        receipts["R7"] = {"found": session.setup.reasons["forward"]}
+    receipts["R9"] = {"template_hash": job.wording.template_hash}
+    tokens, units = learner.pace.micro_batch_tokens, learner.loss.units
+    receipts["R10"] = check_denominators(session.steps, learner.rows, tokens=tokens, units=units)
+    return receipts
 
 
 def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:

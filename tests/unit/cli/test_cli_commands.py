@@ -115,6 +115,8 @@ def test_show_tells_the_run_a_row_and_the_mask(luthier, finished_file: Path, obj
     shown = json.loads(luthier("show", folder, "--json")[1])
     assert set(shown["folders"]) == {"corpus", "dataset", "exam", "model", "report"}
     assert shown["verdict"] == "INCONCLUSIVE"
+    assert shown["folders"]["model"]["receipts"]["R10"]["steps"] > 0
+    assert "receipt R10: steps" in luthier("show", folder)[1]
     masked = json.loads(luthier("show", folder, "--mask", 2, "--json")[1])["rows"]
     assert len(masked) == 2
     for row in masked:

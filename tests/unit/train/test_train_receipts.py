@@ -1,5 +1,6 @@
 """Receipts before the first step."""
 
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,20 +12,36 @@ from luthier.records import Worded
 from luthier.train.batches import plan_steps
 from luthier.train.receipts import check_denominators
 
+Making = Callable[..., Training]
+
 
 def trained(rows: Sequence[Worded]) -> int:
     return sum(sum(row.trained) for row in rows)
 
 
-def test_r10_denominators_of_micro_batches_add_up(make_training: Callable[..., Training]) -> None:
+def test_r10_denominators_of_micro_batches_add_up(make_training: Making) -> None:
     rows = make_rows(load_wording(make_training("chat").base.folder), "chat", 40)
     steps = plan_steps([len(row.ids) for row in rows], epochs=1.5, batch_tokens=100, seed=0)
-    check_denominators(steps, rows, tokens=60, units=trained)
+    counts = check_denominators(steps, rows, tokens=60, units=trained)
+    learnt = sum(sum(rows[place].trained) for step in steps for place in step.rows)
+    assert (counts["steps"], counts["denominators"]) == (len(steps), learnt)
+    assert counts["micro_batches"] > len(steps)
     with pytest.raises(UserError, match=r"receipt R10 \(denominators\): step 1 "):
         check_denominators(steps, rows, tokens=60, units=lambda some: max(1, trained(some) - 1))
 
 
-def test_rows_that_no_longer_hold_their_promise_stop_training(make_training: Callable[..., Training]) -> None:
+@pytest.mark.parametrize(("objective", "own"), [("chat", {"R4", "R7"}), ("classify", {"R12"})])
+def test_the_model_folder_keeps_what_the_receipts_found(make_training: Making, objective: str, own: set[str]) -> None:
+    model = make_training(objective, epochs=0.5).run("run")
+    receipts = json.loads(model.file("receipts.json").read_bytes())
+    assert set(receipts) == {"R1", "R6", "R9", "R10"} | own
+    assert receipts["R1"]["rows"] == 24
+    assert receipts["R9"]["template_hash"] == model.manifest.facts["template_hash"]
+    if objective == "chat":
+        assert "equal to each row alone" in receipts["R7"]["found"]
+
+
+def test_rows_that_no_longer_hold_their_promise_stop_training(make_training: Making) -> None:
     wording = load_wording(make_training("chat").base.folder)
     rows = make_rows(wording, "chat", 24)
     masked = Worded(

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from luthier.artifacts.folders import CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir
+from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir
 from luthier.errors import NotFoundError
 from luthier.models.bases import resolve_base
 from luthier.models.chat import Wording, load_wording
@@ -16,6 +16,7 @@ from luthier.records import Worded
 
 KINDS = (CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir)
 GREEN, PLAIN = "\x1b[32m", "\x1b[0m"
+RECEIPTS = "receipts.json"
 TABLES = ("train.parquet", "validation.parquet")
 
 
@@ -31,8 +32,11 @@ def show_run(run: Path) -> Shown:
             lines.append(f"{kind.kind:<8} not made yet")
             continue
         counts = artifact.manifest.counts
+        receipts = _receipts(artifact)
         folders[kind.kind] = {"path": str(artifact.path), "digest": artifact.digest, "counts": counts}
+        folders[kind.kind] |= {"receipts": receipts} if receipts else {}
         lines.append(f"{kind.kind:<8} {_counts(counts)}")
+        lines += [f"{'':<8} receipt {name}: {_counts(found)}" for name, found in receipts.items()]
     verdict = _verdict(run) if ReportDir.kind in folders else None
     if verdict is not None:
         lines.append(f"verdict  {verdict}")
@@ -160,6 +164,14 @@ def _wording(project: Project) -> Wording:
 def _verdict(run: Path) -> str:
     record = json.loads(ReportDir.open(run / ReportDir.kind).file("evidence.json").read_bytes())
     return str(record["verdict"]["verdict"])
+
+
+def _receipts(artifact: Artifact) -> dict[str, dict[str, Any]]:
+    """What the receipts of a dataset or model counted, in the order of their numbers."""
+    if RECEIPTS not in artifact.manifest.files:
+        return {}
+    found: dict[str, dict[str, Any]] = json.loads(artifact.file(RECEIPTS).read_bytes())
+    return dict(sorted(found.items(), key=lambda one: int(one[0].removeprefix("R"))))
 
 
 def _counts(counts: Any) -> str:
