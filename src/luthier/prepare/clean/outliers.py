@@ -12,6 +12,8 @@ DIMENSIONS = 64
 FEATURES = 20_000
 MOST = 20_000
 """Rows that are looked at; of more, those with the smallest hashes."""
+DISTANCES = 64
+"""MiB of distances held at once."""
 FEWEST = 50
 """Rows below which nothing is far from everything."""
 
@@ -21,6 +23,7 @@ def meaning_outliers(texts: Mapping[str, str], *, share: float, z: float) -> lis
 
     At most `share` of the rows are named, the farthest first.
     """
+    from sklearn import config_context
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.neighbors import NearestNeighbors
@@ -41,7 +44,8 @@ def meaning_outliers(texts: Mapping[str, str], *, share: float, z: float) -> lis
     with np.errstate(invalid="ignore", divide="ignore"):  # rows that are all alike have no variance to explain
         dense = normalize(TruncatedSVD(size, random_state=0).fit_transform(sparse))
     nearest = NearestNeighbors(n_neighbors=NEIGHBOURS + 1, algorithm="brute", metric="cosine").fit(dense)
-    distances = nearest.kneighbors(dense)[0][:, 1:].mean(axis=1)
+    with config_context(working_memory=DISTANCES):
+        distances = nearest.kneighbors(dense)[0][:, 1:].mean(axis=1)
     far = zip(ids, distances.tolist(), robust_z(distances).tolist(), strict=True)
     named = sorted((row for row in far if row[2] >= z), key=lambda row: (-row[2], row[0]))
     return named[: int(share * len(ids))]
