@@ -4,34 +4,19 @@ Training, evaluation and serving call it, so a prompt has the same ids everywher
 and stops writing, so no token ever spans a prompt and an answer.
 """
 
-import functools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, Template, TemplateError, nodes
-from jinja2.ext import Extension, loopcontrols
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.errors import UserError
+from luthier.models.spoken import Rendering, Talk
+from luthier.models.template import CLOSE, OPEN, PLAIN_TEMPLATE, template_tools, template_turn
 from luthier.records import Message, Worded
-
-OPEN, CLOSE = "\uf8e0", "\uf8e1"
-"""Private-use characters put around an assistant's text to find it in the rendered template."""
-MAX_RENDERED = 8_000_000
-FIXED_DATE = "01 Jan 2026"
-"""What a template that asks for the date gets: a prompt must not change overnight."""
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}Assistant: {% endif %}"
-)
-"""Wording of a base that has no template of its own; saved with the tuned model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +63,27 @@ class Wording:
     context: int
     template_hash: str
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool, tools: Sequence[str] = ()) -> str:
         """The conversation as the template writes it; UserError if the template refuses it."""
-        turns = [{"role": turn.role, "content": turn.content} for turn in messages]
-        return self._render(turns, add_generation_prompt)
+        return self._rendering.text(Talk(messages, tools), prompt=add_generation_prompt)
 
-    def prompt_ids(self, messages: Sequence[Message]) -> tuple[int, ...]:
+    def prompt_ids(self, messages: Sequence[Message], *, tools: Sequence[str] = ()) -> tuple[int, ...]:
         """Ids up to the place where the model writes its next turn."""
-        ids, _ = self._encode(self._segments(messages, add_generation_prompt=True))
+        ids, _ = self._encode(self._segments(Talk(messages, tools), prompt=True))
         return tuple(ids)
 
-    def chat_ids(self, messages: Sequence[Message]) -> WordedChat:
-        """Ids of a whole conversation; learnt are assistant texts of weight 1 with their end of turn."""
-        segments = self._segments(messages, add_generation_prompt=False)
+    def chat_ids(self, messages: Sequence[Message], *, tools: Sequence[str] = ()) -> WordedChat:
+        """Ids of a whole conversation; learnt are assistant turns of weight 1 with their end of turn.
+
+        UserError if the template rewrites one of them: see `unrolled`.
+        """
+        segments = self._segments(Talk(messages, tools), prompt=False)
+        found = {part.turn for part in segments}
+        if any(turn.role == "assistant" and turn.weight and place not in found for place, turn in enumerate(messages)):
+            raise UserError(
+                f"the chat template (SHA-256 {self.template_hash[:12]}) changes what the assistant wrote, so it cannot "
+                "be told which tokens to learn. Use a template that prints each message as it is."
+            )
         last = max((index for index, part in enumerate(segments) if part.turn is not None), default=-1)
         ids, starts = self._encode(segments[: last + 1])
         trained = [False] * len(ids)
@@ -99,9 +92,25 @@ class Wording:
             if segment.turn is None or messages[segment.turn].weight == 0:
                 continue
             trained[start:end] = [True] * (end - start)
-            turns.append(Turn(message=segment.turn, start=start, text=messages[segment.turn].content))
+            turns.append(Turn(message=segment.turn, start=start, text=segment.text))
         size = sum(len(turn.text.encode()) for turn in turns)
         return WordedChat(ids=tuple(ids), trained=tuple(trained), answer_bytes=size, turns=tuple(turns))
+
+    def unrolled(self, messages: Sequence[Message], *, tools: Sequence[str] = ()) -> list[tuple[Message, ...]]:
+        """The conversation, or one up to every learnt answer if the template rewrites earlier turns.
+
+        In those only the last answer is learnt: what stands before it is what the server will show the model.
+        """
+        learnt = [place for place, turn in enumerate(messages) if turn.role == "assistant" and turn.weight]
+        talk = Talk(messages, tools)
+        if len(learnt) < 2 or self._rendering.keeps_turns(talk, learnt):
+            return [tuple(messages)]
+        context = [replace(turn, weight=0) if turn.role == "assistant" else turn for turn in messages]
+        return [(*context[:place], messages[place]) for place in learnt]
+
+    def shows_tools(self, messages: Sequence[Message], tools: Sequence[str]) -> bool:
+        """True if the template writes everything about tools that a conversation holds; UserError if it refuses."""
+        return self._rendering.shows_tools(Talk(messages, tools))
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Ids of one text with the tokenizer's own special tokens, as a classifier reads it."""
@@ -123,64 +132,20 @@ class Wording:
         """Text of ids; special tokens are left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def _render(self, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
-        try:
-            text = _compiled(self.template).render(
-                messages=turns, add_generation_prompt=add_generation_prompt, tools=None, documents=None, **self.special
-            )
-        # A template is the base's own small program, and may fail in any of these ways.
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise UserError(f"the chat template refuses this conversation: {error}") from None
-        if len(text) > MAX_RENDERED:
-            raise UserError(f"the chat template wrote more than {MAX_RENDERED:,} characters")
-        return text
+    @property
+    def _rendering(self) -> Rendering:
+        ends = (self.tokenizer.id_to_token(end_id) for end_id in self.end_ids)
+        return Rendering(self.template, self.special, tuple(end for end in ends if end))
 
-    def _segments(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[Segment]:
-        for turn in messages:
-            self._refuse_control(turn.content)
-        plain = self.render(messages, add_generation_prompt=add_generation_prompt)
-        segments = self._by_marks(messages, plain, add_generation_prompt)
-        if segments is None:
-            segments = self._by_prefixes(messages, plain)
-        if segments is None:
-            raise UserError(
-                "the chat template changes what the assistant wrote, so it cannot be told which tokens to learn. "
-                "Use a template that prints each message as it is."
-            )
-        return segments
-
-    def _by_marks(self, messages: Sequence[Message], plain: str, prompt: bool) -> list[Segment] | None:
-        marked = [
-            {"role": turn.role, "content": f"{OPEN}{turn.content}{CLOSE}" if turn.role == "assistant" else turn.content}
-            for turn in messages
-        ]
-        text = self._render(marked, prompt)
-        if text.replace(OPEN, "").replace(CLOSE, "") != plain:
-            return None
-        writers = [index for index, turn in enumerate(messages) if turn.role == "assistant"]
-        pieces = text.split(OPEN)
-        if len(pieces) != len(writers) + 1:
-            return None
-        segments = [Segment(pieces[0], None)]
-        for index, piece in zip(writers, pieces[1:], strict=True):
-            answer, close, rest = piece.partition(CLOSE)
-            if not close or answer != messages[index].content:
-                return None
-            segments += [Segment(answer, index), Segment(rest, None)]
-        return segments
-
-    def _by_prefixes(self, messages: Sequence[Message], plain: str) -> list[Segment] | None:
+    def _segments(self, talk: Talk, *, prompt: bool) -> list[Segment]:
+        for text in _texts(talk):
+            self._refuse_control(text)
+        plain = self._rendering.text(talk, prompt=prompt)
         segments: list[Segment] = []
         done = 0
-        for index, turn in enumerate(messages):
-            if turn.role != "assistant":
-                continue
-            before = self.render(messages[:index], add_generation_prompt=True)
-            stop = len(before) + len(turn.content)
-            if not plain.startswith(before) or plain[len(before) : stop] != turn.content:
-                return None
-            segments += [Segment(plain[done : len(before)], None), Segment(turn.content, index)]
-            done = stop
+        for index, (start, end) in sorted(self._rendering.spoken(talk, plain, prompt=prompt).items()):
+            segments += [Segment(plain[done:start], None), Segment(plain[start:end], index)]
+            done = end
         return [*segments, Segment(plain[done:], None)]
 
     def _encode(self, segments: Sequence[Segment]) -> tuple[list[int], list[tuple[int, int]]]:
@@ -211,30 +176,6 @@ class Wording:
         for text in (*self.control, OPEN, CLOSE):
             if text in content:
                 raise UserError(f"a message contains the control text {text!r}, which could forge a turn. Remove it.")
-
-
-class GenerationTag(Extension):
-    """`{% generation %}`, with which some templates mark what the assistant wrote: prints what it holds."""
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        self.tags = {"generation"}
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        """Replace the tag by its body."""
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-@functools.lru_cache(maxsize=32)
-def _compiled(template: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationTag]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = lambda _format: FIXED_DATE
-    return environment.from_string(template)
 
 
 def load_wording(folder: Path) -> Wording:
@@ -326,10 +267,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _to_json(value: Any, **settings: Any) -> str:
-    """As `transformers` fills templates: jinja's own filter escapes for web pages."""
-    return json.dumps(value, **{"ensure_ascii": False, **settings})
-
-
-def _refuse(message: str) -> None:
-    raise TemplateError(message)
+def _texts(talk: Talk) -> Iterator[str]:
+    """Every text of a conversation as a template may write it."""
+    for turn in talk.messages:
+        yield from (turn.content, turn.name, turn.tool_call_id)
+        if turn.tool_calls:
+            yield json.dumps(template_turn(turn), ensure_ascii=False)
+    if talk.tools:
+        yield json.dumps(template_tools(talk.tools), ensure_ascii=False)

@@ -18,7 +18,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from luthier.artifacts.canonical import sha256_of
-from luthier.models.chat import PLAIN_TEMPLATE, Wording
+from luthier.models.chat import Wording
+from luthier.models.template import PLAIN_TEMPLATE
 from luthier.records import Message
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from luthier.models.chat import PLAIN_TEMPLATE, Wording
+from luthier.models.chat import Wording
 from luthier.models.engines.engine import Sampling
+from luthier.models.template import PLAIN_TEMPLATE
 
 END = 256
 

@@ -9,18 +9,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 from wordings import (
+    BRACKETS,
     DATED,
     FAITHFUL,
     FORGETFUL,
+    GENERATION,
     QUOTING,
+    REASONING,
     TRIMMING,
+    UNMARKED,
     write_merging_tokenizer,
     write_tiny_tokenizer,
 )
 from wordings import rewrite as rewrite_json
 
 from luthier.errors import UserError
-from luthier.models.chat import CLOSE, FIXED_DATE, OPEN, Wording, load_wording, save_wording
+from luthier.models import template as templates
+from luthier.models.chat import Wording, load_wording, save_wording
+from luthier.models.template import CLOSE, FIXED_DATE, OPEN
 from luthier.records import Message
 
 quick = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -160,6 +166,56 @@ def test_a_template_that_forgets_answers_is_refused(tmp_path: Path) -> None:
         worded(tmp_path, FORGETFUL).chat_ids(turns)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        BRACKETS,
+        BRACKETS.replace(
+            "{{ ' ' + message['content'] + eos_token }}",
+            "{{ ' ' }}{% generation %}{{ " + UNMARKED + " }}{{ eos_token + 'x' }}{% endgeneration %}",
+        ),
+        FAITHFUL["chatml"].replace("message['content']", f"({UNMARKED})"),
+        FAITHFUL["chatml"].replace(
+            "message['content']", "message['content'] + ('x' if '\uf8e0' in message['content'] else '')"
+        ),
+        GENERATION.replace("{% generation %}", "{% generation %}{% endgeneration %}{% generation %}"),
+    ],
+    ids=["private marks", "marks of the template", "prefixes", "marks that change the text", "too many marks"],
+)
+def test_each_way_of_finding_the_answer_finds_it_alone(tmp_path: Path, template: str) -> None:
+    wording = worded(tmp_path, template)
+    turns = [Message("user", "q"), Message("assistant", "one"), Message("user", "r"), Message("assistant", "two")]
+    chat = wording.chat_ids(turns)
+    ends = [turn.start + len(turn.text) for turn in chat.turns]
+    assert [turn.text for turn in chat.turns] == ["one", "two"]
+    assert sum(chat.trained) == len("onetwo") + 2
+    assert [chat.ids[end] for end in ends] == [wording.end_ids[0]] * 2
+
+
+def test_a_template_that_rewrites_earlier_turns_is_learnt_one_answer_at_a_time(tmp_path: Path) -> None:
+    wording = worded(tmp_path, REASONING)
+    turns = [
+        Message("user", "q"),
+        Message("assistant", "<think>\nwhy\n</think>\n\none"),
+        Message("user", "r"),
+        Message("assistant", "<think>\nhow\n</think>\n\ntwo"),
+    ]
+    first, second = wording.unrolled(turns)
+    assert first == tuple(turns[:2])
+    assert [turn.weight for turn in second if turn.role == "assistant"] == [0, 1]
+    for part in (first, second):
+        chat = wording.chat_ids(part)
+        assert [turn.text for turn in chat.turns] == [part[-1].content]
+        assert chat.ids[: chat.turns[0].start] == wording.prompt_ids(turns[: len(part) - 1])
+    assert "why" not in wording.decode(wording.chat_ids(second).ids)
+
+
+def test_a_conversation_stays_whole_where_the_template_leaves_it_alone(folder: Path) -> None:
+    wording = load_wording(folder)
+    turns = [Message("user", "q"), Message("assistant", "a"), Message("user", "r"), Message("assistant", "b")]
+    assert wording.unrolled(turns) == [tuple(turns)]
+
+
 def test_a_template_may_quote_as_json(tmp_path: Path) -> None:
     turns = [Message("user", "<é> & 'q'")]
     wording = worded(tmp_path, QUOTING)
@@ -195,10 +251,28 @@ def test_the_date_in_a_prompt_never_changes(tmp_path: Path) -> None:
         "{{ 1 / 0 }}",
         "{% for i in range(10 ** 9) %}x{% endfor %}",
         "{% for i in range(90000) %}{{ 'x' * 100 }}{% endfor %}",
+        "{{ 'x' * 10 ** 9 }}",
+        "{{ 2 ** 1000000 }}",
+        "{% set all = namespace(x='xx') %}{% for i in range(99) %}{% set all.x = all.x ~ all.x %}{% endfor %}",
+        "{% set all = namespace(x='xx') %}{% for i in range(99) %}{% set all.x = all.x + all.x %}{% endfor %}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
     ],
 )
 def test_a_template_that_fails_or_reaches_out_is_named_and_stopped(tmp_path: Path, template: str) -> None:
     with pytest.raises(UserError, match="chat template"):
+        worded(tmp_path, template).render([Message("user", "q")], add_generation_prompt=True)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in range(999) %}{% for j in range(999) %}{% endfor %}{% endfor %}",
+        "{% macro two(n) %}{% if n %}{{ two(n - 1) }}{{ two(n - 1) }}{% endif %}{% endmacro %}{{ two(60) }}",
+    ],
+)
+def test_a_template_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+    monkeypatch.setattr(templates, "MAX_STEPS", 10_000)
+    with pytest.raises(UserError, match="more than 10,000 steps"):
         worded(tmp_path, template).render([Message("user", "q")], add_generation_prompt=True)
 
 
