@@ -41,8 +41,10 @@ bench: setup ## Measure every number that is claimed; rows go to bench/results
 		$(BIN)/python -m $$(echo $${file%.py} | tr / .) || exit 1; \
 	done
 
-proof: setup ## Both examples from files to verdict, and every number of their evidence recomputed
+proof: setup ## All examples from files to verdict, and every number of their evidence recomputed
 	$(BIN)/luthier run examples/medical-coding/luthier.yaml --require-ship
 	$(BIN)/luthier run examples/medical-coding/classify.yaml
+	$(BIN)/luthier run examples/postgres-docs/luthier.yaml
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding-classify
+	$(BIN)/luthier verify examples/postgres-docs/runs/postgres-docs

@@ -20,7 +20,7 @@ from luthier.evaluate.metrics.labels import label_counts, macro_f1, scored_label
 from luthier.evaluate.statistics.clustered import FloatArray, IntArray
 from luthier.evaluate.statistics.jackknife import jackknife_gain, jackknife_score
 from luthier.objectives import objective
-from luthier.prepare.candidate import Books, candidate, turns_of
+from luthier.prepare.candidate import candidate, turns_of
 from luthier.prepare.clean.repair import repair
 from luthier.prepare.convert import convert
 
@@ -104,8 +104,9 @@ def _told(run: Path, part: str) -> Told:
         items = read_items(ExamDir.open(run / ExamDir.kind).file("items.parquet"))
         return Told([item.messages[0].content for item in items], [item.golds[0] for item in items])
     examples = list(read_examples(CorpusDir.open(run / CorpusDir.kind).file("examples.parquet")))
-    usable = convert(examples, objective=objective("classify"), books=Books())
-    known = {one.id: turns_of(one.example) for one in (candidate(repair(example)[0]) for example in usable)}
+    found = (convert(example, objective("classify"), one_system=True) for example in examples)
+    usable = (candidate(repair(example)[0]) for example in found if not isinstance(example, str))
+    known = {one.id: turns_of(one.example) for one in usable}
     splits = read_table(DatasetDir.open(run / DatasetDir.kind).file("splits.parquet"))
     rows = [known[row["id"]] for row in splits if row["part"] == part]
     return Told([turns[-2].content for turns in rows], [turns[-1].content for turns in rows])
