@@ -66,6 +66,14 @@ def aside_of(out: Path) -> Iterator[Path]:
     with explain_disk(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         sweep(out.parent, prefix=f"{ASIDE}{out.name}-")
+    with own_aside(out) as aside:
+        yield aside
+
+
+@contextmanager
+def own_aside(out: Path) -> Iterator[Path]:
+    """`aside_of` for one of several who may write the same: what others left or still write is let alone."""
+    with explain_disk(out):
         aside = out.parent / f"{ASIDE}{out.name}-{uuid.uuid4().hex[:8]}"
         aside.mkdir()
         try:

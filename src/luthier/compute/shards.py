@@ -7,26 +7,31 @@ again, so a run that was killed loses the shards in flight and nothing else.
 import json
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import signal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import Any, Generic, Protocol, TypeVar
 
-from luthier.artifacts.canonical import sha256_of_file
-from luthier.artifacts.storage import aside_of, sync_folder, sync_tree, write_atomic
-from luthier.errors import LuthierError
+from luthier.artifacts.canonical import canonical_json, sha256_of_file
+from luthier.artifacts.storage import explain_disk, own_aside, sweep, sync_folder, sync_tree
+from luthier.errors import LuthierError, UserError
 from luthier.records import Listener, Tick, nobody_listens
 
 RECEIPT = "receipt.json"
 T = TypeVar("T")
 Facts = Mapping[str, Any]
 Work = Callable[[T, Path], Facts]
-"""What is done with one shard: write into an empty folder, and return facts as plain JSON. It travels to other
+"""What is done with one shard: write files into an empty folder, and return facts as plain JSON. It travels to other
 processes, so it is a function of a module, or an object of plain fields."""
+Answers = Generator[None, None, None]
+"""One per task that is done. To close them is to end the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class Done:
 class Executor(Protocol):
     """Where work is done."""
 
-    def run(self, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]) -> Iterator[None]:
-        """Do every task once at least, in any order; answers once per task that is done."""
+    def run(self, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]) -> Answers:
+        """Do every task once at least, in any order. Raises what `job` raises."""
         ...
 
 
@@ -58,34 +63,42 @@ class Executor(Protocol):
 class ThisProcess:
     """One after another, here."""
 
-    def run(self, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]) -> Iterator[None]:
+    def run(self, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]) -> Answers:
         """See `Executor`."""
         yield from map(job, tasks)
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Several processes of this machine."""
+    """Several processes of this machine. They end when this one does, however it ends."""
 
     count: int
 
-    def run(self, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]) -> Iterator[None]:
+    def run(self, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]) -> Answers:
         """See `Executor`. LuthierError if a process dies, as it does when memory runs out."""
-        with ProcessPoolExecutor(self.count, mp_context=get_context("spawn")) as pool:
-            waiting: deque[Future[None]] = deque(pool.submit(job, task) for task in tasks)
+        context = get_context("spawn")
+        leash, hand = context.Pipe(duplex=False)
+        with leash, ProcessPoolExecutor(self.count, context, _live_on, (leash,)) as pool, hand:
             try:
-                while waiting:
-                    waiting[0].result()
-                    waiting.popleft()
-                    yield
+                for future in as_completed([pool.submit(job, task) for task in tasks]):
+                    yield future.result()
             except BrokenProcessPool:
                 raise LuthierError(
                     "a worker process died, as happens when memory runs out. What was finished is kept: lower "
                     "compute.workers and run the same command again."
                 ) from None
-            finally:
-                for future in waiting:
-                    future.cancel()
+
+
+def _live_on(leash: Connection) -> None:
+    """Start a worker that lives until the other end of the leash is closed, or dies with the process that holds it."""
+
+    def watch() -> None:
+        leash.poll(None)
+        os._exit(1)
+
+    # Ctrl-C reaches the whole group; the one who holds the leash decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=watch, daemon=True).start()
 
 
 HERE: Executor = ThisProcess()
@@ -102,18 +115,32 @@ def run_shards(
 ) -> list[Done]:
     """What every task became, in order of the tasks. Folders of `store` that are there and whole are not made again.
 
-    Raises what `work` raises; finished shards are kept then too.
+    One call at a time works in a store. Raises what `work` raises; finished shards are kept then too.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    left = [task for task in tasks if _receipt(store / task.key) is None]
+    folders = [store / task.key for task in tasks]
+    with explain_disk(store), ThreadPoolExecutor() as readers:
+        store.mkdir(parents=True, exist_ok=True)
+        whole = list(readers.map(_is_whole, folders))
+        for folder in (folder for folder, is_whole in zip(folders, whole, strict=True) if not is_whole):
+            if folder.exists():
+                shutil.rmtree(folder)
+    left = [task for task, is_whole in zip(tasks, whole, strict=True) if not is_whole]
     done = len(tasks) - len(left)
     listener(Tick("prepare", done, len(tasks), word))
-    for _ in executor.run(_Job(work, store), left):
-        done += 1
-        listener(Tick("prepare", done, len(tasks), word))
-    found = [(store / task.key, _receipt(store / task.key)) for task in tasks]
-    assert all(facts is not None for _, facts in found), "an executor answered for a task that it did not do"
-    return [Done(folder, facts) for folder, facts in found if facts is not None]
+    try:
+        with closing(executor.run(_Job(work, store), left)) as answers:
+            for _ in answers:
+                done += 1
+                listener(Tick("prepare", done, len(tasks), word))
+    finally:
+        sweep(store)
+    try:
+        return [Done(folder, _receipt(folder)["facts"]) for folder in folders]
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename}: made elsewhere, and not to be seen here. All machines of compute.cluster must have "
+            "the same folders under the same paths."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +152,30 @@ class _Job(Generic[T]):
 
     def __call__(self, task: Task[T]) -> None:
         folder = self.store / task.key
-        if _receipt(folder) is not None:
+        if (folder / RECEIPT).exists():
             return
-        with aside_of(folder) as aside:
+        with own_aside(folder) as aside:
             facts = self.work(task.shard, aside)
-            files = {path.name: sha256_of_file(path) for path in sorted(aside.iterdir())}
-            write_atomic(aside / RECEIPT, json.dumps({"facts": facts, "files": files}, sort_keys=True).encode())
+            files = {path.name: sha256_of_file(path) for path in aside.iterdir()}
+            (aside / RECEIPT).write_bytes(canonical_json({"facts": facts, "files": files}))
             sync_tree(aside)
-            shutil.rmtree(folder, ignore_errors=True)
             try:
                 os.rename(aside, folder)
             except OSError:
-                if _receipt(folder) is None:
+                # A folder that is not empty is never replaced: whoever came first may be read already.
+                if not (folder / RECEIPT).exists():
                     raise
             sync_folder(self.store)
 
 
-def _receipt(folder: Path) -> Facts | None:
-    """The facts of a folder that is whole, else None."""
+def _receipt(folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((folder / RECEIPT).read_bytes())
+    return told
+
+
+def _is_whole(folder: Path) -> bool:
+    """True if every byte is there that the receipt tells of."""
     try:
-        told = json.loads((folder / RECEIPT).read_bytes())
-        whole = all(sha256_of_file(folder / name) == digest for name, digest in told["files"].items())
+        return all(sha256_of_file(folder / name) == digest for name, digest in _receipt(folder)["files"].items())
     except (OSError, ValueError):
-        return None
-    facts: Facts = told["facts"]
-    return facts if whole else None
+        return False
