@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,10 @@ class SplitConfig(Settings):
     most_items: int = Field(default=2_000, ge=40)
     """The exam takes no further group once it holds this many items, nor does validation with as many rows: more would
     cost hours and show little: 2,000 independent items already show a gain of 3.4 points (power 0.8)."""
+    held_out: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
+    """Files, folders or archives that must never be learnt from, such as your own benchmark, named as in the list of
+    files (`*` stands for anything). Their rows leave, and every row that is equal or near to one of them or contains
+    it."""
     seed: int = Field(default=0, ge=0)
 
 

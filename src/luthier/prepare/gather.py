@@ -20,6 +20,7 @@ from luthier.prepare.private.forget import ForgetList
 from luthier.prepare.private.mask import Rules
 from luthier.prepare.refine import Refined, refine
 from luthier.prepare.split.groups import Group, find_groups
+from luthier.prepare.split.held_out import held_out_files, set_apart, without_given_away
 from luthier.prepare.treat import Recipe, Treated
 from luthier.records import Listener, Text, Tick
 
@@ -36,6 +37,8 @@ class Wanted:
     rules: Rules
     """The recipe's rules for private data."""
     group_by: str | None
+    held_out: tuple[str, ...] = ()
+    """Names of files that must never be learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,17 @@ def gather(corpus: CorpusDir, wanted: Wanted, *, place: Workplace, books: Books,
     """
     listener(Tick("prepare", 0, 0, "reading"))
     recipe = wanted.recipe
-    treated = sorted(treat_corpus(corpus, recipe, place=place, listener=listener), key=_place)
+    files = held_out_files(corpus, wanted.held_out)
+    everything = sorted(treat_corpus(corpus, recipe, place=place, listener=listener), key=_place)
+    treated, apart = set_apart(everything, files, books=books)
     _check_usable(treated, recipe.objective)
     refined = refine(treated, thresholds=recipe.thresholds, books=books)
     chunks = [text for rooted in refined.material.documents for text in rooted.texts()]
     # A document that leaves is one example; one that stays is as many as it has chunks.
-    examples = len(treated) - len(refined.material.documents) + len(chunks)
+    examples = len(everything) - len(refined.material.documents) + len(chunks)
     found = [candidate(example) for example in sorted([*refined.material.rows, *chunks], key=place_of)]
-    candidates = _without_forgotten(found, wanted.rules.forgotten, books)
+    found = _without_forgotten(found, wanted.rules.forgotten, books)
+    candidates = without_given_away(found, apart, books)
     if not candidates:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
         raise UserError(f"no usable example is left: {reasons}. Check that collect.columns names the right columns.")

@@ -69,7 +69,7 @@ def prepare(
     rules = make_rules(config.private, key=target.secret, home=target.home)
     recipe = Recipe(objective, config.clean.thresholds(), config.private, target.secret, target.home)
     place = Workplace(out / SHARDS, executor, aim=AIM)
-    wanted = Wanted(recipe, rules, config.split.group_by)
+    wanted = Wanted(recipe, rules, config.split.group_by, tuple(config.split.held_out))
     gathered = gather(corpus, wanted, place=place, books=books, listener=listener)
     findings = find(gathered, config.clean, listener=listener)
     divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)

@@ -18,6 +18,7 @@ from luthier.prepare.findings import Findings
 from luthier.prepare.gather import Gathered
 from luthier.prepare.private.mask import Rules, shown_texts
 from luthier.prepare.sheet.suspects import look_at
+from luthier.prepare.split.held_out import GIVEN_AWAY, HELD_OUT
 from luthier.prepare.word import TOO_LONG
 from luthier.records import Worded
 
@@ -36,6 +37,8 @@ UNDO = {
     LEAK: "none: an exam question that training gives away proves nothing",
     DUPLICATE: "none needed: one of the equal rows stays",
     NEAR_DUPLICATE: "none needed: the row it is nearest to stays",
+    HELD_OUT: "prepare.split.held_out: []",
+    GIVEN_AWAY: "prepare.split.held_out: []",
 }
 """Rules outside of cleaning -> the line that undoes them, or what to do instead."""
 
