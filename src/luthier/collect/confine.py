@@ -56,6 +56,9 @@ class Job:
     documents: bool = True
     """False: only tell what a prose file is."""
     unpack: bool = True
+    """False: only tell that it is an archive."""
+    attachments: bool = True
+    """False: only name a mail's attachments."""
     most_rows: int | None = None
 
 
@@ -194,7 +197,8 @@ class Workers:
     def _start(self, job: Job) -> Session:
         control = self._take()
         reading, writing = os.pipe()
-        wanted = {name: getattr(job, name) for name in ("name", "as_document", "documents", "unpack", "most_rows")}
+        names = ("name", "as_document", "documents", "unpack", "attachments", "most_rows")
+        wanted = {name: getattr(job, name) for name in names}
         try:
             socket.send_fds(control, [orjson.dumps(wanted)], [job.file.fileno(), writing])
         finally:

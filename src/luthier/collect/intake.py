@@ -22,6 +22,8 @@ FETCHED = "fetched"
 MOST_ARCHIVES = 2
 MOST_LEVELS = 5
 """Archives within archives, and archives and mails within each other."""
+MOST_NAME = 1_000
+"""Characters of a member's name that are shown."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,8 @@ class Item:
     file: BinaryIO | None = None
     sample: Sample | None = None
     archives: int = 0
-    levels: int = 0
+    within: tuple[str, ...] = ()
+    """SHA-256 of the archives and mails that it lies in."""
     budget: Budget | None = None
     """What the outermost archive that it lies in may still unpack to."""
     settled: tuple[Outcome, str] | None = None
@@ -43,15 +46,23 @@ class Item:
     future: Future[Reply] | None = field(default=None, repr=False)
 
     @property
-    def may_unpack(self) -> bool:
-        """True if the files in it are read too."""
-        return self.archives < MOST_ARCHIVES and self.levels < MOST_LEVELS
+    def too_deep(self) -> str:
+        """Why it is not opened if it is an archive; empty if it is."""
+        if len(self.within) >= MOST_LEVELS:
+            return f"files in files are opened {MOST_LEVELS} deep"
+        return f"archives in archives are opened {MOST_ARCHIVES} deep" if self.archives >= MOST_ARCHIVES else ""
 
     def job(self, *, as_document: bool = False) -> Job:
         """What a worker is asked for."""
         assert self.file is not None
-        unpack = self.may_unpack and not as_document
-        return Job(self.file, self.name, self.size, as_document=as_document, unpack=unpack)
+        return Job(
+            self.file,
+            self.name,
+            self.size,
+            as_document=as_document,
+            unpack=not self.too_deep,
+            attachments=len(self.within) < MOST_LEVELS,
+        )
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,7 +84,7 @@ class Item:
 
 
 class Intake:
-    """Hands files to the workers and their replies back; equal bytes are read once."""
+    """Hands files to the workers and their replies back, in order; of equal files that can be read, the first is."""
 
     def __init__(self, workers: Workers, *, job_of: Callable[[Item], Job] = Item.job) -> None:
         """`job_of` says what the workers are asked for."""
@@ -83,13 +94,17 @@ class Intake:
         self._ahead = 2 * workers.count
         self._first: dict[str, str] = {}
 
+    def keep(self, item: Item) -> None:
+        """What has the same bytes as this file, and comes behind it, is a copy."""
+        self._first.setdefault(item.sha256, item.name)
+
     def replies(self, items: Iterable[Item]) -> Iterator[tuple[Item, Reply | None]]:
         """Each item with its reply, in order; None for one that is settled or a copy."""
         pending: deque[Item] = deque()
         try:
             for item in items:
+                self._submit(item, pending)
                 pending.append(item)
-                self._submit(item)
                 if len(pending) > self._ahead:
                     yield self._take(pending)
             while pending:
@@ -102,29 +117,46 @@ class Intake:
         """The members of an archive, or attachments of a mail, as items."""
         budget = item.budget or Budget(packed=item.size)
         is_archive = reply.identity.type in CONTAINERS
+        within = (*item.within, item.sha256)
+        names: set[str] = set()
         for member in reply.members(budget):
             yield Item(
-                name=f"{item.name}!/{member.name}",
+                name=f"{item.name}!/{_name_apart(member.name, names)}",
                 sha256=member.sha256,
                 size=member.size,
                 file=member.file,
                 archives=item.archives + is_archive,
-                levels=item.levels + 1,
+                within=within,
                 budget=budget,
-                settled=_settle_member(member),
+                settled=_settle_member(member, within),
             )
 
-    def _submit(self, item: Item) -> None:
-        if item.settled is None and item.sha256 in self._first:
-            item.copy_of = self._first[item.sha256]
-        elif item.settled is None:
-            self._first[item.sha256] = item.name
+    def _submit(self, item: Item, ahead: Iterable[Item]) -> None:
+        """Let a file be read, unless one before it most likely makes it a copy."""
+        alike = item.sha256 in self._first or any(other.sha256 == item.sha256 for other in ahead)
+        if item.settled is None and not alike:
             item.future = self._workers.submit(self._job_of(item))
 
     def _take(self, pending: deque[Item]) -> tuple[Item, Reply | None]:
-        """The next item with its reply; while it is waited for it stays pending, so that it is not forgotten."""
-        reply = pending[0].future.result() if pending[0].future is not None else None
+        """The next item with its reply; while it is waited for it stays pending, so that it is not forgotten.
+
+        What is a copy is decided here, in the order of the files: however far ahead the workers are, it is the same.
+        """
+        item = pending[0]
+        item.copy_of = self._first.get(item.sha256) if item.settled is None else None
+        if item.copy_of is not None:
+            return self._without_reply(pending.popleft()), None
+        if item.settled is None and item.future is None:
+            item.future = self._workers.submit(self._job_of(item))
+        reply = item.future.result() if item.future is not None else None
         return pending.popleft(), reply
+
+    def _without_reply(self, item: Item) -> Item:
+        """A copy whose reading began before the first of its kind was met."""
+        if item.future is not None:
+            item.future.result().close()
+            item.future = None
+        return item
 
 
 def items_of(found: Sequence[Found], hashes: Mapping[str, str]) -> Iterator[Item]:
@@ -132,7 +164,7 @@ def items_of(found: Sequence[Found], hashes: Mapping[str, str]) -> Iterator[Item
     for entry in found:
         item = Item(name=entry.name, sha256=hashes[entry.name], sample=entry.sample)
         if entry.skipped is not None:
-            item.sha256, item.settled = "", ("skipped", entry.skipped)
+            item.sha256, item.settled = "", ("failed" if entry.is_refused else "skipped", entry.skipped)
         else:
             _open(item, entry)
         yield item
@@ -168,10 +200,25 @@ def _open(item: Item, entry: Found) -> None:
         item.settled = ("failed", "cannot be read")
 
 
-def _settle_member(member: Unpacked) -> tuple[Outcome, str] | None:
+def _settle_member(member: Unpacked, within: Sequence[str]) -> tuple[Outcome, str] | None:
     if member.problem:
         return "failed", member.problem
+    if member.sha256 in within:
+        return "failed", "the very archive that it lies in, which would unpack without end"
     parts = PurePosixPath(member.name).parts
     if any(part.startswith((".", "~$")) or part == "__MACOSX" for part in parts):
         return "skipped", "hidden"
     return ("empty", "no bytes") if not member.size else None
+
+
+def _name_apart(member: str, taken: set[str]) -> str:
+    """The name to show, with its number in brackets if a file of the same archive has it already."""
+    wanted = member[:MOST_NAME].replace("!/", "!//")
+    folder, slash, base = wanted.rpartition("/")
+    stem, dot, suffix = base.rpartition(".")
+    name, repeat = wanted, 2
+    while name in taken:
+        name = f"{folder}{slash}{stem} ({repeat}){dot}{suffix}" if stem else f"{wanted} ({repeat})"
+        repeat += 1
+    taken.add(name)
+    return name

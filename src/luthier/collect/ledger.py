@@ -1,13 +1,17 @@
 """The account of a collection: one row per file, one row per refused row."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from luthier.artifacts.tables import read_table, write_table
+from luthier.artifacts.tables import GROUP_ROWS, read_table, write_table
 from luthier.collect.kinds import CONTAINERS
 from luthier.records import Reject
 
@@ -19,6 +23,10 @@ COUNTS = (
     *("rows", "rejects", "left_out", "documents", "members", "characters"),
     *("pages_read", "pages_scanned", "pages_plain", "tables"),
 )
+SHOWN, MOST_KINDS, OTHER_KINDS = 5, 50, "other"
+"""Refused rows of each kind that are shown, and kinds that are told apart."""
+GROUP_CHARACTERS = 4 << 20
+"""Characters of refused rows that are held before they are written."""
 FILE_SCHEMA = pa.schema(
     [
         ("path", pa.string()),
@@ -101,11 +109,60 @@ def read_files(path: Path) -> list[Entry]:
     return [Entry(**row) for row in read_table(path)]
 
 
-def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
-    """Write refused rows; returns how many there were."""
-    return write_table(path, map(asdict, rejects), schema=REJECT_SCHEMA)
+class Refused:
+    """Refused rows, written while they come: a context manager. Of each kind the first five are kept to be shown."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the table at `path`."""
+        self.count = 0
+        self._kinds: dict[str, list[Reject]] = {}
+        self._sizes: Counter[str] = Counter()
+        self._waiting: list[Reject] = []
+        self._characters = 0
+        self._writer = pq.ParquetWriter(
+            path, REJECT_SCHEMA, compression="zstd", version="2.6", write_statistics=False, store_schema=False
+        )
+
+    def add(self, bad: Reject) -> None:
+        """Add one row."""
+        self.count += 1
+        kind = re.sub(r"\d+", "N", bad.reason)
+        if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
+            kind = OTHER_KINDS
+        shown = self._kinds.setdefault(kind, [])
+        self._sizes[kind] += 1
+        if len(shown) < SHOWN:
+            shown.append(bad)
+        self._waiting.append(bad)
+        self._characters += len(bad.row)
+        if len(self._waiting) >= GROUP_ROWS or self._characters >= GROUP_CHARACTERS:
+            self._flush()
+
+    def listed(self) -> str:
+        """Five rows of each kind, one per line."""
+        lines = []
+        for kind, shown in self._kinds.items():
+            lines += [f"  {bad}" for bad in shown]
+            if self._sizes[kind] > len(shown):
+                lines.append(f"  ... and {self._sizes[kind] - len(shown):,} more like these")
+        return "\n".join(lines)
+
+    def _flush(self) -> None:
+        rows = [asdict(bad) for bad in self._waiting]
+        self._writer.write_table(pa.Table.from_pylist(rows, schema=REJECT_SCHEMA))
+        self._waiting, self._characters = [], 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._waiting:
+            self._flush()
+        self._writer.close()
 
 
 def read_rejects(path: Path) -> list[Reject]:
-    """Read what `write_rejects` wrote, in order."""
+    """Read what `Refused` wrote, in order."""
     return [Reject(**row) for row in read_table(path)]

@@ -1,7 +1,5 @@
 """Files in, CorpusDir out: every file and every row accounted for."""
 
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
@@ -28,13 +26,12 @@ from luthier.collect.corpus import Collector, Corpus
 from luthier.collect.crawl import Crawler
 from luthier.collect.formats.detect import Hints, check_names, names_from
 from luthier.collect.intake import FETCHED, Item, fetched_items, items_of
-from luthier.collect.ledger import write_files, write_rejects
+from luthier.collect.ledger import SHOWN, Refused, write_files
 from luthier.errors import UserError
-from luthier.records import Listener, Reject, Tick, nobody_listens
+from luthier.records import Listener, Tick, nobody_listens
 
 MOST_LOSSES = 0.2
 """Share of bytes that may be lost before the run stops."""
-SHOWN = 5
 
 
 def collect(
@@ -76,7 +73,6 @@ def collect(
             name: {"format": fit.format.name, "columns": dict(fit.roles)} for name, fit in corpus.fits.items()
         }
         write_files(draft.path / "files.parquet", corpus.entries)
-        write_rejects(draft.path / "rejects.parquet", corpus.rejects)
         _write_notes(draft.path / NOTES, corpus)
     return CorpusDir.open(out)
 
@@ -88,14 +84,15 @@ def _read(
     with (
         Workers(warm=modules_for(files), scratch=folder) as workers,
         DocumentWriter(folder / "documents.parquet") as documents,
+        Refused(folder / "rejects.parquet") as refused,
     ):
         names = names_from(config.columns)
         hints = Hints(names=names, format=config.format, labels=frozenset(config.labels))
-        collector = Collector(workers, hints=hints, seed=config.seed, keep=documents.write)
+        collector = Collector(workers, hints=hints, seed=config.seed, keep=documents.write, refused=refused)
         told = _told(items, total=len(files), listener=listener)
         write_examples(folder / "examples.parquet", collector.examples(told))
     if collector.corpus.columns:
-        check_names(names, collector.corpus.columns)
+        check_names(names, list(collector.corpus.columns))
     listener(Tick("collect", done=len(files), total=len(files)))
     return collector.corpus
 
@@ -119,13 +116,13 @@ def check_corpus(corpus: Corpus, *, bad_rows: float, accept_losses: bool) -> Non
     """Raise UserError if too little of what lies in the sources could be used."""
     barren = [entry.path for entry in corpus.entries if entry.rows and entry.rows == entry.rejects]
     if barren:
-        raise UserError(f"{barren[0]}: no good row.\n{_list_rejects(corpus.rejects)}\nMend the file or take it out.")
+        raise UserError(f"{barren[0]}: no good row.\n{corpus.refused.listed()}\nMend the file or take it out.")
     rows = sum(entry.rows for entry in corpus.entries)
-    if rows and len(corpus.rejects) / rows > bad_rows:
-        share = len(corpus.rejects) / rows
+    if rows and corpus.refused.count / rows > bad_rows:
+        share = corpus.refused.count / rows
         raise UserError(
-            f"{len(corpus.rejects):,} of {rows:,} rows are bad ({share:.1%}; accepted are {bad_rows:.1%}).\n"
-            f"{_list_rejects(corpus.rejects)}\n"
+            f"{corpus.refused.count:,} of {rows:,} rows are bad ({share:.1%}; accepted are {bad_rows:.1%}).\n"
+            f"{corpus.refused.listed()}\n"
             f"Mend the rows, or accept them with collect.bad_rows: {_rounded_up(share)}"
         )
     if corpus.bytes_lost > MOST_LOSSES * corpus.bytes_counted and not accept_losses:
@@ -141,18 +138,6 @@ def _explain_nothing(sources: Sequence[Path], skipped: list[str]) -> str:
     where = ", ".join(map(str, sources))
     seen = f" Skipped: {', '.join(skipped[:SHOWN])}." if skipped else ""
     return f"{where}: no files to read.{seen} Put your data there or change collect.sources."
-
-
-def _list_rejects(rejects: Sequence[Reject]) -> str:
-    by_reason: dict[str, list[Reject]] = defaultdict(list)
-    for bad in rejects:
-        by_reason[re.sub(r"\d+", "N", bad.reason)].append(bad)
-    lines = []
-    for group in by_reason.values():
-        lines += [f"  {bad}" for bad in group[:SHOWN]]
-        if len(group) > SHOWN:
-            lines.append(f"  ... and {len(group) - SHOWN:,} more like these")
-    return "\n".join(lines)
 
 
 def _list_lost(corpus: Corpus, *, also_empty: bool = False) -> str:

@@ -14,6 +14,10 @@ from luthier.errors import NotFoundError, UserError
 
 PROJECT_FILE = re.compile(rb"(?ms)(?=.*^objective:)(?=.*^collect:)")
 HEAD_BYTES = 65_536
+LEADS_OUT, LEADS_NOWHERE = "link that leads out of the folder", "link that leads nowhere"
+SPECIAL = "not a regular file"
+REFUSED = frozenset({LEADS_OUT, LEADS_NOWHERE, SPECIAL})
+"""Reasons why a thing that should be read is not; for any other it is left out on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Found:
     """Relative to its source, with '/'; begins with the source's own name where there are several sources."""
     path: Path
     skipped: str | None = None
+    is_refused: bool = False
+    """True if it was to be read and cannot be, False if it is left out on purpose."""
     sample: Sample | None = None
     """How many of the file's rows or documents are kept, None for all."""
     pool: Sample | None = None
@@ -35,8 +41,9 @@ class Found:
 def find_files(sources: Sequence[Path]) -> list[Found]:
     """List the files of all sources, sorted by name within a source. NotFoundError for a source that is missing.
 
-    Hidden files, links that lead out and special files are listed as skipped. Luthier's own folders (runs and
-    artifacts) are not input and not listed. `path#500` keeps 500 rows or documents of a file, 500 files of a folder.
+    Hidden files are listed as skipped; links that lead out, special files and folders that cannot be opened as refused.
+    Luthier's own folders (runs and artifacts) are not input and not listed. `path#500` keeps 500 rows or documents of
+    a file, 500 files of a folder.
     """
     if not sources:
         raise UserError("collect.sources is empty. Name at least one file or folder.")
@@ -58,7 +65,7 @@ def find_files(sources: Sequence[Path]) -> list[Found]:
 def _labels(sources: Sequence[Path]) -> list[str]:
     labels: list[str] = []
     for source in sources:
-        wanted = source.resolve().name
+        wanted = _readable(source.resolve().name)
         label, repeat = wanted, 2
         while label in labels:
             label, repeat = f"{wanted} ({repeat})", repeat + 1
@@ -70,17 +77,26 @@ def _walk(folder: Path, *, root: Path, prefix: str) -> Iterator[Found]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield Found(name=prefix, path=folder, skipped=f"cannot be opened ({error.strerror})")
+        yield Found(name=prefix, path=folder, skipped=f"cannot be opened ({error.strerror})", is_refused=True)
         return
+    names = {entry.name for entry in entries}
     for entry in entries:
-        path, name = folder / entry.name, f"{prefix}{entry.name}"
+        path, name = folder / entry.name, f"{prefix}{_readable(entry.name)}"
         reason = _skip_reason(path, entry, root=root)
         if entry.is_dir(follow_symlinks=False) and not reason:
             if not _is_our_own(path):
-                yield from _walk(path, root=root, prefix=f"{name}/")
+                # "a.zip!/x" is the file x in a.zip; what lies in a folder "a.zip!" beside it has another name.
+                is_taken = entry.name.endswith("!") and entry.name[:-1] in names
+                yield from _walk(path, root=root, prefix=f"{name}//" if is_taken else f"{name}/")
         else:
             # A link inside the folder is followed here, once; whoever opens the file follows none.
-            yield Found(name=name, path=path.resolve() if entry.is_symlink() and not reason else path, skipped=reason)
+            place = path.resolve() if entry.is_symlink() and not reason else path
+            yield Found(name=name, path=place, skipped=reason, is_refused=reason in REFUSED)
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 as escapes."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | None:
@@ -92,7 +108,7 @@ def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | No
         return _link_reason(path, root=root)
     mode = entry.stat(follow_symlinks=False).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        return "not a regular file"
+        return SPECIAL
     if entry.name.endswith((".yaml", ".yml")) and PROJECT_FILE.search(_head(path)):
         return "a Luthier project file"
     return None
@@ -101,9 +117,9 @@ def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | No
 def _link_reason(path: Path, *, root: Path) -> str | None:
     target = path.resolve()
     if not target.exists():
-        return "link that leads nowhere"
+        return LEADS_NOWHERE
     if not target.is_relative_to(root):
-        return "link that leads out of the folder"
+        return LEADS_OUT
     return "link to a folder that is read anyway" if target.is_dir() else None
 
 
@@ -113,5 +129,9 @@ def _is_our_own(folder: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(HEAD_BYTES)
+    """The first bytes of a file, none of one that cannot be opened."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(HEAD_BYTES)
+    except OSError:
+        return b""

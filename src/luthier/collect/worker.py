@@ -17,6 +17,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +26,7 @@ import orjson
 from luthier.collect.containers import Member, members, refusal
 from luthier.collect.identify import Identity, identify
 from luthier.collect.kinds import CONTAINERS
-from luthier.collect.reading import SkippedError, Source, UnreadableError
+from luthier.collect.reading import SkippedError, Source, UnreadableError, reject
 from luthier.collect.registry import READERS, ROW_READERS, attachment_reader, document_reader, row_reader
 from luthier.collect.sandbox import (
     HARD_CPU_SECONDS,
@@ -47,6 +48,8 @@ ROW_RATIO, LEAST_ROWS = 100, 16 << 20
 PACKED_ROWS = frozenset({"parquet", "xlsx", "xls", "ods"})
 BYTES_PER_ALLOWANCE = 64 << 20
 """Row files, which stream, may take the time of one file for each 64 MB."""
+TOO_DEEP = "lies too deep in other files"
+MOST_COLUMNS, SHOWN_COLUMNS = 10_000, 30
 PIPE_BYTES = 1 << 20
 
 
@@ -167,10 +170,9 @@ def _read(source: Source, kind: str, job: dict[str, Any], out: BinaryIO) -> None
     elif job["documents"]:
         _write_documents(document_reader(kind)(source), most_text(size), out)
         attachments = attachment_reader(kind)
-        if attachments is not None and job["unpack"]:
+        if attachments is not None:
             out.flush()
-            carried = (Member(name, iter((content,)), refusal(name)) for name, content in attachments(source))
-            _write_members(carried, out)
+            _write_attachments(attachments(source), out, is_too_deep=not job["attachments"])
 
 
 def allowance(size: int, *, per_file: int = MOST_CPU_SECONDS) -> int:
@@ -189,11 +191,21 @@ def _most_rows_bytes(kind: str, size: int) -> int | None:
 
 def _write_rows(items: Iterable[Row | Reject], most_rows: int | None, most_bytes: int | None, out: BinaryIO) -> None:
     total = 0
-    for payload, size in row_batches(_head(items, most_rows)):
+    for payload, size in row_batches(_not_too_wide(_head(items, most_rows))):
         total += size
         if most_bytes is not None and total > most_bytes:
             raise UnreadableError(f"unpacks to more than {most_bytes >> 20:,} MB of rows")
         write_frame(out, "rows", payload)
+
+
+def _not_too_wide(items: Iterable[Row | Reject]) -> Iterator[Row | Reject]:
+    for item in items:
+        if isinstance(item, Row) and len(item.values) > MOST_COLUMNS:
+            problem = f"{len(item.values):,} columns, and rows of at most {MOST_COLUMNS:,} are read"
+            text = ", ".join(islice(item.values, SHOWN_COLUMNS))
+            yield reject(item.at.rpartition(":")[0], item.line, problem, text, offset=item.offset)
+        else:
+            yield item
 
 
 def _head(items: Iterable[Row | Reject], most: int | None) -> Iterator[Row | Reject]:
@@ -210,6 +222,12 @@ def _write_documents(documents: Iterable[Document], most: int, out: BinaryIO) ->
         if total > most:
             raise UnreadableError(f"holds more than {most >> 20:,} MB of text, for a file of its size")
         write_frame(out, "document", document_bytes(document))
+
+
+def _write_attachments(files: Iterable[tuple[str, bytes]], out: BinaryIO, *, is_too_deep: bool) -> None:
+    for name, content in files:
+        refused = TOO_DEEP if is_too_deep else refusal(name)
+        _write_members([Member(name, iter(() if refused else (content,)), refused)], out)
 
 
 def _write_members(found: Iterable[Member], out: BinaryIO) -> None:

@@ -15,6 +15,9 @@ from luthier.records import Example, Label, Origin, Row, Tags
 
 HEAD_ROWS = 1_000
 HASHED_ROWS = 1_000
+MOST_CHARACTERS = 4 << 20
+"""Of the sampled rows of each sort; where rows are long there are fewer, at least one."""
+SHOWN_COLUMNS = 30
 HALF, ENOUGH = 0.5, 0.9
 """Share of the sampled rows that must have the shape of a format."""
 
@@ -62,8 +65,33 @@ def names_from(columns: Mapping[str, Sequence[str] | str]) -> dict[str, list[str
 def sample_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows that tell a table's format: the first 1,000, and of the others the 1,000 of smallest hash."""
     source = iter(rows)
-    head = list(islice(source, HEAD_ROWS))
-    return head + sorted(heapq.nsmallest(HASHED_ROWS, source, key=_hash), key=lambda row: row.line)
+    head: list[Row] = []
+    size = 0
+    for row in islice(source, HEAD_ROWS):
+        size += _size(row)
+        if not head or size <= MOST_CHARACTERS:
+            head.append(row)
+    return head + sorted(_smallest(source), key=lambda row: row.line)
+
+
+def _smallest(rows: Iterable[Row]) -> list[Row]:
+    """The rows of smallest hash, never holding more than are wanted."""
+    heap: list[tuple[int, int, int, Row]] = []
+    size = 0
+    for number, row in enumerate(rows):
+        rank = -_hash(row)
+        if len(heap) == HASHED_ROWS and rank <= heap[0][0]:
+            continue
+        characters = _size(row)
+        size += characters
+        heapq.heappush(heap, (rank, -number, characters, row))
+        while len(heap) > HASHED_ROWS or (size > MOST_CHARACTERS and len(heap) > 1):
+            size -= heapq.heappop(heap)[2]
+    return [row for *_, row in heap]
+
+
+def _size(row: Row) -> int:
+    return sum(len(value) if isinstance(value, str) else len(str(value)) for value in row.values.values())
 
 
 def columns_of(sample: Sequence[Row]) -> list[str]:
@@ -214,7 +242,7 @@ def _explain_mixed(table: str, fit: Fit, sample: Sequence[Row]) -> str:
 
 
 def _explain_missing(table: str, columns: Sequence[str], tried: Sequence[RowFormat], names: Names) -> str:
-    shown = ", ".join(f"'{name}'" for name in columns) or "none that 90 % of the rows share"
+    shown = ", ".join(f"'{name}'" for name in columns[:SHOWN_COLUMNS]) or "none that 90 % of the rows share"
     needs = "; ".join(f"{rule.name}: {' + '.join(aliases[0] for aliases in rule.required.values())}" for rule in tried)
     roles = tried[0].required if len(tried) == 1 else {"question": (), "answer": ()}
     missing = [role for role in roles if find_column([*names.get(role, ()), role], columns) is None] or list(roles)

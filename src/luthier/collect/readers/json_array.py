@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from luthier.collect.readers.jsonl import parse_row
@@ -186,6 +187,7 @@ def _rows_of_member(name: str, window: _Window) -> Iterator[Row | Reject]:
 
 def _rows(name: str, window: _Window) -> Iterator[Row | Reject]:
     """The rows up to the closing bracket; the window stands behind the opening one."""
+    above, nth = 0, 1
     while (following := window.peek()) != b"]":
         line, offset = window.line, window.offset
         if not following:
@@ -198,10 +200,12 @@ def _rows(name: str, window: _Window) -> Iterator[Row | Reject]:
             continue
         content, problem = window.value()
         text = content.decode("utf-8", errors="replace")
-        if problem:
-            yield reject(name, line, problem, text, offset=offset)
-        else:
-            yield parse_row(name, line, text, offset=offset)
+        above, nth = line, nth + 1 if line == above else 1
+        row = (
+            reject(name, line, problem, text, offset=offset) if problem else parse_row(name, line, text, offset=offset)
+        )
+        # Many rows may begin on one line, and each has a place of its own.
+        yield replace(row, at=f"{row.at} ({nth})") if isinstance(row, Row) and nth > 1 else row
     window.mark()
 
 

@@ -11,6 +11,7 @@ import pypdfium2.raw as pdfium
 from luthier.collect.readers.pdf.furniture import find_furniture
 from luthier.collect.readers.pdf.headings import Bookmark, mark_headings
 from luthier.collect.readers.pdf.leaf import Leaf, arrange, read_leaf
+from luthier.collect.readers.pdf.references import is_cyclic
 from luthier.collect.readers.pdf.writing import write
 from luthier.collect.reading import Source, UnreadableError
 from luthier.records import Document
@@ -29,6 +30,8 @@ def read(source: Source, *, most_pages: int = MOST_PAGES) -> Iterator[Document]:
 
     `meta` tells of pages beyond the limit, of text that was recognised in pictures, and of attached files.
     """
+    if is_cyclic(source.path):
+        raise UnreadableError("damaged PDF file: its cross-reference tables point back at each other")
     try:
         file = pdfium2.PdfDocument(source.path)
     except pdfium2.PdfiumError as error:
