@@ -12,14 +12,29 @@ from luthier.prepare.clean.poison import Order, Trigger, find_orders, find_trigg
 from luthier.prepare.clean.quality import Distribution, distributions, quality_scores
 from luthier.prepare.clean.relevance import domain_words, relevance
 from luthier.prepare.clean.texts import CleanInput
+from luthier.prepare.dedup.candidates import LINKS
+from luthier.prepare.dedup.meaning import alike_in_meaning
+from luthier.prepare.dedup.signature import are_near
 from luthier.prepare.gather import Gathered
 from luthier.prepare.label.conflicts import Conflict, conflicting, find_conflicts
 from luthier.prepare.label.noise import Labelled, Noise, label_noise
+from luthier.prepare.leaks import codes_in
 from luthier.prepare.treat import row_input
 from luthier.records import Listener, Text, Tick
 
 FEW_ANSWERS, REPEATS = 20, 10
 """Answers are labels if there are at most 20 different ones, or one for ten rows."""
+MOST_ALIKE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Two rows, by id, that may ask or say the same in other words."""
+
+    left: str
+    right: str
+    similarity: float
+    """Cosine of what they mean (see `dedup/meaning.py`), 0.9 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,8 @@ class Findings:
     noise: Noise | None
     """None where answers are no labels."""
     conflicts: Sequence[Conflict]
+    alike: Sequence[Alike]
+    """Most alike first, at most 20."""
 
 
 def find(gathered: Gathered, config: CleanConfig, *, listener: Listener) -> Findings:
@@ -56,12 +73,24 @@ def find(gathered: Gathered, config: CleanConfig, *, listener: Listener) -> Find
         relevance=_relevance(inputs, source=config.relevance, samples=config.samples) if config.relevance else [],
         noise=label_noise(labelled) if labelled else None,
         conflicts=find_conflicts(labelled, listener=listener) if labelled else [],
+        alike=_alike(sorted(rows, key=lambda one: one.id)),
     )
 
 
 def without_conflicts(gathered: Gathered, findings: Findings) -> Gathered:
     """The same rows, with those marked that nobody can grade."""
     return dataclasses.replace(gathered, conflicts=gathered.conflicts | conflicting(findings.conflicts))
+
+
+def _alike(rows: Sequence[Candidate]) -> list[Alike]:
+    """Rows alike in meaning, without those that are near word for word or differ in a number."""
+    found: list[Alike] = []
+    for pair in alike_in_meaning([one.question for one in rows]):
+        left, right = rows[pair.a], rows[pair.b]
+        same_codes = codes_in(left.question) == codes_in(right.question)
+        if len(found) < MOST_ALIKE and same_codes and not are_near(left.question, right.question, threshold=LINKS):
+            found.append(Alike(left.id, right.id, pair.jaccard))
+    return found
 
 
 def _labelled(rows: Sequence[Candidate], gathered: Gathered) -> list[Labelled]:

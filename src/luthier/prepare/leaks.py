@@ -106,7 +106,7 @@ def find_reworded(trained: Sequence[Trained], asked: Sequence[Asked], *, least: 
     Cosine of TF-IDF vectors >= `least`. Questions with different numbers or codes ask different things. Equal
     questions are `find_leaks`' business.
     """
-    codes = [_codes(item.question) for item in asked]
+    codes = [codes_in(item.question) for item in asked]
     best: dict[int, Reworded] = {}
     if not asked or not trained:
         return []
@@ -117,7 +117,7 @@ def find_reworded(trained: Sequence[Trained], asked: Sequence[Asked], *, least: 
                 continue
             similarity = round(float(found[number, place]), 9)
             is_best = number not in best or similarity > best[number].similarity
-            if is_best and codes[number] == _codes(row.question):
+            if is_best and codes[number] == codes_in(row.question):
                 best[number] = Reworded(item=item.id, at=row.at, similarity=similarity)
     return [best[number] for number in sorted(best)]
 
@@ -173,7 +173,8 @@ def _numbers_by(found: Iterable[tuple[str, int]]) -> Mapping[str, list[int]]:
     return numbers
 
 
-def _codes(question: str) -> list[str]:
+def codes_in(question: str) -> list[str]:
+    """Numbers and codes of a matching copy: questions with others ask other things."""
     return sorted(word for word in question.split() if any(letter.isdigit() for letter in word))
 
 

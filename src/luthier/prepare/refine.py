@@ -11,7 +11,7 @@ from luthier.prepare.clean.thresholds import Thresholds
 from luthier.prepare.material import Material, Rooted, text_of_document
 from luthier.prepare.private.mask import Finding
 from luthier.prepare.treat import Treated
-from luthier.records import Chat, Example, Label, Text
+from luthier.records import Chat, Example, Label, Tags, Text
 
 PRIVATE = "private data of a type that is set to drop"
 
@@ -31,15 +31,17 @@ class Refined:
     material: Material
     cleaned: Cleaned
     edits: dict[str, int]
+    """What was mended: questions, answers and documents by text, tags by illegal step."""
     spotted: list[Spotted]
 
 
 def refine(treated: Sequence[Treated], *, thresholds: Thresholds, books: Books) -> Refined:
     """Clean what was treated; private data is counted in what stays, and takes out what it is set to."""
-    edits: Counter[str] = Counter(questions=0, answers=0, documents=0)
+    edits: Counter[str] = Counter(questions=0, answers=0, documents=0, tags=0)
     judged: dict[str, tuple[Treated, Judged]] = {}
     for one in treated:
         edits.update(one.edited)
+        edits["tags"] += one.item.repairs if isinstance(one.item, Tags) else 0
         if one.judged is None:
             assert not isinstance(one.item, Rooted), "documents leave by what all of them say"
             books.drop(one.item, rule=one.leaves)

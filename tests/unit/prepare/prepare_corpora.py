@@ -6,7 +6,7 @@ from pathlib import Path
 from luthier.artifacts.documents import write_documents
 from luthier.artifacts.folders import CorpusDir, building
 from luthier.artifacts.rows import write_examples
-from luthier.collect.ledger import write_files, write_rejects
+from luthier.collect.ledger import Refused, write_files
 from luthier.records import Chat, Document, Example, Label, Message, Origin
 
 
@@ -53,5 +53,6 @@ def write_corpus(folder: Path, examples: Sequence[Example], documents: Sequence[
         write_examples(draft.path / "examples.parquet", examples)
         write_documents(draft.path / "documents.parquet", documents)
         write_files(draft.path / "files.parquet", [])
-        write_rejects(draft.path / "rejects.parquet", [])
+        with Refused(draft.path / "rejects.parquet"):
+            pass  # none
     return CorpusDir.open(folder)

@@ -11,7 +11,7 @@ from luthier.artifacts.documents import write_documents
 from luthier.artifacts.folders import CorpusDir, building
 from luthier.artifacts.rows import read_items, read_worded, write_examples
 from luthier.artifacts.tables import read_table
-from luthier.collect.ledger import Entry, write_files, write_rejects
+from luthier.collect.ledger import Entry, Refused, write_files
 from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.objectives import objective
@@ -48,7 +48,8 @@ def holding(tmp_path: Path, base: Base) -> Holding:
             write_examples(draft.path / "examples.parquet", examples)
             write_documents(draft.path / "documents.parquet", documents)
             write_files(draft.path / "files.parquet", entries)
-            write_rejects(draft.path / "rejects.parquet", [])
+            with Refused(draft.path / "rejects.parquet"):
+                pass  # none
         target = Target(base, objective(learn), PseudonymKey(b"k" * 32), tmp_path)
         group_by = None if learn == "complete" else "question"
         config = PrepareConfig(split=SplitConfig(group_by=group_by, held_out=list(held_out)))

@@ -18,3 +18,9 @@ def test_alike_in_meaning() -> None:
     assert (found[0].a, found[0].b, found[0].jaccard) == (30, 31, 1.0)
     assert alike_in_meaning(copies, least=0.999) == [found[0]]
     assert alike_in_meaning(copies[:1]) == alike_in_meaning([]) == []
+
+
+def test_texts_of_which_the_dimensions_hold_little_are_alike_to_none() -> None:
+    copies = [f"disease{number} unspecified" for number in range(300)]
+    assert alike_in_meaning(copies) == []
+    assert alike_in_meaning(copies[:40]) == []

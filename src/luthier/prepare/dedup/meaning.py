@@ -13,6 +13,8 @@ ALIKE = 0.9
 DIMENSIONS = 100
 MOST = 20_000
 """Texts compared with each other; of more, those with the smallest hashes."""
+HELD = 0.85
+"""Share of a text's TF-IDF vector, by length, that the dimensions must hold."""
 ROWS = 1_000
 SHOWN = 1_000
 
@@ -20,7 +22,8 @@ SHOWN = 1_000
 def alike_in_meaning(copies: Sequence[str], *, least: float = ALIKE, most: int = MOST) -> list[NearPair]:
     """Pairs of matching copies with cosine >= `least` (in `jaccard`'s place), the most alike first, at most 1,000.
 
-    Latent semantic analysis (Deerwester et al. 1990): TF-IDF vectors of words in at most 100 dimensions.
+    Latent semantic analysis (Deerwester et al. 1990): TF-IDF vectors of words in at most 100 dimensions. A text of
+    which they hold less than `HELD` is alike to none: what sets it apart is lost ("rabies" and "yaws, unspecified").
     """
     chosen = np.sort(np.argsort([_hash(copy) for copy in copies], kind="stable")[:most])
     vectors = _vectors([copies[place] for place in chosen])
@@ -41,7 +44,8 @@ def _vectors(copies: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.f
     dimensions = min(DIMENSIONS, min(weighted.shape) - 1)
     reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(weighted)
     lengths = np.linalg.norm(reduced, axis=1, keepdims=True)
-    vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = reduced / np.maximum(lengths, np.finfo(float).tiny)
+    # Before it was reduced, every vector had length 1.
+    vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = reduced / np.maximum(lengths, HELD) * (lengths >= HELD)
     return vectors
 
 

@@ -66,6 +66,7 @@ def sheet(account: Account) -> dict[str, Any]:
         "about": dict(account.about),
         "files": _files(account.corpus),
         "waterfall": _waterfall(account),
+        "mended": dict(account.gathered.refined.edits),
         "rules": _rules(account),
         "duplicates": _duplicates(account),
         "private": _private(account),

@@ -34,6 +34,11 @@ MEANINGS = {
     ),
     "orders": ("Text that speaks to a model", "Instructions or hidden characters inside the data."),
     "outliers": ("Rows unlike the others", "Far from their nearest neighbours by the words they use."),
+    "alike": (
+        "Rows that may say the same in other words",
+        "By the words they use and what these words go with, though not word for word. If they do say the same, group "
+        "them (prepare.split.group_by) or take one out.",
+    ),
     "reworded": (
         "Exam items that training may know in other words",
         "Same answer, similar question. If they ask the same, group them: prepare.split.group_by.",
@@ -109,6 +114,10 @@ def _suspicions(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         "triggers": [f"'{one['phrase']}' -> '{one['answer']}' in {one['rows']} rows" for one in found["triggers"]],
         "orders": [f"{one['at']}: {one['kind']}: {one['text']}" for one in found["orders"]],
         "outliers": [f"{one['at']} (distance {one['distance']:.2f})" for one in found["outliers"]],
+        "alike": [
+            f"{one['similarity']:.2f}: {one['at'][0]}: {one['texts'][0]} / {one['at'][1]}: {one['texts'][1]}"
+            for one in found["alike"]
+        ],
         "reworded": [f"item {one['item']}, row {one['at']} ({one['similarity']:.2f})" for one in found["reworded"]],
         "relevance": [f"{one['at']} ({one['score']:.2f})" for one in found["relevance"]],
     }
@@ -128,9 +137,14 @@ def _facts(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     languages = ", ".join(f"{name} {count:,}" for name, count in sheet["languages"].items()) or "-"
     labels = [("Labels", ", ".join(f"{name} ({count:,})" for name, count in sheet["labels"].items()))]
-    pages = sheet["files"]["pages"]
+    pages, mended = sheet["files"]["pages"], sheet["mended"]
     return [
         *receipts,
+        (
+            "Mended",
+            f"{mended['questions']:,} questions, {mended['answers']:,} answers, {mended['documents']:,} documents, "
+            f"{mended['tags']:,} illegal steps of tags",
+        ),
         ("Languages", languages),
         *(labels if sheet["labels"] else []),
         ("Pages", f"{pages['pages_read']:,} read, {pages['pages_plain']:,} plain, {pages['pages_scanned']:,} scanned"),

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from luthier.prepare.candidate import text_of
 from luthier.prepare.label.noise import Noise
 
 if TYPE_CHECKING:
     from luthier.prepare.sheet.numbers import Account
 
 SHOWN = 20
+EXCERPT = 160
 
 
 def look_at(account: "Account") -> dict[str, Any]:
@@ -50,6 +52,7 @@ def look_at(account: "Account") -> dict[str, Any]:
             }
             for one in findings.conflicts[:SHOWN]
         ],
+        "alike": _alike(account),
         "reworded": [
             {"item": one.item, "at": one.at, "similarity": one.similarity}
             for one in sorted(divided.reworded, key=lambda one: (-one.similarity, one.item))[:SHOWN]
@@ -61,6 +64,18 @@ def look_at(account: "Account") -> dict[str, Any]:
             "closed_set_of_answers": divided.copied.closed,
         },
     }
+
+
+def _alike(account: "Account") -> list[dict[str, Any]]:
+    """Pairs with their texts; of an exam item only that it is one."""
+    exam = {row["id"] for row in account.divided.splits if row["part"] == "exam"}
+    rows = {one.id: one for one in account.gathered.kept}
+    found = []
+    for pair in account.findings.alike:
+        both = [rows[pair.left], rows[pair.right]]
+        texts = ["(an exam item)" if one.id in exam else text_of(one.example)[:EXCERPT] for one in both]
+        found.append({"at": [one.at for one in both], "texts": texts, "similarity": pair.similarity})
+    return found
 
 
 def _noise(noise: Noise | None, at: dict[str, str]) -> dict[str, Any] | None:
