@@ -12,6 +12,7 @@ from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, bui
 from luthier.artifacts.rows import write_items, write_worded
 from luthier.artifacts.shards import AIM
 from luthier.artifacts.tables import write_table
+from luthier.compute.memory import memory
 from luthier.compute.shards import HERE, Executor
 from luthier.errors import UserError
 from luthier.models.bases import Base
@@ -23,7 +24,7 @@ from luthier.prepare.divide import Divided, Means, divide
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
-from luthier.prepare.pieces import Workplace
+from luthier.prepare.pieces import Workplace, check_memory
 from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, make_rules, shown_texts
 from luthier.prepare.sheet.numbers import Account, sheet
@@ -59,6 +60,8 @@ def prepare(
     if found is not None and has_same_codes(found.dataset, target.secret):
         return found
     _check_base(base, objective)
+    machine = memory()
+    check_memory(corpus, free=None if machine is None else machine.available)
     books = Books()
     means = Means(
         objective=objective,

@@ -13,11 +13,12 @@ import luthier.artifacts.tables as tables
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.shards import parts_of, plan
 from luthier.compute.shards import HERE, Executor, Processes
+from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.objectives import objective
 from luthier.prepare.clean.config import CleanConfig
 from luthier.prepare.config import PrepareConfig, SplitConfig, Target
-from luthier.prepare.pieces import Workplace, treat_corpus
+from luthier.prepare.pieces import ALWAYS_TAKEN, TAKEN_PER_BYTE, Workplace, check_memory, treat_corpus
 from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.pseudonym import PseudonymKey
 from luthier.prepare.stage import SHARDS, prepare
@@ -111,6 +112,17 @@ def test_raw_values_do_not_reach_the_shards(tmp_path: Path, monkeypatch: pytest.
     treated(corpus, recipe("chat"), store=tmp_path / "store", aim=1)
     for path in (tmp_path / "store").rglob("*.parquet"):
         assert "@example.org" not in str(pq.read_table(path).to_pylist())
+
+
+def test_a_corpus_that_does_not_fit_is_refused_with_the_part_that_does(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", ROWS, PAGES)
+    parts = parts_of(corpus.path, ["examples.parquet", "documents.parquet"])
+    size = sum(part.size for part in parts)
+    needed = ALWAYS_TAKEN + TAKEN_PER_BYTE * size
+    check_memory(corpus, free=None)
+    check_memory(corpus, free=needed)
+    with pytest.raises(UserError, match=r"120 rows and documents.* '#60' behind a name"):
+        check_memory(corpus, free=ALWAYS_TAKEN + TAKEN_PER_BYTE * size // 2)
 
 
 def _bytes_below(folder: Path) -> Mapping[str, str]:
