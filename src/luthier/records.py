@@ -266,6 +266,8 @@ class Item:
     golds: tuple[str, ...]
     """Accepted answers; for classify the one label."""
     at: str
+    tools: tuple[str, ...] = ()
+    """Declarations of the tools that the prompt shows."""
 
 
 @dataclass(frozen=True, slots=True)

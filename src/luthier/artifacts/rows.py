@@ -100,6 +100,7 @@ ITEM_SCHEMA = pa.schema(
         ("messages", MESSAGES),
         ("golds", pa.list_(pa.string())),
         ("at", pa.string()),
+        ("tools", pa.list_(pa.string())),
     ]
 )
 
@@ -152,7 +153,7 @@ def read_worded(path: Path) -> list[Worded]:
 
 def item_row(item: Item) -> dict[str, Any]:
     """One exam item as plain JSON values: the leaf of the seal is its canonical JSON."""
-    return {
+    row = {
         "id": item.id,
         "document": item.document,
         "task": item.task,
@@ -160,6 +161,7 @@ def item_row(item: Item) -> dict[str, Any]:
         "golds": list(item.golds),
         "at": item.at,
     }
+    return row | ({"tools": list(item.tools)} if item.tools else {})
 
 
 def write_items(path: Path, items: Iterable[Item]) -> int:
@@ -177,6 +179,7 @@ def read_items(path: Path) -> list[Item]:
             messages=_messages(row["messages"]),
             golds=tuple(row["golds"]),
             at=row["at"],
+            tools=tuple(row.get("tools") or ()),
         )
         for row in read_table(path)
     ]

@@ -4,6 +4,7 @@ Every failure is a UserError that names the receipt, the row and the remedy; eve
 runs them on what it wrote, `train` again on what it read.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 
 from luthier.errors import UserError
@@ -71,7 +72,7 @@ def check_end(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
     return {"turns": turns}
 
 
-def check_told(row: Worded, messages: Sequence[Message], wording: Wording) -> None:
+def check_told(row: Worded, messages: Sequence[Message], wording: Wording, *, tools: Sequence[str] = ()) -> None:
     """R2 and R5 for one conversation: learnt tokens say what the assistant said, after the prompt that is served."""
     said = [index for index, turn in enumerate(messages) if turn.role == "assistant" and turn.weight]
     stretches = list(learnt_stretches(row))
@@ -79,11 +80,15 @@ def check_told(row: Worded, messages: Sequence[Message], wording: Wording) -> No
         problem = f"{len(stretches)} stretches are learnt, the assistant speaks {len(said)} times"
         raise _failure("R2 (trained text)", row, problem, "Use a template that prints each message as it is.")
     for index, (start, end) in zip(said, stretches, strict=True):
-        text = wording.decode(row.ids[start : end - 1])
-        if text != messages[index].content:
-            problem = f"the learnt text is {text[:80]!r}, the assistant said {messages[index].content[:80]!r}"
+        if messages[index].tool_calls:
+            text = str(wording.tokenizer.decode(list(row.ids[start:end]), skip_special_tokens=False))
+            wanted = _called(messages[: index + 1], tools, wording)
+        else:
+            text, wanted = wording.decode(row.ids[start : end - 1]), messages[index].content
+        if text != wanted:
+            problem = f"the learnt text is {text[:80]!r}, the assistant said {wanted[:80]!r}"
             raise _failure("R2 (trained text)", row, problem, "The tokenizer or the template changes this text.")
-        if wording.prompt_ids(messages[:index]) != row.ids[:start]:
+        if wording.prompt_ids(messages[:index], tools=tools) != row.ids[:start]:
             problem = f"turn {index} is trained after another prompt than will be served"
             raise _failure("R5 (same prompt)", row, problem, "Use a template that does not rewrite earlier turns.")
 
@@ -118,24 +123,36 @@ def check_lengths(rows: Sequence[Worded], *, limit: int) -> dict[str, int]:
     return {"rows": len(rows), "longest": max((len(row.ids) for row in rows), default=0), "limit": limit}
 
 
-def check_content(row: Worded, messages: Sequence[Message], wording: Wording) -> None:
-    """R8: every message, system text included, stands in what the model reads, in order."""
+def check_content(row: Worded, messages: Sequence[Message], wording: Wording, *, tools: Sequence[str] = ()) -> None:
+    """R8: every message, system text included, stands in what the model reads, in order; so do tools and their calls.
+
+    Answers that are context only may be rewritten: R5 sees to it that the server rewrites them alike.
+    """
     told = str(wording.tokenizer.decode(list(row.ids), skip_special_tokens=False))
     place = 0
     for index, turn in enumerate(messages):
-        found = told.find(turn.content.strip(), place)
-        if found < 0:
+        if turn.role == "assistant" and not turn.weight:
+            continue
+        forms = [turn.content.strip()]
+        if turn.role == "tool":
+            forms.append(json.dumps(forms[0], ensure_ascii=False)[1:-1])  # some templates quote results
+        ends = [found + len(form) for form in forms if (found := told.find(form, place)) >= 0]
+        if not ends:
             problem = f"the text of turn {index} ({turn.role}) is missing from what the model reads"
             raise _failure("R8 (content)", row, problem, "The chat template leaves it out: choose another base.")
-        place = found + len(turn.content.strip())
+        place = min(ends)
+    calls = [call for turn in messages for call in turn.tool_calls]
+    if (tools or calls) and not wording.shows_tools(messages, tools):
+        problem = "tools, calls or results are missing from what the model reads"
+        raise _failure("R8 (content)", row, problem, "The chat template leaves them out: choose another base.")
 
 
 def check_known(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
     """R11: at most 1 % of the tokens are unknown to the tokenizer."""
-    unknown = wording.tokenizer.token_to_id(wording.special.get("unk_token", ""))
+    unknown = _unknown(wording)
     tokens = sum(len(row.ids) for row in rows)
-    if unknown is None or unknown in {wording.pad_id, wording.start_id, *wording.end_ids}:
-        return {"tokens": tokens, "unknown": 0}  # no token of its own: this tokenizer knows every text
+    if unknown is None:
+        return {"tokens": tokens, "unknown": 0}
     count = sum(row.ids.count(unknown) for row in rows)
     if count > MOST_UNKNOWN * tokens:
         worst = max(rows, key=lambda row: row.ids.count(unknown) / max(1, len(row.ids)))
@@ -145,8 +162,15 @@ def check_known(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
 
 
 def check_round_trip(row: Worded, text: str, wording: Wording) -> None:
-    """R11 for one text: what the ids say is the text, where the tokenizer does not fold it on purpose."""
-    if wording.tokenizer.normalizer is None and wording.decode(wording.text_ids(text)).strip() != text.strip():
+    """R11 for one text: what the ids say is the text, but for what the tokenizer folds on purpose (case, spaces)."""
+    ids = wording.text_ids(text)
+    normalizer = wording.tokenizer.normalizer
+    if normalizer is None:
+        same = wording.decode(ids).strip() == text.strip()
+    else:
+        said, wanted = ("".join(normalizer.normalize_str(form).split()) for form in (wording.decode(ids), text))
+        same = said == wanted or _unknown(wording) in ids  # unknown tokens are counted by `check_known`
+    if not same:
         raise _failure("R11 (text)", row, "its text does not come back from its ids", "The tokenizer changes it.")
 
 
@@ -183,6 +207,21 @@ def learnt_stretches(row: Worded) -> Iterator[tuple[int, int]]:
         elif not learnt and start is not None:
             yield start, place
             start = None
+
+
+def _called(messages: Sequence[Message], tools: Sequence[str], wording: Wording) -> str:
+    """What the last message, a call, adds to the prompt before it, up to and with its end of turn."""
+    before = wording.render(messages[:-1], tools=tools, add_generation_prompt=True)
+    added = wording.render(messages, tools=tools, add_generation_prompt=False).removeprefix(before)
+    ends = [str(wording.tokenizer.id_to_token(end_id)) for end_id in wording.end_ids]
+    stops = [place + len(end) for end in ends if (place := added.find(end)) >= 0]
+    return added[: min(stops, default=len(added))]
+
+
+def _unknown(wording: Wording) -> int | None:
+    """The token of unknown text; None if it has none of its own, because the tokenizer knows every text."""
+    unknown = wording.tokenizer.token_to_id(wording.special.get("unk_token", ""))
+    return None if unknown in {wording.pad_id, wording.start_id, *wording.end_ids} else unknown
 
 
 def _written_end(wording: Wording) -> int | None:

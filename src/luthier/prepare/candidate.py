@@ -52,7 +52,7 @@ class Candidate:
     question: str
     """Matching copy of what is asked, without system text, or of a whole text: equal questions share a group."""
     prompt: str
-    """Matching copy with system text: equal prompts with equal answers are one example."""
+    """Matching copy with system text and tools: equal prompts with equal answers are one example."""
     answer: str
     """Matching copy of the answer or label."""
 
@@ -67,15 +67,16 @@ def candidate(example: Usable) -> Candidate:
     if isinstance(example, Text):
         copy = matching_copy(example.text)
         return Candidate(id=row_id(example), example=example, question=copy, prompt=copy, answer="")
-    system = [turn.content for turn in turns_of(example) if turn.role == "system"]
-    asked = [turn.content for turn in turns_of(example)[:-1] if turn.role != "system"]
+    tools = example.tools if isinstance(example, Chat) else ()
+    system = [*(turn.content for turn in turns_of(example) if turn.role == "system"), *tools]
+    asked = [words_of(turn) for turn in turns_of(example)[:-1] if turn.role != "system"]
     question = matching_copy("\n".join(asked))
     return Candidate(
         id=row_id(example),
         example=example,
         question=question,
         prompt=f"{matching_copy(' '.join(system))}\n{question}" if system else question,
-        answer=matching_copy(turns_of(example)[-1].content),
+        answer=matching_copy(words_of(turns_of(example)[-1])),
     )
 
 
@@ -85,7 +86,7 @@ def row_id(example: Usable) -> str:
     if isinstance(example, Text):
         content.append(example.text)
     else:
-        content += [[turn.role, turn.content, turn.weight] for turn in turns_of(example)]
+        content += [[turn.role, words_of(turn), turn.weight] for turn in turns_of(example)]
     return xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, content]))
 
 
@@ -94,6 +95,11 @@ def turns_of(example: Chat | Label) -> tuple[Message, ...]:
     if isinstance(example, Chat):
         return example.messages
     return (Message("user", example.text), Message("assistant", "; ".join((example.label, *example.others))))
+
+
+def words_of(turn: Message) -> str:
+    """What a turn says: its content, and its calls as `name(arguments)`."""
+    return " ".join(filter(None, [turn.content, *(f"{call.name}({call.arguments})" for call in turn.tool_calls)]))
 
 
 def place_of(example: Example) -> tuple[str, int, str]:
@@ -118,11 +124,7 @@ def text_of(example: Example) -> str:
 
 
 def _told(messages: Iterable[Message]) -> str:
-    turns = (
-        (turn.role, [turn.content, *(f"{call.name}({call.arguments})" for call in turn.tool_calls)])
-        for turn in messages
-    )
-    return "\n".join(f"{role}: {' '.join(filter(None, parts))}" for role, parts in turns)
+    return "\n".join(f"{turn.role}: {words_of(turn)}" for turn in messages)
 
 
 @dataclass(slots=True)

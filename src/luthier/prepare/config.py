@@ -16,7 +16,7 @@ from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.forget import forget_list_path, read_forget_list
 from luthier.prepare.private.pseudonym import PseudonymKey
 
-VERSION = 2
+VERSION = 3
 """Rises when the stage writes something else for the same input."""
 
 
@@ -54,8 +54,10 @@ class PrepareConfig(Settings):
     split: SplitConfig = SplitConfig()
     max_length: int | Literal["auto"] = "auto"
     """Longest row in tokens; `auto`: the smaller of 2,048 and what the base can read."""
-    over_length: Literal["stop", "drop", "shorten"] = "stop"
-    """What to do with longer rows. `shorten`: chat drops its oldest turns, classify keeps head and tail."""
+    over_length: Literal["stop", "drop", "shorten"] | None = None
+    """What to do with longer rows. `shorten`: chat drops its oldest turns, never system text or the last answer,
+    classify keeps head and tail, complete splits into windows. None: the same, but stop if it touches over 2 % of the
+    rows (windows lose nothing and do not count)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ WANTED: dict[RecordKind, str] = {
     "label": "questions with answers or texts with labels",
     "text": "documents and plain texts",
 }
-TOOLS = "tool calls are not learnt yet"
+TOOLS = "a conversation with tools is not one text with one label"
 SEVERAL_LABELS = "several labels, and classify learns one per text"
 SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
 SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
@@ -39,8 +39,6 @@ def convert(example: Example, objective: Objective, *, one_system: bool) -> Usab
     if objective.record == "text":
         return example if isinstance(example, Text) else NOT_LEARNT_FROM[type(example)]
     match example:
-        case Chat() if uses_tools(example):
-            return TOOLS
         case Chat():
             return example if objective.record == "chat" else _label(example, one_system)
         case Label() if objective.record == "chat":
@@ -86,6 +84,8 @@ def uses_tools(chat: Chat) -> bool:
 
 
 def _label(example: Chat, one_system: bool) -> Label | str:
+    if uses_tools(example):
+        return TOOLS
     turns = [turn for turn in example.messages if turn.role != "system"]
     if [turn.role for turn in turns] != ["user", "assistant"]:
         return SEVERAL_TURNS

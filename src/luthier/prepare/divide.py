@@ -20,7 +20,7 @@ from luthier.prepare.split.assign import assign_parts
 from luthier.prepare.split.carve import carve
 from luthier.prepare.split.seal import root_of
 from luthier.prepare.warn import warnings_of
-from luthier.prepare.word import TOO_LONG, Frame, Reading, number_labels, word
+from luthier.prepare.word import Frame, Reading, number_labels, word
 from luthier.records import Item, Listener, Worded
 
 FEWEST_ROWS = 10
@@ -71,7 +71,8 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
     carved = carve(gathered.groups, assignment.parts, question_of=question_of, config=means.split)
     group_of = {member: group.name for group in carved.groups for member in group.members}
     readings = word(gathered.kept, group_of=group_of, wording=means.wording, frame=means.frame, listener=listener)
-    books.drop_candidates(readings.too_long, rule=TOO_LONG)
+    for reason, gone in readings.left.items():
+        books.drop_candidates(gone, rule=reason)
     sides: dict[Part, list[Reading]] = {part: [] for part in PARTS}
     for one in readings.kept:
         sides[carved.parts[one.row.group]].append(one)
@@ -92,7 +93,7 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
     train, validation, exam = (_rows(side, labels) for side in (sides["train"], sides["validation"], chosen.readings))
     general = _general(means)
     parts: dict[Part, int] = {"train": len(train), "validation": len(validation), "exam": len(exam)}
-    windows = len(readings.kept) + len(readings.too_long) - len(gathered.kept)
+    windows = len(readings.kept) + sum(map(len, readings.left.values())) - len(gathered.kept)
     return Divided(
         train=train,
         validation=validation,

@@ -19,7 +19,7 @@ from luthier.models.receipts import (
     check_trained,
 )
 from luthier.prepare.word import Reading
-from luthier.records import Text, Worded
+from luthier.records import Chat, Text, Worded
 
 DEEP = 1_000
 """Rows that are decoded and worded again; the others are counted exactly."""
@@ -36,7 +36,7 @@ def run_receipts(
     """
     deep = sorted(readings, key=lambda one: xxhash.xxh3_64_intdigest(one.row.id.encode()))[:DEEP]
     documents = [one for one in deep if isinstance(one.candidate.example, Text)]
-    chats = [one for one in deep if one.row.label is None and one not in documents]
+    chats = [one for one in deep if isinstance(one.candidate.example, Chat)]
     texts = [one for one in deep if one.row.label is not None]
     trained, start = check_trained(rows), check_start(rows, wording)
     end = check_end(rows, wording) if chats else {"turns": 0}
@@ -45,8 +45,8 @@ def run_receipts(
     for one in chats:
         for turn in one.messages:
             check_round_trip(one.row, turn.content, wording)  # first: the others would blame the template
-        check_told(one.row, one.messages, wording)
-        check_content(one.row, one.messages, wording)
+        check_told(one.row, one.messages, wording, tools=one.tools)
+        check_content(one.row, one.messages, wording, tools=one.tools)
     for one in documents:
         check_document(one.row, one.messages[0].content, wording)
     for one in texts:

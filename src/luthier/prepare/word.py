@@ -1,6 +1,7 @@
 """Examples to rows of ids, and what happens to those that are too long."""
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +9,17 @@ from typing import Literal
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.prepare.candidate import Candidate
-from luthier.prepare.convert import framed
+from luthier.prepare.convert import framed, uses_tools
 from luthier.records import Chat, Label, Listener, Message, Text, Tick, Worded
 
 OverLength = Literal["stop", "drop", "shorten"]
 TOO_LONG = "longer than the limit of tokens"
+NO_TOOLS = "the base's template shows no tools"
+REFUSED = "the base's template refuses what is done with tools"
 GAP = " ... "
 """What stands where the middle of a long text was."""
+MOST_TOUCHED = 0.02
+"""Share of rows that may be shortened or left out before somebody must say how."""
 SHOWN = 5
 
 
@@ -26,12 +31,13 @@ class Frame:
     instruction: str | None
     limit: int
     """Longest row in tokens."""
-    over_length: OverLength
+    over_length: OverLength | None
+    """None: shorten, if that touches few rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A candidate as the model reads it."""
+    """A candidate, or a part of it, as the model reads it."""
 
     candidate: Candidate
     messages: tuple[Message, ...]
@@ -39,6 +45,13 @@ class Reading:
     row: Worded
     """Labels are not numbered yet: a label's index is 0."""
     shortened: bool
+    is_last: bool = True
+    """False for an earlier answer of a conversation that became one row per answer."""
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Declarations of the tools that can be called."""
+        return self.candidate.example.tools if isinstance(self.candidate.example, Chat) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,51 +59,65 @@ class Readings:
     """Everything that can be read, and what cannot."""
 
     kept: list[Reading]
-    too_long: list[Candidate]
+    left: dict[str, list[Candidate]]
+    """Reason -> candidates, one of them as often as rows of it left."""
 
 
 def word(
     candidates: Sequence[Candidate], *, group_of: dict[str, str], wording: Wording, frame: Frame, listener: Listener
 ) -> Readings:
     """Word every candidate; UserError for a row that must not be cut, naming its place."""
-    kept, too_long = [], []
+    kept: list[Reading] = []
+    left: dict[str, list[Candidate]] = defaultdict(list)
     for done, one in enumerate(candidates):
         if done % 200 == 0:
             listener(Tick("prepare", done, len(candidates), "wording"))
         try:
-            readings = _read(one, group_of[one.id], wording, frame)
+            found = _read(one, group_of[one.id], wording, frame)
         except UserError as error:
             raise UserError(f"{one.at}: {error}") from None
-        if not readings:
-            too_long.append(one)
-        kept += readings
+        for reading in found:
+            if isinstance(reading, Reading):
+                kept.append(reading)
+            else:
+                left[reading].append(one)
     listener(Tick("prepare", len(candidates), len(candidates), "wording"))
-    if too_long and frame.over_length == "stop":
-        places = "\n".join(one.at for one in too_long[:SHOWN])
+    _check_lengths(kept, left[TOO_LONG], frame)
+    return Readings(kept=kept, left={reason: gone for reason, gone in left.items() if gone})
+
+
+def _check_lengths(kept: Sequence[Reading], too_long: Sequence[Candidate], frame: Frame) -> None:
+    """R6: nothing is cut or left out against what was asked for, nor much of it if nothing was."""
+    touched = [*(one.candidate for one in kept if one.shortened), *too_long]
+    rows = len(kept) + len(too_long)
+    allowed = MOST_TOUCHED * rows if frame.over_length is None else 0 if frame.over_length == "stop" else rows
+    if len(touched) > allowed:
+        places = "\n".join(one.at for one in touched[:SHOWN])
         raise UserError(
-            f"{len(too_long)} of {len(candidates)} examples are longer than {frame.limit:,} tokens, the first at:\n"
-            f"{places}\n"
+            f"receipt R6 (length): {len(touched)} of {rows} rows are longer than {frame.limit:,} tokens, the first "
+            f"at:\n{places}\n"
             "Set prepare.over_length to 'shorten' or 'drop', or raise prepare.max_length if the base can read more."
         )
-    return Readings(kept=kept, too_long=too_long)
 
 
-def _read(one: Candidate, group: str, wording: Wording, frame: Frame) -> list[Reading]:
-    """The rows of one candidate: one, none if it is too long, or several windows of a text."""
+def _read(one: Candidate, group: str, wording: Wording, frame: Frame) -> Sequence[Reading | str]:
+    """The rows of one candidate, or why there is none: several windows of a text, or answers of a conversation."""
     match one.example:
         case Chat() as chat:
-            reading = _read_chat(one, chat, group, wording, frame)
+            return _read_chat(one, chat, group, wording, frame)
         case Label() as label:
-            reading = _read_label(one, label, group, wording, frame)
+            return [_read_label(one, label, group, wording, frame) or TOO_LONG]
         case Text() as text:
             return _read_text(one, text.text, group, wording, frame)
-    return [reading] if reading else []
 
 
-def _read_text(one: Candidate, text: str, group: str, wording: Wording, frame: Frame) -> list[Reading]:
+def _read_text(one: Candidate, text: str, group: str, wording: Wording, frame: Frame) -> Sequence[Reading | str]:
     """The text in windows that fit; every token but the first of a window is learnt."""
+    windows = list(_windows(text, wording, frame.limit))
+    if len(windows) > 1 and frame.over_length in {"stop", "drop"}:
+        return [TOO_LONG]
     readings: list[Reading] = []
-    for number, window in enumerate(_windows(text, wording, frame.limit), start=1):
+    for number, window in enumerate(windows, start=1):
         row_id = one.id if number == 1 else f"{one.id}-{number}"
         row = wording.document_row(window, row_id=row_id, group=group, at=one.at)
         readings.append(Reading(candidate=one, messages=(Message("assistant", window),), row=row, shortened=False))
@@ -109,33 +136,49 @@ def _windows(text: str, wording: Wording, limit: int) -> Iterator[str]:
             yield from _windows(part, wording, limit)
 
 
-def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: Frame) -> Reading | None:
+def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: Frame) -> Sequence[Reading | str]:
+    """The conversation as one row, or as one for every answer where the template rewrites earlier turns."""
     messages = framed(chat.messages, system=frame.system, instruction=frame.instruction)
-    worded = wording.chat_ids(messages)
+    if uses_tools(chat):
+        try:
+            if not wording.shows_tools(messages, chat.tools):
+                return [NO_TOOLS]
+        except UserError:
+            return [REFUSED]
+    found: list[Reading | str] = []
+    *earlier, whole = wording.unrolled(messages, tools=chat.tools)
+    for number, part in enumerate([*earlier, whole], start=1):
+        reading = _read_part(one, part, wording, frame)
+        if reading is None:
+            found.append(TOO_LONG)
+            continue
+        row_id = one.id if part is whole else f"{one.id}-{number}"
+        row = dataclasses.replace(reading.row, id=row_id, group=group)
+        found.append(dataclasses.replace(reading, row=row, is_last=part is whole))
+    return found
+
+
+def _read_part(one: Candidate, messages: tuple[Message, ...], wording: Wording, frame: Frame) -> Reading | None:
+    """A conversation that fits, without its oldest turns if need be; None if it cannot be made to fit."""
+    tools = one.example.tools if isinstance(one.example, Chat) else ()
+    worded = wording.chat_ids(messages, tools=tools)
     answer = len(worded.ids) - worded.turns[-1].start
-    if answer > frame.limit:
+    if answer > frame.limit and frame.over_length != "drop":
         raise UserError(
             f"the answer alone has {answer:,} tokens and the limit is {frame.limit:,}. An answer is never cut: "
-            "shorten it, split the row, or raise prepare.max_length if the base can read more."
+            "shorten it, split the row, raise prepare.max_length if the base can read more, or set "
+            "prepare.over_length to 'drop'."
         )
     shortened = False
-    while len(worded.ids) > frame.limit and frame.over_length == "shorten":
+    while len(worded.ids) > frame.limit and frame.over_length in {"shorten", None}:
         fewer = _without_oldest_turn(messages)
         if fewer is None:
             break
         messages, shortened = fewer, True
-        worded = wording.chat_ids(messages)
+        worded = wording.chat_ids(messages, tools=tools)
     if len(worded.ids) > frame.limit:
         return None
-    row = Worded(
-        id=one.id,
-        group=group,
-        at=one.at,
-        ids=worded.ids,
-        trained=worded.trained,
-        label=None,
-        answer_bytes=worded.answer_bytes,
-    )
+    row = Worded(one.id, "", one.at, worded.ids, worded.trained, label=None, answer_bytes=worded.answer_bytes)
     return Reading(candidate=one, messages=messages, row=row, shortened=shortened)
 
 
@@ -150,7 +193,7 @@ def _without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] |
 
 def _read_label(one: Candidate, label: Label, group: str, wording: Wording, frame: Frame) -> Reading | None:
     text, ids = label.text, wording.text_ids(label.text)
-    shortened = len(ids) > frame.limit and frame.over_length == "shorten"
+    shortened = len(ids) > frame.limit and frame.over_length in {"shorten", None}
     if shortened:
         text = _head_and_tail(text, fits=lambda short: len(wording.text_ids(short)) <= frame.limit)
         ids = wording.text_ids(text)

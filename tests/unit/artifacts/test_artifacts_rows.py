@@ -94,7 +94,8 @@ def test_examples_come_back_as_they_were(examples: list[Example]) -> None:
 def test_an_item_comes_back_and_its_leaf_knows_no_tools(tmp_path: Path) -> None:
     plain = Item("i", "d", "t", (Message("user", "Hi"),), ("Yo",), "a:1")
     call = Message("assistant", "", tool_calls=(ToolCall("now", "{}", "c"),))
-    called = Item("j", "d", "t", (call, Message("tool", "noon", tool_call_id="c", name="now")), ("Yo",), "a:2")
+    called = Item("j", "d", "t", (call, Message("tool", "noon", tool_call_id="c", name="now")), ("Yo",), "a:2", ("{}",))
     write_items(tmp_path / "items.parquet", [plain, called])
     assert read_items(tmp_path / "items.parquet") == [plain, called]
+    assert set(item_row(called)) - set(item_row(plain)) == {"tools"}
     assert canonical_json(item_row(plain)["messages"]) == b'[{"content":"Hi","role":"user","weight":1}]'

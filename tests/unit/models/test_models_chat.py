@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from templates import REASONING
 from transformers import PreTrainedTokenizerFast
 from wordings import (
     BRACKETS,
@@ -15,7 +16,6 @@ from wordings import (
     FORGETFUL,
     GENERATION,
     QUOTING,
-    REASONING,
     TRIMMING,
     UNMARKED,
     write_merging_tokenizer,

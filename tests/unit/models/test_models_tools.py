@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tool_talks import ANSWERED, ASKED, CALLED, HEADED, TAGGED, TALK, TOLD, WEATHER
+from templates import ANSWERED, ASKED, CALLED, HEADED, TAGGED, TALK, TOLD, WEATHER
 from transformers import PreTrainedTokenizerFast
 from wordings import CHATML, write_merging_tokenizer, write_tiny_tokenizer
 

@@ -31,14 +31,6 @@ FORGETFUL = (
 )
 UNMARKED = "message['content'] | replace('\uf8e0', '') | replace('\uf8e1', '')"
 """Content in which no foreign marks are left."""
-REASONING = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
-    "{% if message['role'] == 'assistant' and not loop.last %}"
-    "{{ message['content'].split('</think>')[-1].lstrip('\n') }}"
-    "{% else %}{{ message['content'] }}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-"""Takes the reasoning out of all answers but the last."""
 FAITHFUL = {"chatml": CHATML, "brackets": BRACKETS, "generation": GENERATION}
 """Templates that print every message as it is, and whose prompts are prefixes of what follows."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from prepare_corpora import coded
-from tokenizers import Tokenizer, processors
+from templates import HEADED, TAGGED, TALK, TOLD, WEATHER
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 
 from luthier.errors import UserError
 from luthier.models import receipts
@@ -73,6 +74,17 @@ def test_r2_one_turn_is_forgotten(row: Worded, wording: Wording) -> None:
         receipts.check_told(with_mask(row, mask), TURNS, wording)
 
 
+def test_r2_half_a_call_is_learnt(wording: Wording) -> None:
+    wording = dataclasses.replace(wording, template=TAGGED)
+    worded = wording.chat_ids(TALK, tools=[WEATHER])
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    receipts.check_told(row, TALK, wording, tools=[WEATHER])
+    start = row.trained.index(True)
+    mask = [learnt and place >= start + 5 for place, learnt in enumerate(row.trained)]
+    with pytest.raises(UserError, match=r"receipt R2 .* the assistant said '<tool_call>"):
+        receipts.check_told(with_mask(row, mask), TALK, wording, tools=[WEATHER])
+
+
 def test_r3_the_start_token_is_there_twice(row: Worded, wording: Wording) -> None:
     twice = dataclasses.replace(row, ids=(row.ids[0], *row.ids), trained=(False, *row.trained))
     with pytest.raises(UserError, match=r"receipt R3 .* twice"):
@@ -128,6 +140,14 @@ def test_r5_a_template_that_rewrites_earlier_turns(wording: Wording) -> None:
         receipts.check_told(row, TURNS, forgetful)
 
 
+def test_r5_tools_that_will_not_be_served(wording: Wording) -> None:
+    wording = dataclasses.replace(wording, template=TAGGED)
+    worded = wording.chat_ids(TALK, tools=[WEATHER])
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    with pytest.raises(UserError, match=r"receipt R5 .* another prompt than will be served"):
+        receipts.check_told(row, TALK, wording)
+
+
 def test_r5_a_labelled_text_with_other_ids(wording: Wording) -> None:
     ids = wording.text_ids("some text")
     row = Worded("r1", "g", "a.csv:3", ids, (False,) * len(ids), 1, 0)
@@ -163,6 +183,50 @@ def test_r8_a_message_is_missing_from_the_render(row: Worded, wording: Wording) 
         receipts.check_content(row, (Message("system", "Be brief."), *TURNS), wording)
     with pytest.raises(UserError, match=r"receipt R8"):
         receipts.check_content(row, TURNS[::-1], wording)
+
+
+@pytest.mark.parametrize(
+    ("shown", "hidden"),
+    [
+        ("{{- tool | tojson }}", ""),
+        ("{{- call.arguments | tojson }}", "{{- '{}' }}"),
+        ("'\\n<tool_response>\\n' + message.content", "'\\n<tool_response>\\n'"),
+        ("{{- messages[0].content + '\\n\\n' }}", ""),
+    ],
+    ids=["tools", "calls", "results", "system text"],
+)
+def test_r8_tools_are_missing_from_the_render(wording: Wording, shown: str, hidden: str) -> None:
+    assert shown in TAGGED
+    for template in (TAGGED, TAGGED.replace(shown, hidden)):
+        broken = dataclasses.replace(wording, template=template)
+        worded = broken.chat_ids(TALK, tools=[WEATHER])
+        row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+        if template == TAGGED:
+            receipts.check_content(row, TALK, broken, tools=[WEATHER])
+        else:
+            with pytest.raises(UserError, match=r"receipt R8 .* missing from what the model reads"):
+                receipts.check_content(row, TALK, broken, tools=[WEATHER])
+
+
+def test_r8_results_may_be_quoted(wording: Wording) -> None:
+    wording = dataclasses.replace(wording, template=HEADED)
+    worded = wording.chat_ids(TALK, tools=[WEATHER])
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    assert TOLD.content not in wording.decode(row.ids)
+    receipts.check_content(row, TALK, wording, tools=[WEATHER])
+
+
+def test_r11_a_text_that_does_not_come_back(tiny_tokenizer_folder: Path, row: Worded) -> None:
+    path = tiny_tokenizer_folder / "tokenizer.json"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.save(str(path))
+    receipts.check_round_trip(row, "Room  12, Naïve", load_wording(tiny_tokenizer_folder))
+    digits = pre_tokenizers.Split(Regex("[0-9]"), behavior="removed")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tokenizer.save(str(path))
+    with pytest.raises(UserError, match=r"receipt R11 .* does not come back"):
+        receipts.check_round_trip(row, "Room 12, Naïve", load_wording(tiny_tokenizer_folder))
 
 
 def test_r11_unknown_tokens(tiny_tokenizer_folder: Path, row: Worded) -> None:

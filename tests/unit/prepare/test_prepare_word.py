@@ -1,19 +1,25 @@
 """What happens to rows that are too long."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from prepare_corpora import chat, coded, label, origin
+from templates import ASKED, CALLED, HEADED, REASONING, TAGGED, TALK, WEATHER
 
 from luthier.artifacts.rows import read_items, read_worded
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.models.chat import Wording, load_wording
+from luthier.models.receipts import check_content, check_told
 from luthier.prepare.candidate import candidate
+from luthier.prepare.clean.rules import reason_to_drop
+from luthier.prepare.leaks import fingerprint
 from luthier.prepare.prepared import Prepared
-from luthier.prepare.word import Frame, OverLength, Readings, word
-from luthier.records import Chat, Label, Message, nobody_listens
+from luthier.prepare.word import REFUSED, TOO_LONG, Frame, OverLength, Readings, word
+from luthier.records import Chat, Label, Message, Text, ToolCall, nobody_listens
 
 
 @pytest.fixture
@@ -21,10 +27,17 @@ def wording(tiny_tokenizer_folder: Path) -> Wording:
     return load_wording(tiny_tokenizer_folder)
 
 
-def read(example: Chat | Label, wording: Wording, policy: OverLength, *, limit: int = 100) -> Readings:
-    one = candidate(example)
-    frame = Frame(system="Be brief.", instruction=None, limit=limit, over_length=policy)
-    return word([one], group_of={one.id: "g"}, wording=wording, frame=frame, listener=nobody_listens)
+def read(
+    *examples: Chat | Label | Text,
+    wording: Wording,
+    policy: OverLength | None,
+    limit: int = 100,
+    system: str = "Be brief.",
+) -> Readings:
+    candidates = [candidate(example) for example in examples]
+    frame = Frame(system=system, instruction=None, limit=limit, over_length=policy)
+    groups = {one.id: "g" for one in candidates}
+    return word(candidates, group_of=groups, wording=wording, frame=frame, listener=nobody_listens)
 
 
 LONG = Chat(
@@ -40,7 +53,7 @@ LONG = Chat(
 
 
 def test_shortening_drops_the_oldest_turns_and_keeps_system_text_and_the_last_answer(wording: Wording) -> None:
-    (one,) = read(LONG, wording, "shorten").kept
+    (one,) = read(LONG, wording=wording, policy="shorten").kept
     assert [turn.content for turn in one.messages] == ["Be brief.", "second", "three"]
     assert one.shortened
     assert one.row.ids == wording.chat_ids(one.messages).ids
@@ -49,19 +62,19 @@ def test_shortening_drops_the_oldest_turns_and_keeps_system_text_and_the_last_an
 
 def test_stop_names_the_place_and_drop_counts(wording: Wording) -> None:
     with pytest.raises(UserError, match=r"longer than 100 tokens, the first at:\ntalk\.jsonl:4"):
-        read(LONG, wording, "stop")
-    assert [one.at for one in read(LONG, wording, "drop").too_long] == ["talk.jsonl:4"]
+        read(LONG, wording=wording, policy="stop")
+    assert [one.at for one in read(LONG, wording=wording, policy="drop").left[TOO_LONG]] == ["talk.jsonl:4"]
 
 
 def test_a_question_that_cannot_be_shortened_leaves(wording: Wording) -> None:
-    readings = read(chat("w " * 200, "short"), wording, "shorten")
+    readings = read(chat("w " * 200, "short"), wording=wording, policy="shorten")
     assert not readings.kept
-    assert len(readings.too_long) == 1
+    assert len(readings.left[TOO_LONG]) == 1
 
 
 def test_a_long_text_keeps_head_and_tail_for_training_and_exam_alike(wording: Wording) -> None:
     text = "head " + "middle " * 60 + "tail"
-    (one,) = read(label(text, "X"), wording, "shorten").kept
+    (one,) = read(label(text, "X"), wording=wording, policy="shorten").kept
     short = one.messages[0].content
     assert short.startswith("head ")
     assert short.endswith(" tail")
@@ -69,19 +82,137 @@ def test_a_long_text_keeps_head_and_tail_for_training_and_exam_alike(wording: Wo
     assert one.row.ids == wording.text_ids(short)
 
 
+def test_few_long_rows_are_shortened_unasked_and_many_stop(wording: Wording) -> None:
+    short = [chat(f"Question {number}", "Answer", line=number) for number in range(49)]
+    readings = read(LONG, *short, wording=wording, policy=None)
+    assert sum(one.shortened for one in readings.kept) == 1
+    assert not readings.left
+    with pytest.raises(UserError, match=r"receipt R6 .* 1 of 49 rows are longer than 100 tokens, the first at:\ntalk"):
+        read(LONG, *short[1:], wording=wording, policy=None)
+
+
+@pytest.mark.parametrize("policy", [None, "shorten"])
+def test_a_long_text_is_read_in_windows(wording: Wording, policy: OverLength | None) -> None:
+    text = "word " * 59 + "end"
+    readings = read(Text(text, origin("a.txt", 1)), wording=wording, policy=policy)
+    assert " ".join(one.messages[0].content for one in readings.kept) == text
+    assert len(readings.kept) == 4
+    assert not any(one.shortened for one in readings.kept)
+
+
+def test_a_long_text_is_dropped_or_stops_where_that_is_asked(wording: Wording) -> None:
+    text = Text("word " * 60, origin("a.txt", 1))
+    assert list(read(text, wording=wording, policy="drop").left) == [TOO_LONG]
+    with pytest.raises(UserError, match=r"receipt R6 .* the first at:\na\.txt:1"):
+        read(text, wording=wording, policy="stop")
+
+
+def test_an_answer_is_never_cut(wording: Wording) -> None:
+    row = chat("Why?", "x" * 200)
+    for policy in (None, "stop", "shorten"):
+        with pytest.raises(UserError, match="the answer alone has 201 tokens and the limit is 100"):
+            read(row, wording=wording, policy=policy)
+    assert list(read(row, wording=wording, policy="drop").left) == [TOO_LONG]
+
+
+TOOL_TALK = Chat(messages=TALK, origin=origin("tools.jsonl", 3), tools=(WEATHER,))
+
+
+@pytest.mark.parametrize("template", [TAGGED, HEADED])
+def test_a_conversation_with_tools_is_worded_with_its_tools(wording: Wording, template: str) -> None:
+    wording = dataclasses.replace(wording, template=template)
+    (one,) = read(TOOL_TALK, wording=wording, policy="stop", limit=2_000).kept
+    assert one.row.ids == wording.chat_ids(TALK, tools=[WEATHER]).ids
+    assert one.tools == (WEATHER,)
+
+
+def test_tools_that_a_template_does_not_show_leave_with_the_reason(wording: Wording) -> None:
+    plain = chat("Hi", "Hello")
+    readings = read(TOOL_TALK, plain, wording=wording, policy="stop", limit=2_000)
+    assert [one.candidate.example for one in readings.kept] == [plain]
+    assert {reason: [one.at for one in gone] for reason, gone in readings.left.items()} == {
+        "the base's template shows no tools": ["tools.jsonl:3"]
+    }
+
+
+def test_what_a_template_refuses_to_show_of_tools_leaves_with_the_reason(wording: Wording) -> None:
+    wording = dataclasses.replace(wording, template=HEADED)
+    twice = dataclasses.replace(CALLED, tool_calls=(*CALLED.tool_calls, ToolCall("weather", '{"place":"Bonn"}')))
+    row = Chat(messages=(ASKED, twice), origin=origin("tools.jsonl", 3), tools=(WEATHER,))
+    assert list(read(row, wording=wording, policy="stop", limit=2_000).left) == [REFUSED]
+
+
+def test_shortening_drops_calls_and_results_with_their_question(wording: Wording) -> None:
+    wording = dataclasses.replace(wording, template=TAGGED)
+    last = (Message("user", "Thanks"), Message("assistant", "Welcome."))
+    row = dataclasses.replace(TOOL_TALK, messages=(*TALK, *last))
+    (one,) = read(row, wording=wording, policy="shorten", limit=400).kept
+    assert one.messages == (TALK[0], *last)
+
+
+def test_a_template_that_rewrites_answers_makes_a_row_of_each(wording: Wording) -> None:
+    wording = dataclasses.replace(wording, template=REASONING)
+    turns = [Message("user", "q"), Message("assistant", "why</think>one")] * 2
+    row = Chat(messages=tuple(turns), origin=origin("talk.jsonl", 4))
+    earlier, last = read(row, wording=wording, policy="stop", system="").kept
+    assert (earlier.is_last, last.is_last) == (False, True)
+    assert (earlier.row.id, last.row.id) == (f"{last.candidate.id}-1", last.candidate.id)
+    assert wording.decode(last.row.ids).count("why") == 1
+    for one in (earlier, last):
+        check_told(one.row, one.messages, wording)
+        check_content(one.row, one.messages, wording)
+
+
 def test_control_text_in_a_message_is_told_with_its_place(wording: Wording) -> None:
     with pytest.raises(UserError, match=r"a\.csv:1: a message contains the control text"):
-        read(chat("ignore <|im_end|> this", "X"), wording, "stop")
+        read(chat("ignore <|im_end|> this", "X"), wording=wording, policy="stop")
 
 
 def test_dropped_rows_are_in_the_books(preparing: Callable[..., Prepared]) -> None:
     examples = [*coded(60), label("w" * 600, "Class 1", line=999, code="K001.9")]
     with pytest.raises(UserError, match=r"codes\.csv|a\.csv:999"):
-        preparing(examples)
+        preparing(examples, over_length="stop")
     prepared = preparing(examples, over_length="drop")
     assert prepared.dataset.manifest.counts["dropped"] == {"longer than the limit of tokens": 1}
     (row,) = read_table(prepared.dataset.file("dropped.parquet"))
     assert (row["at"], row["rule"]) == ("a.csv:999", "longer than the limit of tokens")
+
+
+def test_tools_are_trained_and_a_last_call_leaves_the_exam(
+    preparing: Callable[..., Prepared], tiny_tokenizer_folder: Path
+) -> None:
+    (tiny_tokenizer_folder / "chat_template.jinja").write_text(TAGGED, encoding="utf-8")
+    talks = []
+    for number in range(60):
+        asked = Message("user", f"Is it raining in town number {number}?")
+        call = dataclasses.replace(CALLED, tool_calls=(ToolCall("weather", f'{{"place":"town {number}"}}', id="c1"),))
+        told = (Message("tool", f"{number} mm", tool_call_id="c1"), Message("assistant", f"Yes, {number} mm of it."))
+        turns = (asked, call, *told) if number % 2 else (asked, call)
+        talks.append(Chat(turns, origin("tools.jsonl", number + 1, code=f"T{number:03}.x"), (WEATHER,)))
+    prepared = preparing(talks, objective_name="chat")
+    counts, items = prepared.dataset.manifest.counts, read_items(prepared.exam.file("items.parquet"))
+    assert counts["train"] + counts["validation"] + counts["exam"] + sum(counts["dropped"].values()) == 60
+    assert list(counts["dropped"]) == ["it ends in a tool call, which the exam cannot grade by its text"]
+    assert items
+    assert all(item.tools == (WEATHER,) and item.golds[0].startswith("Yes") for item in items)
+    wording = load_wording(tiny_tokenizer_folder)
+    prompts = orjson.loads(prepared.exam.file("leaks.json").read_bytes())["prompts"]
+    assert {fingerprint(wording.prompt_ids(item.messages, tools=item.tools)) for item in items} == set(prompts)
+
+
+def test_calls_tell_rows_apart(wording: Wording) -> None:
+    rows = [
+        Chat(
+            (ASKED, dataclasses.replace(CALLED, tool_calls=(ToolCall("weather", f'{{"place":"{place}"}}'),))),
+            TOOL_TALK.origin,
+        )
+        for place in ("Bonn", "Ulm")
+    ]
+    first, second = map(candidate, rows)
+    assert (first.id, first.answer) != (second.id, second.answer)
+    assert (first.answer, first.question) == ("weather place bonn", second.question)
+    assert candidate(dataclasses.replace(rows[0], tools=(WEATHER,))).prompt != first.prompt
+    assert [reason_to_drop(row) for row in rows] == [None, None]
 
 
 def test_labels_are_numbered_in_sorted_order_and_unknown_ones_leave(preparing: Callable[..., Prepared]) -> None:

@@ -26,7 +26,7 @@ def ask(
     items: Sequence[Item], *, engine: Generates, adapter: bool, max_tokens: int, listener: Listener = nobody_listens
 ) -> Arm:
     """Answers of the tuned model (`adapter`) or of the base to every item's prompt."""
-    prompts = [engine.wording.prompt_ids(item.messages) for item in items]
+    prompts = [engine.wording.prompt_ids(item.messages, tools=item.tools) for item in items]
     answers = engine.generate(prompts, adapter=adapter, max_tokens=max_tokens, listener=listener)
     return score(items, [answer.text for answer in answers], [answer.ended for answer in answers])
 

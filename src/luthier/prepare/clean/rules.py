@@ -7,7 +7,7 @@ from itertools import accumulate, islice
 
 from ftfy.badness import BADNESS_RE
 
-from luthier.prepare.candidate import turns_of
+from luthier.prepare.candidate import turns_of, words_of
 from luthier.prepare.dedup.matching import matching_copy
 from luthier.records import Chat, Label
 
@@ -30,7 +30,7 @@ def reason_to_drop(example: Chat | Label) -> str | None:
     if turns[-1].weight == 0:
         return NOT_LEARNT
     asked = [turn.content for turn in turns[:-1] if turn.role == "user"]
-    return missing_part(asked[-1] if asked and all(asked) else "", turns[-1].content)
+    return missing_part(asked[-1] if asked and all(asked) else "", words_of(turns[-1]))
 
 
 def missing_part(question: str, answer: str) -> str | None:

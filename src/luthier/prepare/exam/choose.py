@@ -12,6 +12,8 @@ from luthier.records import Item
 
 SURPLUS = "more exam items than one group may hold"
 CONFLICT = "the same question has another answer, so the exam cannot ask it"
+CALL = "it ends in a tool call, which the exam cannot grade by its text"
+EARLIER = "the exam asks for the last answer of a conversation only"
 SAME = "the exam asks the same already, after shortening"
 LEAK = "leak: training rows give the exam question away"
 
@@ -46,12 +48,15 @@ class Terms:
 
 def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], terms: Terms, books: Books) -> Chosen:
     """Choose the exam from held-out readings; every one that is not chosen goes to the books."""
-    clear = [one for one in held_out if one.candidate.id not in terms.conflicts]
-    books.drop_candidates((one.candidate for one in held_out if one.candidate.id in terms.conflicts), rule=CONFLICT)
     made: dict[str, tuple[Item, Reading]] = {}
-    for one in clear:
-        gold = one.messages[-1].content
-        item = exam_item(one.messages[:-1], group=one.row.group, task=terms.task, gold=gold, at=one.row.at)
+    for one in held_out:
+        reason = _ungradable(one, terms.conflicts)
+        if reason is not None:
+            books.drop_candidates([one.candidate], rule=reason)
+            continue
+        *asked_of, answer = one.messages
+        about = {"group": one.row.group, "task": terms.task, "at": one.row.at}
+        item = exam_item(asked_of, tools=one.tools, gold=answer.content, **about)
         if item.id in made:
             books.drop_candidates([one.candidate], rule=SAME)
         else:
@@ -72,6 +77,14 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     if terms.free:
         check_copy_baseline(copied)
     return Chosen(items=items, readings=readings, leaks=leaks, reworded=find_reworded(said, kept), copied=copied)
+
+
+def _ungradable(one: Reading, conflicts: frozenset[str]) -> str | None:
+    if one.candidate.id in conflicts:
+        return CONFLICT
+    if one.messages[-1].tool_calls:
+        return CALL
+    return None if one.is_last else EARLIER
 
 
 def _asked(key: str, one: Reading) -> Asked:

@@ -1,4 +1,4 @@
-"""Templates that show tools, in the manner of two well-known families, and conversations that use them."""
+"""Templates that show tools or reasoning, in the manner of well-known families, and a conversation with tools."""
 
 from luthier.records import Message, ToolCall
 
@@ -64,6 +64,14 @@ HEADED = """\
 {%- if add_generation_prompt %}{{- header('assistant') }}{%- endif %}
 """
 """Declarations before the first question, one bare call a turn, results as JSON text in a turn of their own."""
+REASONING = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['role'] == 'assistant' and not loop.last %}"
+    "{{ message['content'].split('</think>')[-1].lstrip('\n') }}"
+    "{% else %}{{ message['content'] }}{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""Takes the reasoning out of all answers but the last."""
 WEATHER = (
     '{"type":"function","function":{"name":"weather","description":"Say how the weather is.","parameters":'
     '{"type":"object","properties":{"place":{"type":"string"},"days":{"type":"integer"}},"required":["place"]}}}'
