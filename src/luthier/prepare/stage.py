@@ -24,6 +24,7 @@ from luthier.prepare.divide import Divided, Means, divide
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
+from luthier.prepare.likelihood import check_wanted, read_by_base
 from luthier.prepare.pieces import Workplace, check_memory
 from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, make_rules, shown_texts
@@ -60,6 +61,7 @@ def prepare(
     if found is not None and has_same_codes(found.dataset, target.secret):
         return found
     _check_base(base, objective)
+    check_wanted(config.clean, objective)
     machine = memory()
     check_memory(corpus, free=None if machine is None else machine.available)
     books = Books()
@@ -81,7 +83,8 @@ def prepare(
         _write_exam(draft, divided)
     dropped = _masked(books.rows, rules)
     about = {"objective": objective.name, "base": base.name, "base_digest": base.digest, "version": __version__}
-    account = Account(corpus, gathered, findings, divided, dropped, means.wording, rules, about)
+    likelihoods = read_by_base(divided.train, base, config.clean, listener=listener)
+    account = Account(corpus, gathered, findings, divided, dropped, means.wording, rules, likelihoods, about)
     with building(out / DatasetDir.kind, DatasetDir, key=key, settings=settings, inputs=inputs) as draft:
         _write_dataset(draft, divided, dropped=dropped)
         numbers = sheet(account)

@@ -47,8 +47,12 @@ class CleanConfig(Settings):
     """Robust z from which a score is reported as unusual (Iglewicz and Hoaglin 1993)."""
     relevance: str | None = Field(default=None, min_length=1)
     """Source that stands for the domain; rows of other sources are scored by its words. None: off."""
+    likelihood: bool = False
+    """Report rows that the base model finds unusually easy or hard to foretell (nats per byte). It reads at most 2,000
+    rows, which takes minutes."""
     helpful_questions: bool = False
-    """Report answers that their question does not help to predict (IFD, Li et al. 2023)."""
+    """Report answers that their question does not help the base model to foretell (IFD, Li et al. 2023). It reads at
+    most 2,000 rows twice, which takes minutes."""
 
     def thresholds(self) -> Thresholds:
         """The same numbers for the functions behind the door."""

@@ -16,6 +16,7 @@ from luthier.prepare.divide import Divided
 from luthier.prepare.exam.choose import CONFLICT, LEAK, SAME, SURPLUS
 from luthier.prepare.findings import Findings
 from luthier.prepare.gather import Gathered
+from luthier.prepare.likelihood import Likelihoods
 from luthier.prepare.private.mask import Rules, shown_texts
 from luthier.prepare.sheet.suspects import look_at
 from luthier.prepare.split.held_out import GIVEN_AWAY, HELD_OUT
@@ -55,6 +56,7 @@ class Account:
     """Rows of dropped.parquet, masked."""
     wording: Wording
     rules: Rules
+    likelihoods: Likelihoods | None
     about: Mapping[str, Any]
     """Name of the objective and the base, hashes, versions, and the command that makes all this again."""
 

@@ -43,7 +43,20 @@ MEANINGS = {
         "Exam items that training may know in other words",
         "Same answer, similar question. If they ask the same, group them: prepare.split.group_by.",
     ),
-    "relevance": ("Rows far from the domain", "They resemble the other sources more than the domain's."),
+    "unusual": (
+        "Rows that the base finds unusually hard or easy",
+        "By its nats per byte of what is learnt. Hard ones may be damaged, easy ones known by heart or empty talk. "
+        "Asked for by prepare.clean.likelihood.",
+    ),
+    "unhelpful": (
+        "Answers that their question does not help",
+        "The base foretells the answer no better with its question than alone: the two may not belong together. Asked "
+        "for by prepare.clean.helpful_questions.",
+    ),
+    "relevance": (
+        "Rows far from the domain",
+        "They resemble the other sources more than the domain's. Asked for by prepare.clean.relevance.",
+    ),
 }
 
 
@@ -105,6 +118,8 @@ def _split_lines(sheet: Mapping[str, Any]) -> list[str]:
 
 
 def _suspicions(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    likelihood = found["likelihood"] or {}
+    unusual, unhelpful = (likelihood.get(name) or {"rows": 0, "first": []} for name in ("unusual", "unhelpful"))
     parts = {
         "labels": [
             f"{one['at']}: '{one['label']}', or rather '{one['suggestion']}' ({one['suggested']:.0%})"
@@ -119,10 +134,16 @@ def _suspicions(found: Mapping[str, Any]) -> list[dict[str, Any]]:
             for one in found["alike"]
         ],
         "reworded": [f"item {one['item']}, row {one['at']} ({one['similarity']:.2f})" for one in found["reworded"]],
+        "unusual": [
+            f"{one['at']} ({one['nats_per_byte']:.2f} nats per byte, median {likelihood['median']:.2f}): {one['text']}"
+            for one in unusual["first"]
+        ],
+        "unhelpful": [f"{one['at']} ({one['ratio']:.2f}): {one['text']}" for one in unhelpful["first"]],
         "relevance": [f"{one['at']} ({one['score']:.2f})" for one in found["relevance"]],
     }
     counts = {name: len(lines) for name, lines in parts.items()}
-    counts["labels"] = (found["labels"] or {"suspects": 0})["suspects"]
+    counts |= {"labels": (found["labels"] or {"suspects": 0})["suspects"]}
+    counts |= {"unusual": unusual["rows"], "unhelpful": unhelpful["rows"]}
     return [
         {"title": MEANINGS[name][0], "meaning": MEANINGS[name][1], "count": f"{counts[name]:,}", "lines": lines}
         for name, lines in parts.items()

@@ -57,6 +57,7 @@ def look_at(account: "Account") -> dict[str, Any]:
             {"item": one.item, "at": one.at, "similarity": one.similarity}
             for one in sorted(divided.reworded, key=lambda one: (-one.similarity, one.item))[:SHOWN]
         ],
+        "likelihood": _likelihood(account),
         "copy_baseline": {
             "items": divided.copied.items,
             "right": divided.copied.right,
@@ -76,6 +77,39 @@ def _alike(account: "Account") -> list[dict[str, Any]]:
         texts = ["(an exam item)" if one.id in exam else text_of(one.example)[:EXCERPT] for one in both]
         found.append({"at": [one.at for one in both], "texts": texts, "similarity": pair.similarity})
     return found
+
+
+def _likelihood(account: "Account") -> dict[str, Any] | None:
+    """What the base made of the training rows, with what is learnt of them; None unless a setting asked for it."""
+    found, wording = account.likelihoods, account.wording
+    if found is None:
+        return None
+    rows = {row.id: row for row in account.divided.train}
+
+    def shown(row_id: str) -> dict[str, str]:
+        row = rows[row_id]
+        learnt = [token for token, is_learnt in zip(row.ids, row.trained, strict=True) if is_learnt]
+        return {"at": row.at, "text": wording.decode(learnt)[:EXCERPT]}
+
+    return {
+        "read": found.read,
+        "of": found.of,
+        "median": found.median,
+        "unusual": None
+        if found.unusual is None
+        else {
+            "setting": "prepare.clean.likelihood: true",
+            "rows": len(found.unusual),
+            "first": [{**shown(row), "nats_per_byte": value, "z": z} for row, value, z in found.unusual[:SHOWN]],
+        },
+        "unhelpful": None
+        if found.unhelpful is None
+        else {
+            "setting": "prepare.clean.helpful_questions: true",
+            "rows": len(found.unhelpful),
+            "first": [{**shown(row), "ratio": ratio} for row, ratio in found.unhelpful[:SHOWN]],
+        },
+    }
 
 
 def _noise(noise: Noise | None, at: dict[str, str]) -> dict[str, Any] | None:
