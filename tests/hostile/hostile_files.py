@@ -8,6 +8,7 @@ import lzma
 import os
 import stat
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -15,7 +16,9 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
 
-MB = 1 << 20
+from gzip_quine import gzip_quine
+from hostile_pdfs import MB, deflated_zeros, prints
+
 XML = '<?xml version="1.0"?>'
 LAUGHS = (
     "<!DOCTYPE lolz [<!ENTITY a0 'lol'>"
@@ -23,6 +26,8 @@ LAUGHS = (
     + "]>"
 )
 EXTERNAL = "<!DOCTYPE x [<!ENTITY file SYSTEM 'file:///etc/passwd'>]>"
+QUADRATIC = f"<!DOCTYPE x [<!ENTITY a '{'x' * 50_000}'>]>"
+PARAMETER = "<!DOCTYPE x [<!ENTITY % a SYSTEM 'file:///etc/passwd'> %a;]>"
 REMOTE = "<!DOCTYPE x SYSTEM 'http://127.0.0.1:9/evil.dtd'>"
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 TYPES = (
@@ -37,18 +42,6 @@ RELATIONS = (
     'Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" '
     'Target="word/document.xml"/></Relationships>'
 )
-
-
-def deflated_zeros(size: int) -> bytes:
-    """A raw deflate stream of `size` zeros (a multiple of 16 MB), made of one block repeated."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    block = packer.compress(bytes(16 * MB)) + packer.flush(zlib.Z_FULL_FLUSH)
-    return block * (size // (16 * MB)) + zlib.compressobj(9, zlib.DEFLATED, -15).flush()
-
-
-def zlib_zeros(size: int) -> bytes:
-    """The same with zlib's header and checksum."""
-    return b"\x78\xda" + deflated_zeros(size) + struct.pack(">I", (size % 65521) << 16 | 1)
 
 
 def zipped(members: dict[str, bytes | str], **attributes: int) -> bytes:
@@ -104,32 +97,6 @@ def word(document: str, **more: str | bytes) -> bytes:
     return zipped({"[Content_Types].xml": TYPES, "_rels/.rels": RELATIONS, "word/document.xml": document, **more})
 
 
-def pdf(*objects: bytes, trailer: bytes = b"<< /Root 1 0 R /Size 9 >>", version: bytes = b"%PDF-1.5") -> bytes:
-    """A PDF file of numbered objects with a true cross-reference table."""
-    out = version + b"\n"
-    places = []
-    for number, body in enumerate(objects, start=1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    return (
-        out
-        + b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-        + table
-        + b"trailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (trailer, len(out))
-    )
-
-
-def stream(content: bytes, entries: bytes) -> bytes:
-    """A PDF stream object."""
-    return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(content), entries, content)
-
-
-CATALOG = b"<< /Type /Catalog /Pages 2 0 R >>"
-PAGES = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
-PAGE = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R /Resources << >> >>"
-
-
 def mail_with(name: str, content: bytes) -> bytes:
     """A letter that carries a file."""
     letter = EmailMessage()
@@ -181,6 +148,9 @@ def archives() -> dict[str, bytes]:
     many = zipped({f"{number}.txt": str(number) for number in range(10_050)})
     return {
         "nested.zip": nested(6),
+        "quine.gz": gzip_quine(),
+        "quine_within.zip": zipped({"quine.gz": gzip_quine()}),
+        "quine_twice.tar": tarred((tar_entry("a.gz"), gzip_quine()), (tar_entry("b.gz"), gzip_quine())),
         "deep.zip": nested(60),
         "bomb.zip": zip_of_raw("zeros.txt", deflated_zeros(4096 * MB), 4096 * MB - 1),
         "bomb_many.zip": zipped({f"{number}.txt": bytes(11 * MB) for number in range(6)}),
@@ -248,40 +218,23 @@ def packages() -> dict[str, bytes]:
             }
         ),
         "laughs.xml": f"{XML}{LAUGHS}<lolz>&a9;</lolz>".encode(),
+        "laughs_utf16.xml": f"{LAUGHS}<lolz>&a9;</lolz>".encode("utf-16"),
+        "quadratic.xml": f"{XML}{QUADRATIC}<x>{'&a;' * 50_000}</x>".encode(),
+        "parameter.xml": f"{XML}{PARAMETER}<x/>".encode(),
+        "laughs.pptx": zipped(
+            {
+                "[Content_Types].xml": TYPES,
+                "_rels/.rels": RELATIONS.replace("word/document.xml", "ppt/presentation.xml"),
+                "ppt/presentation.xml": f"{XML}{LAUGHS}<x>&a9;</x>",
+            }
+        ),
+        "laughs.ods": zipped(
+            {"mimetype": "application/vnd.oasis.opendocument.spreadsheet", "content.xml": f"{XML}{LAUGHS}<x>&a9;</x>"}
+        ),
         "external.xml": f"{XML}{EXTERNAL}<x>&file;</x>".encode(),
         "remote.xml": f"{XML}{REMOTE}<x>y</x>".encode(),
         "deep.xml": f"{XML}{'<a>' * 500_000}{'</a>' * 500_000}".encode(),
         "truncated.xml": f"{XML}<a><b>text".encode(),
-    }
-
-
-def prints() -> dict[str, bytes]:
-    """PDF files."""
-    good = pdf(CATALOG, PAGES, PAGE, stream(b"BT (hello) Tj ET", b""))
-    cyclic = good.replace(b"/Size 9", b"/Size 9 /Prev %d" % good.index(b"xref"))
-    flate = b"/Filter /FlateDecode"
-    twice = zlib.compress(zlib_zeros(1024 * MB))
-    form = stream(b"/F Do /F Do", b"/Type /XObject /Subtype /Form /Resources << /XObject << /F 5 0 R >> >>")
-    page = PAGE.replace(b"/Resources << >>", b"/Resources << /XObject << /F 5 0 R >> >>")
-    return {
-        "cyclic_xref.pdf": cyclic[: cyclic.rindex(b"1 0 obj") if b"1 0 obj" in cyclic[9:12] else len(cyclic)],
-        "cyclic_pages.pdf": pdf(CATALOG, b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 99999999 >>"),
-        "flate_4gb.pdf": pdf(CATALOG, PAGES, PAGE, stream(zlib_zeros(4096 * MB), flate)),
-        "flate_twice.pdf": pdf(CATALOG, PAGES, PAGE, stream(twice, b"/Filter [/FlateDecode /FlateDecode]")),
-        "form_in_form.pdf": pdf(CATALOG, PAGES, page, stream(b"/F Do", b""), form),
-        "negative_length.pdf": pdf(CATALOG, PAGES, PAGE, b"<< /Length -5 >>\nstream\nx\nendstream"),
-        "deep_array.pdf": pdf(CATALOG, PAGES, PAGE, b"[" * 300_000 + b"]" * 300_000),
-        "no_root.pdf": pdf(b"<< >>", trailer=b"<< /Size 2 >>"),
-        "only_header.pdf": b"%PDF-1.7\n",
-        "truncated.pdf": good[:120],
-        "noise.pdf": b"%PDF-1.4\n" + os.urandom(20_000),
-        "locked.pdf": pdf(
-            CATALOG,
-            PAGES,
-            PAGE,
-            b"<< /Filter /Standard /V 2 /R 3 /Length 128 /P -4 /O <" + b"00" * 32 + b"> /U <" + b"00" * 32 + b"> >>",
-            trailer=b"<< /Root 1 0 R /Size 5 /Encrypt 4 0 R /ID [<00><00>] >>",
-        ),
     }
 
 
@@ -298,7 +251,8 @@ def rows_and_texts() -> dict[str, bytes]:
         "surrogate.jsonl": b'{"question": "\\ud800", "answer": "x"}\n',
         "huge_cell.csv": b"question,answer\n" + b"x" * (9 * MB) + b",y\n",
         "huge_header.csv": ",".join(f"c{n}" for n in range(200_000)).encode() + b"\n1\n",
-        "open_quote.csv": b'question,answer\n"' + b"x,y\n" * 20_000,
+        "many_columns.csv": f"question,answer{''.join(f',c{n}' for n in range(50_000))}\na,b{',' * 50_000}\n".encode(),
+        "open_quote.csv": b'question,answer\n"' + b"x,y\n" * 2_000,
         "nul.csv": b"question,answer\n\0\0\0,b\n",
         "lying.csv": b"%PDF-1.7 not a table",
         "lying.pdf": zipped({"a.bin": os.urandom(400)}),
@@ -320,14 +274,17 @@ def rows_and_texts() -> dict[str, bytes]:
 FAMILIES: tuple[Callable[[], dict[str, bytes]], ...] = (archives, packages, prints, rows_and_texts)
 
 
-def write_hostile_files(folder: Path) -> list[str]:
-    """Write every hostile file and link; returns their names."""
-    names = []
+def write_hostile_files(folder: Path) -> None:
+    """Write every hostile file and link into a folder."""
     for family in FAMILIES:
         for name, content in family().items():
             (folder / name).write_bytes(content)
-            names.append(name)
     (folder / "passwd.txt").symlink_to("/etc/passwd")
+    (folder / "above").symlink_to(folder.parent)
+    (folder / "nowhere.txt").symlink_to("nothing")
     (folder / "loop").symlink_to(folder)
     os.mkfifo(folder / "pipe.txt")
-    return [*names, "passwd.txt", "loop", "pipe.txt"]
+
+
+if __name__ == "__main__":
+    write_hostile_files(Path(sys.argv[1]))
