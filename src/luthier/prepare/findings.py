@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luthier.prepare.candidate import Candidate, turns_of
+from luthier.prepare.candidate import Candidate, turns_of, words_of
 from luthier.prepare.clean.config import CleanConfig
 from luthier.prepare.clean.outliers import meaning_outliers
 from luthier.prepare.clean.poison import Order, Trigger, find_orders, find_triggers
@@ -96,11 +96,11 @@ def _alike(rows: Sequence[Candidate]) -> list[Alike]:
 def _labelled(rows: Sequence[Candidate], gathered: Gathered) -> list[Labelled]:
     """Rows whose answers recur like labels; none if the answers are free text."""
     pairs = [(one, turns_of(one.example)) for one in rows if not isinstance(one.example, Text)]
-    answers = Counter(turns[-1].content for _, turns in pairs)
+    answers = Counter(words_of(turns[-1]) for _, turns in pairs)
     if not 2 <= len(answers) <= max(FEW_ANSWERS, len(pairs) / REPEATS):
         return []
     group_of = {member: group.name for group in gathered.groups for member in group.members}
-    return [Labelled(one.id, one.question, turns[-1].content, group_of[one.id]) for one, turns in pairs]
+    return [Labelled(one.id, one.question, words_of(turns[-1]), group_of[one.id]) for one, turns in pairs]
 
 
 def _relevance(inputs: Sequence[CleanInput], *, source: str, samples: int) -> list[tuple[str, float]]:
