@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -39,12 +40,14 @@ class Cluster:
             return
         with _joined(self.address) as ray:
             do, shared = ray.remote(num_cpus=1, max_retries=TRIES_MORE)(_do), ray.put(job)
-            handed_out = (do.remote(shared, task, luthier.__version__) for task in tasks)
-            waiting = list(islice(handed_out, HANDED_OUT))
+            handed_out = (do.remote(shared, task, luthier.__version__).future() for task in tasks)
+            waiting = set(islice(handed_out, HANDED_OUT))
             while waiting:
-                finished, waiting = ray.wait(waiting)
-                _check(ray, finished)
-                waiting += islice(handed_out, len(finished))
+                # Not ray.wait: it loses what a handler of signals raises.
+                finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    _check(ray, future)
+                waiting.update(islice(handed_out, len(finished)))
                 yield from (None for _ in finished)
 
 
@@ -58,16 +61,17 @@ def _do(job: Callable[[Task[Any]], None], task: Task[Any], version: str) -> None
     job(task)
 
 
-def _check(ray: Any, finished: Sequence[Any]) -> None:
+def _check(ray: Any, finished: Future[None]) -> None:
     """Raise what a task raised, as it was raised there."""
     try:
-        ray.get(finished)
+        finished.result()
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except ray.exceptions.RayError as error:
+        said = str(error).splitlines()[0]
         raise LuthierError(
-            f"a shard could not be finished on the cluster, whose workers died {TRIES_MORE + 1} times, as happens when "
-            f"memory runs out. What was finished is kept: run the same command again. Ray says: {error}"
+            f"the cluster could not finish a shard in {TRIES_MORE + 1} tries, as happens when memory runs out. What "
+            f"was finished is kept: run the same command again. Ray says: {said}"
         ) from None
 
 
@@ -75,6 +79,8 @@ def _check(ray: Any, finished: Sequence[Any]) -> None:
 def _joined(address: str) -> Iterator[Any]:
     """Ray, connected; a program that is connected already stays so."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray would try for ever what needs more memory than there is.
+    os.environ.setdefault("RAY_task_oom_retries", str(TRIES_MORE))
     try:
         import ray
     except ImportError:
@@ -100,7 +106,7 @@ def _joined(address: str) -> Iterator[Any]:
 def _join(ray: Any, address: str) -> None:
     """Connect to `host:port`; `auto` is the cluster that RAY_ADDRESS or `ray start` named, else a new one."""
     if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", address)
+        address = os.environ.get("RAY_ADDRESS") or address
     found = ray._private.utils.read_ray_address() if address == "auto" else address
     if found is not None and _answers(found):
         try:
