@@ -1,4 +1,9 @@
-"""The fact ledger: facts the exam asks about, and training rows that would teach them."""
+"""The fact ledger: facts the exam asks about, and training rows that would teach them.
+
+It is for exams on documents that are trained, where a question is held out and not its document. Today's exams hold
+whole documents out, so no stage asks it yet: it is the hook for whoever makes training rows and exam items from
+documents, who ask `barred_by` before a row is worded.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
