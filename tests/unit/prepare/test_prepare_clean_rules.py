@@ -163,6 +163,20 @@ def test_a_greedy_rule_removes_nothing_and_says_how_to_consent() -> None:
     assert clean(rows, accept=["loops"], keep=["loops"]).dropped == []
 
 
+@pytest.mark.parametrize(("broken", "sound", "taken"), [(1, 3, 1), (3, 12, 3), (1, 0, 0), (2, 1, 0), (4, 12, 0)])
+def test_a_small_source_loses_its_few_broken_rows(broken: int, sound: int, taken: int) -> None:
+    rows = [question(number, answer=prose(number, 6)) for number in range(sound)]
+    rows += [question(100 + number, answer=loop(number)) for number in range(broken)]
+    cleaned = clean(rows)
+    assert cleaned.applied[0].share > 0.1
+    assert list(rules(cleaned).values()) == ["loops"] * taken
+
+
+def test_few_rows_that_are_most_of_a_source_stay() -> None:
+    rows = [*map(question, range(20)), question(100, answer=loop(1) * 20)]
+    assert rules(clean(rows)) == {}
+
+
 def test_the_cap_is_counted_by_source() -> None:
     many = [CleanInput(f"a{number}", "a", "a.txt", loop(number)) for number in range(5)]
     few = [CleanInput(f"b{number}", "b", "b.txt", prose(number)) for number in range(60)]

@@ -18,7 +18,8 @@ class CleanConfig(Settings):
     accept: list[Rule] = Field(default=[])
     """Rules that may take more than `cap`, and may select among few rows: you have seen their samples."""
     cap: float = Field(default=0.10, gt=0, le=1)
-    """A rule that wants a larger share of a source's bytes than this, 0 to 1, removes nothing from it."""
+    """A rule that wants a larger share of a source's bytes than this, 0 to 1, removes nothing from it, unless it wants
+    3 rows at most, and at most half of the source."""
     select_from: int = Field(default=2_000, ge=0)
     """With fewer rows than this only broken rows go; sound ones (another language) stay."""
     samples: int = Field(default=20, ge=1)

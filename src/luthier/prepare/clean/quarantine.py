@@ -10,6 +10,9 @@ import xxhash
 from luthier.prepare.clean.texts import Applied, CleanInput, Dropped, Sample
 from luthier.prepare.clean.thresholds import SELECTIVE, Rule, Thresholds
 
+FEW_ROWS, LARGEST_SHARE = 3, 0.5
+"""A rule may always take this many rows of a source, if they are at most this share of its rows and of its bytes: in
+a small source one broken row is more than any cap."""
 EXCERPT = 300
 """Characters of a sample."""
 ORDER: tuple[Rule, ...] = get_args(Rule)
@@ -34,6 +37,8 @@ class Wanted:
     """Rows and their scores."""
     share: float
     """Of the source's bytes, 0 to 1."""
+    is_few: bool = False
+    """True if it wants so few rows that no cap holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,9 @@ def quarantine(
     for one in texts:
         for fault in faults.get(one.id, ()):
             rows[fault.rule, one.source].append((one, fault.score))
-    total = source_bytes(texts)
+    total, of = source_bytes(texts), Counter(one.source for one in texts)
     wanted = [
-        Wanted(rule, source, found, share=sum(one.size for one, _ in found) / max(1, total[source]))
-        for (rule, source), found in rows.items()
+        _wanted(rule, source, found, rows=of[source], size=total[source]) for (rule, source), found in rows.items()
     ]
     held = {(one.rule, one.source): held_back(one, rows=len(texts), thresholds=thresholds) for one in wanted}
     dropped: list[Dropped] = []
@@ -80,9 +84,15 @@ def held_back(wanted: Wanted, *, rows: int, thresholds: Thresholds) -> str | Non
         return None
     if wanted.rule in SELECTIVE and rows < thresholds.select_from:
         return f"{rows:,} rows are too few to select from (under {thresholds.select_from:,} only broken rows go)"
-    if wanted.share > thresholds.cap:
+    if wanted.share > thresholds.cap and not wanted.is_few:
         return f"it wants {wanted.share:.1%} of the source, more than {thresholds.cap:.0%}: it may have misread it"
     return None
+
+
+def _wanted(rule: Rule, source: str, found: Sequence[tuple[CleanInput, float]], *, rows: int, size: int) -> Wanted:
+    share = sum(one.size for one, _ in found) / max(1, size)
+    is_few = len(found) <= FEW_ROWS and max(share, len(found) / rows) <= LARGEST_SHARE
+    return Wanted(rule, source, found, share=share, is_few=is_few)
 
 
 def apply(wanted: Wanted, *, held: str | None, taken: int, thresholds: Thresholds) -> Applied:
