@@ -4,17 +4,16 @@ import dataclasses
 import random
 import string
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from bench.data._near_texts import Zipf, exact_similarities
 
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.prepare.leaks import Asked, Trained
+from luthier.prepare.leaks import Told
 from luthier.records import Span
 
 Plant = Literal["exact", "near", "child", "reworded"]
 PLANTS: tuple[Plant, ...] = ("exact", "near", "child", "reworded")
-Row = TypeVar("Row", Trained, Asked)
 NEAR = 0.7
 CHUNK = 2_000
 PROPERTIES = {
@@ -43,8 +42,8 @@ ADVICE = "Read the safety notes of the manual before you open the housing and sw
 class LeakySplit:
     """Both sides, and which training rows give which item away."""
 
-    trained: list[Trained]
-    asked: list[Asked]
+    trained: list[Told]
+    asked: list[Told]
     planted: dict[str, Plant]
     """Item id -> the kind of its leak."""
 
@@ -98,12 +97,12 @@ def leaky_split(seed: int, *, trained: int, asked: int, planted: int) -> LeakySp
     maker = Maker(dice)
     rows = [_row(maker, number) for number in range(trained)]
     about: dict[str, str] = {}
-    items: list[Asked] = []
+    items: list[Told] = []
     for number in range(asked):
         question, thing, answer = maker.fact() if number % 2 else maker.procedure()
         name = f"item-{number:04}"
         about[name] = thing
-        items.append(Asked(name, f"group-{number}", question, answer, f"row-of-{name}", None, (_span("exam", number),)))
+        items.append(Told(name, f"group-{number}", question, answer, f"row-of-{name}", None, (_span("exam", number),)))
     facts, procedures = items[1::2], items[0::2]
     leaking = {
         "reworded": facts[:planted],
@@ -114,36 +113,34 @@ def leaky_split(seed: int, *, trained: int, asked: int, planted: int) -> LeakySp
     plants: dict[str, Plant] = {}
     for kind in PLANTS:
         for number, item in enumerate(leaking[kind]):
-            plants[item.id] = kind
-            rows.append(_leak(maker, kind, item, about=about[item.id], number=number))
+            plants[item.name] = kind
+            rows.append(_leak(maker, kind, item, about=about[item.name], number=number))
     dice.shuffle(rows)
     return LeakySplit(trained=[_copied(row) for row in rows], asked=[_copied(item) for item in items], planted=plants)
 
 
-def _row(maker: Maker, number: int) -> Trained:
+def _row(maker: Maker, number: int) -> Told:
     question, _, answer = maker.fact() if number % 2 else maker.procedure()
     at = f"train.csv:{number}"
-    return Trained(at, f"train-{number}", question, answer, f"row-{number}", None, (_span("train", number),))
+    return Told(at, f"train-{number}", question, answer, f"row-{number}", None, (_span("train", number),))
 
 
-def _leak(maker: Maker, kind: Plant, item: Asked, *, about: str, number: int) -> Trained:
-    at, group = f"leak.csv:{kind}-{item.id}", f"leak-{kind}-{number}"
+def _leak(maker: Maker, kind: Plant, item: Told, *, about: str, number: int) -> Told:
+    at, group = f"leak.csv:{kind}-{item.name}", f"leak-{kind}-{number}"
     match kind:
         case "exact":
-            return Trained(at, group, f"  {item.question.upper()}", maker.dice.choice([item.answer, "unknown"]))
+            return Told(at, group, f"  {item.question.upper()}", maker.dice.choice([item.answer, "unknown"]))
         case "near":
-            return Trained(at, group, *_near(maker, item))
+            return Told(at, group, *_near(maker, item))
         case "reworded":
-            return Trained(at, group, maker.reworded(about), item.answer)
+            return Told(at, group, maker.reworded(about), item.answer)
     question, _, answer = maker.fact()
     if number % 2:
-        return Trained(at, group, question, answer, parent=item.source)
-    return Trained(
-        at, group, question, answer, spans=(Span(item.spans[0].document, item.spans[0].start + 9, CHUNK * 9),)
-    )
+        return Told(at, group, question, answer, parent=item.row_id)
+    return Told(at, group, question, answer, spans=(Span(item.spans[0].document, item.spans[0].start + 9, CHUNK * 9),))
 
 
-def _near(maker: Maker, item: Asked) -> tuple[str, str]:
+def _near(maker: Maker, item: Told) -> tuple[str, str]:
     """Question and answer edited so that the whole keeps a Jaccard similarity of 0.7 or more."""
     while True:
         question, answer = f"Please, {item.question.lower()}", maker.edited(item.answer)
@@ -152,7 +149,7 @@ def _near(maker: Maker, item: Asked) -> tuple[str, str]:
             return question, answer
 
 
-def _copied(row: Row) -> Row:
+def _copied(row: Told) -> Told:
     return dataclasses.replace(row, question=matching_copy(row.question), answer=matching_copy(row.answer))
 
 

@@ -28,7 +28,7 @@ def measure(asked: Asked) -> Outcome:
     planted = Counter(split.planted.values())
     caught = Counter(kind for item, kind in split.planted.items() if item in (maybe if kind == "reworded" else sure))
     recall = {kind: caught[kind] / planted[kind] for kind in PLANTS}
-    clean = {item.id for item in split.asked} - set(split.planted)
+    clean = {item.name for item in split.asked} - set(split.planted)
     alarms = {"sure": len(clean & sure) / len(clean), "review": len(clean & maybe) / len(clean)}
     value = {"recall": recall, "false_alarms": len(clean & (sure | maybe)) / len(clean)}
     say(json.dumps({**value, **alarms, "kinds": Counter(leak.kind for leak in leaks)}))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import xxhash
 
 
 def canonical_json(value: Any) -> bytes:
@@ -17,6 +18,11 @@ def canonical_json(value: Any) -> bytes:
 def sha256_of(value: Any) -> str:
     """Hex SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def hash_order(name: str, *, seed: int = 0) -> tuple[int, str]:
+    """Sort key under which the first rows are a fair sample: whatever order they came in, and whoever comes or goes."""
+    return xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass"), seed=seed), name
 
 
 def sha256_of_file(path: Path) -> str:

@@ -35,32 +35,21 @@ REWORDED = 0.33
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What one training row says, as matching copies, and what it was made from."""
+class Told:
+    """What one training row or exam item says, as matching copies without instruction and system text."""
 
-    at: str
-    group: str
-    question: str
-    answer: str
-    id: str = ""
-    parent: str | None = None
-    """Id of the row it was made from, in training, in the exam or in neither."""
-    spans: tuple[Span, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one exam item asks, as matching copies without instruction and system text."""
-
-    id: str
+    name: str
+    """Place of the training row, or id of the item."""
     group: str
     question: str
     answer: str = ""
-    source: str = ""
-    """Id of the row that became the item."""
+    row_id: str = ""
+    """Id of the row that it is, or that became the item."""
     parent: str | None = None
+    """Id of the row it was made from, in training, in the exam or in neither."""
     spans: tuple[Span, ...] = ()
-    """Bytes of documents that no training row may be cut from: its chunk, or its fact where documents are trained."""
+    """Bytes of documents it was cut from; for an item those that no training row may be cut from: its chunk, or its
+    fact where documents are trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +73,7 @@ class Reworded:
     """Cosine of the questions' TF-IDF vectors, 0 to 1."""
 
 
-def find_leaks(trained: Iterable[Trained], asked: Sequence[Asked]) -> list[Leak]:
+def find_leaks(trained: Iterable[Told], asked: Sequence[Told]) -> list[Leak]:
     """Compare every training row with every item, in order of the rows; memory is bounded by the exam.
 
     One leak per row and item, of the first kind that holds. `equal`: the questions are equal; `near`: Jaccard
@@ -100,7 +89,7 @@ def find_leaks(trained: Iterable[Trained], asked: Sequence[Asked]) -> list[Leak]
     return leaks
 
 
-def find_reworded(trained: Sequence[Trained], asked: Sequence[Asked], *, least: float = REWORDED) -> list[Reworded]:
+def find_reworded(trained: Sequence[Told], asked: Sequence[Told], *, least: float = REWORDED) -> list[Reworded]:
     """Training rows with an item's answer and a similar question, each item's most similar one; for review only.
 
     Cosine of TF-IDF vectors >= `least`. Questions with different numbers or codes ask different things. Equal
@@ -118,25 +107,25 @@ def find_reworded(trained: Sequence[Trained], asked: Sequence[Asked], *, least: 
             similarity = round(float(found[number, place]), 9)
             is_best = number not in best or similarity > best[number].similarity
             if is_best and codes[number] == codes_in(row.question):
-                best[number] = Reworded(item=item.id, at=row.at, similarity=similarity)
+                best[number] = Reworded(item=item.name, at=row.name, similarity=similarity)
     return [best[number] for number in sorted(best)]
 
 
 class _Index:
     """The exam, ready to be compared with training rows."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
+    def __init__(self, asked: Sequence[Told]) -> None:
         self._asked = asked
         self._passages = PassageIndex([Passage(item.group, item.question, item.answer) for item in asked])
         self._near = NearIndex([f"{item.question} {item.answer}" for item in asked])
         self._questions = _numbers_by((item.question, number) for number, item in enumerate(asked))
         self._groups = _numbers_by((item.group, number) for number, item in enumerate(asked))
         self._sources = _numbers_by(
-            (name, number) for number, item in enumerate(asked) for name in (item.source, item.parent) if name
+            (name, number) for number, item in enumerate(asked) for name in (item.row_id, item.parent) if name
         )
         self._spans = _numbers_by((span.document, number) for number, item in enumerate(asked) for span in item.spans)
 
-    def leaks(self, rows: Sequence[Trained]) -> Iterator[Leak]:
+    def leaks(self, rows: Sequence[Told]) -> Iterator[Leak]:
         """Leaks of a batch of rows."""
         near: dict[int, set[int]] = {}
         for pair in self._near.near([f"{row.question} {row.answer}" for row in rows]):
@@ -153,10 +142,10 @@ class _Index:
             for kind, items in found.items():
                 for item in items:
                     kinds.setdefault(item, kind)
-            yield from (Leak(self._asked[item].id, kinds[item], row.at) for item in sorted(kinds))
+            yield from (Leak(self._asked[item].name, kinds[item], row.name) for item in sorted(kinds))
 
-    def _kin(self, row: Trained) -> set[int]:
-        named = {number for name in (row.id, row.parent) if name for number in self._sources.get(name, ())}
+    def _kin(self, row: Told) -> set[int]:
+        named = {number for name in (row.row_id, row.parent) if name for number in self._sources.get(name, ())}
         cut = {
             number
             for span in row.spans

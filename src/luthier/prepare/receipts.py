@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import xxhash
-
+from luthier.artifacts.canonical import hash_order
 from luthier.models.chat import Wording
 from luthier.models.receipts import (
     check_content,
@@ -34,7 +33,7 @@ def run_receipts(
     and R11 are deep checks on the 1,000 rows with the smallest hashes. R9 is recorded here for those who load the rows.
     Raises UserError at the first failure.
     """
-    deep = sorted(readings, key=lambda one: xxhash.xxh3_64_intdigest(one.row.id.encode()))[:DEEP]
+    deep = sorted(readings, key=lambda one: hash_order(one.row.id))[:DEEP]
     documents = [one for one in deep if isinstance(one.candidate.example, Text)]
     chats = [one for one in deep if isinstance(one.candidate.example, Chat)]
     texts = [one for one in deep if one.row.label is not None]

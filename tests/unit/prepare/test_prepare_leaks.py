@@ -14,7 +14,7 @@ from luthier.artifacts.rows import read_items, read_worded, write_items, write_w
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.models.chat import load_wording
-from luthier.prepare.leaks import KINDS, Asked, Leak, Trained, check_leaks, find_leaks, find_reworded
+from luthier.prepare.leaks import KINDS, Leak, Told, check_leaks, find_leaks, find_reworded
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.split.seal import root_of
 from luthier.records import Message, Span
@@ -35,13 +35,13 @@ def prepared(request: pytest.FixtureRequest, preparing: Callable[..., Prepared])
 
 
 def test_kinds_of_leaks() -> None:
-    asked = [Asked("i1", "G1", LONG), Asked("i2", "G2", "short question")]
+    asked = [Told("i1", "G1", LONG), Told("i2", "G2", "short question")]
     rows = [
-        Trained("a:1", "T1", "short question", "x"),
-        Trained("a:2", "T2", f"patient with {LONG} last week", "x"),
-        Trained("a:3", "T3", "what is it", f"it is a {LONG}"),
-        Trained("a:4", "T4", f"non{LONG[:40]}", "a short question in an answer"),
-        Trained("a:5", "G1", "something else", "x"),
+        Told("a:1", "T1", "short question", "x"),
+        Told("a:2", "T2", f"patient with {LONG} last week", "x"),
+        Told("a:3", "T3", "what is it", f"it is a {LONG}"),
+        Told("a:4", "T4", f"non{LONG[:40]}", "a short question in an answer"),
+        Told("a:5", "G1", "something else", "x"),
     ]
     assert find_leaks(rows, asked) == [
         Leak("i2", "equal", "a:1"),
@@ -54,39 +54,36 @@ def test_kinds_of_leaks() -> None:
 def test_edited_copies_and_kin_are_leaks() -> None:
     chunk = Span("manual", 1000, 3000)
     asked = [
-        Asked("i1", "G1", LONG, "surgery within two days and no weight on the leg for six weeks"),
-        Asked("i2", "G2", "which oil", "sae 30", source="row-2", parent="row-0", spans=(chunk,)),
+        Told("i1", "G1", LONG, "surgery within two days and no weight on the leg for six weeks"),
+        Told("i2", "G2", "which oil", "sae 30", row_id="row-2", parent="row-0", spans=(chunk,)),
     ]
     rows = [
-        Trained("a:1", "T1", f"un{LONG}", "surgery within two days and no weight on the leg for six weeks"),
-        Trained("a:2", "T2", "x", "y", id="row-9", parent="row-2"),
-        Trained("a:3", "T3", "x", "y", id="row-8", parent="row-0"),
-        Trained("a:4", "T4", "x", "y", id="row-0"),
-        Trained("a:5", "T5", "x", "y", spans=(Span("other", 1000, 3000), Span("manual", 2999, 5000))),
-        Trained("a:6", "T6", "x", "y", spans=(Span("manual", 0, 1000),)),
-        Trained("a:7", "T7", "which oil now", "sae 40"),
+        Told("a:1", "T1", f"un{LONG}", "surgery within two days and no weight on the leg for six weeks"),
+        Told("a:2", "T2", "x", "y", row_id="row-9", parent="row-2"),
+        Told("a:3", "T3", "x", "y", row_id="row-8", parent="row-0"),
+        Told("a:4", "T4", "x", "y", row_id="row-0"),
+        Told("a:5", "T5", "x", "y", spans=(Span("other", 1000, 3000), Span("manual", 2999, 5000))),
+        Told("a:6", "T6", "x", "y", spans=(Span("manual", 0, 1000),)),
+        Told("a:7", "T7", "which oil now", "sae 40"),
     ]
     found = {(leak.item, leak.kind, leak.at) for leak in find_leaks(rows, asked)}
     assert found == {("i1", "near", "a:1"), *(("i2", "child", f"a:{number}") for number in (2, 3, 4, 5))}
 
 
 def test_the_same_fact_in_other_words_is_listed() -> None:
-    asked = [Asked("i1", "G1", "what is the pressure of the aurora pump", "16 bar")]
+    asked = [Told("i1", "G1", "what is the pressure of the aurora pump", "16 bar")]
     rows = [
-        Trained(f"a:{number}", "T", f"what is the pressure of the machine{number} pump", "70 bar")
-        for number in range(50)
+        Told(f"a:{number}", "T", f"what is the pressure of the machine{number} pump", "70 bar") for number in range(50)
     ]
-    rows += [
-        Trained(f"c:{number}", "T", f"how much pressure does machine{number} stand", "9 bar") for number in range(50)
-    ]
+    rows += [Told(f"c:{number}", "T", f"how much pressure does machine{number} stand", "9 bar") for number in range(50)]
     other = [
-        Trained("b:1", "T", "what is the pressure of the borealis pump", "16 bar"),
-        Trained("b:2", "T", "what is the pressure of the aurora pump 2", "16 bar"),
-        Trained("b:3", "T", "what is the pressure of the aurora pump", "16 bar"),
-        Trained("b:4", "T", "how much pressure does aurora stand", "17 bar"),
+        Told("b:1", "T", "what is the pressure of the borealis pump", "16 bar"),
+        Told("b:2", "T", "what is the pressure of the aurora pump 2", "16 bar"),
+        Told("b:3", "T", "what is the pressure of the aurora pump", "16 bar"),
+        Told("b:4", "T", "how much pressure does aurora stand", "17 bar"),
     ]
     assert find_reworded([*rows, *other], asked) == []
-    found = find_reworded([*rows, *other, Trained("b:5", "T", "how much pressure does aurora stand", "16 bar")], asked)
+    found = find_reworded([*rows, *other, Told("b:5", "T", "how much pressure does aurora stand", "16 bar")], asked)
     assert [(one.item, one.at) for one in found] == [("i1", "b:5")]
     assert find_reworded([], asked) == find_reworded(rows, []) == []
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-import xxhash
 
+from luthier.artifacts.canonical import hash_order
 from luthier.prepare.clean.quality import robust_z
 
 NEIGHBOURS = 10
@@ -29,7 +29,7 @@ def meaning_outliers(texts: Mapping[str, str], *, share: float, z: float) -> lis
     from sklearn.neighbors import NearestNeighbors
     from sklearn.preprocessing import normalize
 
-    ids = sorted(sorted(texts, key=lambda one: (xxhash.xxh3_64_intdigest(one.encode()), one))[:MOST])
+    ids = sorted(sorted(texts, key=hash_order)[:MOST])
     if len(ids) < FEWEST:
         return []
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=FEATURES, dtype=np.float64)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
-import xxhash
-
+from luthier.artifacts.canonical import hash_order
 from luthier.prepare.clean.texts import CleanInput
 
 WORD = re.compile(r"\w+")
@@ -101,7 +100,7 @@ def find_triggers(examples: Sequence[CleanInput]) -> list[Trigger]:
     Only recurring answers (labels, codes, fixed replies) can be examined.
     """
     rows = [one for one in examples if one.answer is not None]
-    rows = sorted(rows, key=lambda one: (xxhash.xxh3_64_intdigest(one.id.encode()), one.id))[:MOST_ROWS]
+    rows = sorted(rows, key=lambda one: hash_order(one.id))[:MOST_ROWS]
     answers = Counter(str(one.answer) for one in rows)
     if not 2 <= len(answers) <= min(MOST_ANSWERS, len(rows) / 2):
         return []

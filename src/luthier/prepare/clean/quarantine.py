@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-import xxhash
-
+from luthier.artifacts.canonical import hash_order
 from luthier.prepare.clean.texts import Applied, CleanInput, Dropped, Sample
 from luthier.prepare.clean.thresholds import SELECTIVE, Rule, Thresholds
 
@@ -97,7 +96,7 @@ def _wanted(rule: Rule, source: str, found: Sequence[tuple[CleanInput, float]], 
 
 def apply(wanted: Wanted, *, held: str | None, taken: int, thresholds: Thresholds) -> Applied:
     """The account of one rule and source, with samples by smallest hash of the row id."""
-    chosen = sorted(wanted.rows, key=lambda row: (xxhash.xxh3_64_intdigest(row[0].id.encode()), row[0].id))
+    chosen = sorted(wanted.rows, key=lambda row: hash_order(row[0].id))
     if held is None:
         setting = f"prepare.clean.keep: [{wanted.rule}]"
     elif wanted.rule in thresholds.keep:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import xxhash
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from luthier.artifacts.canonical import hash_order
 from luthier.prepare.dedup.candidates import NearPair
 
 ALIKE = 0.9
@@ -25,14 +25,14 @@ def alike_in_meaning(copies: Sequence[str], *, least: float = ALIKE, most: int =
     Latent semantic analysis (Deerwester et al. 1990): TF-IDF vectors of words in at most 100 dimensions. A text of
     which they hold less than `HELD` is alike to none: what sets it apart is lost ("rabies" and "yaws, unspecified").
     """
-    chosen = np.sort(np.argsort([_hash(copy) for copy in copies], kind="stable")[:most])
+    chosen = sorted(sorted(range(len(copies)), key=lambda place: hash_order(copies[place]))[:most])
     vectors = _vectors([copies[place] for place in chosen])
     found: list[tuple[float, int, int]] = []
     for start in range(0, len(vectors), ROWS):
         # Rounded, so that sums in another order change neither the order nor who is listed.
         cosines = (vectors[start : start + ROWS] @ vectors[start:].T).round(6)
         for row, column in np.argwhere(np.triu(cosines, k=1) >= least).tolist():
-            found.append((-float(cosines[row, column]), int(chosen[start + row]), int(chosen[start + column])))
+            found.append((-float(cosines[row, column]), chosen[start + row], chosen[start + column]))
         found = sorted(found)[:SHOWN]
     return [NearPair(a, b, -cosine) for cosine, a, b in found]
 
@@ -47,7 +47,3 @@ def _vectors(copies: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.f
     # Before it was reduced, every vector had length 1.
     vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = reduced / np.maximum(lengths, HELD) * (lengths >= HELD)
     return vectors
-
-
-def _hash(copy: str) -> int:
-    return xxhash.xxh3_64_intdigest(copy.encode("utf-8", "surrogatepass"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from luthier.prepare.candidate import Books
 from luthier.prepare.exam.items import exam_item, within_caps
-from luthier.prepare.leaks import Asked, Leak, Reworded, Trained, find_leaks, find_reworded, prompts_of
+from luthier.prepare.leaks import Leak, Reworded, Told, find_leaks, find_reworded, prompts_of
 from luthier.prepare.nearest import Copied, check_copy_baseline, copy_baseline
 from luthier.prepare.word import Reading
 from luthier.records import Item
@@ -61,8 +61,8 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
             books.drop_candidates([one.candidate], rule=SAME)
         else:
             made[item.id] = (item, one)
-    asked = [_asked(key, one) for key, (_item, one) in made.items()]
-    said = [_said(one) for one in trained]
+    asked = [_told(key, one) for key, (_item, one) in made.items()]
+    said = [_told(one.row.at, one) for one in trained]
     leaks = find_leaks(said, asked) + _same_ids(trained, made)
     assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
     leaking = {leak.item for leak in leaks}
@@ -72,7 +72,7 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     chosen = {item.id for item in items}
     books.drop_candidates((made[item.id][1].candidate for item in clean if item.id not in chosen), rule=SURPLUS)
     readings = [made[item.id][1] for item in items]
-    kept = [one for one in asked if one.id in chosen]
+    kept = [one for one in asked if one.name in chosen]
     copied = copy_baseline([(one.question, one.answer) for one in kept], [(one.question, one.answer) for one in said])
     if terms.free:
         check_copy_baseline(copied)
@@ -87,30 +87,9 @@ def _ungradable(one: Reading, conflicts: frozenset[str]) -> str | None:
     return None if one.is_last else EARLIER
 
 
-def _asked(key: str, one: Reading) -> Asked:
-    origin, known = one.candidate.example.origin, one.candidate
-    return Asked(
-        id=key,
-        group=one.row.group,
-        question=known.question,
-        answer=known.answer,
-        source=known.id,
-        parent=origin.parent,
-        spans=origin.spans,
-    )
-
-
-def _said(one: Reading) -> Trained:
-    origin, known = one.candidate.example.origin, one.candidate
-    return Trained(
-        at=one.row.at,
-        group=one.row.group,
-        question=known.question,
-        answer=known.answer,
-        id=known.id,
-        parent=origin.parent,
-        spans=origin.spans,
-    )
+def _told(name: str, one: Reading) -> Told:
+    known, origin = one.candidate, one.candidate.example.origin
+    return Told(name, one.row.group, known.question, known.answer, known.id, origin.parent, origin.spans)
 
 
 def _same_ids(trained: Sequence[Reading], made: dict[str, tuple[Item, Reading]]) -> list[Leak]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import orjson
-import xxhash
 
+from luthier.artifacts.canonical import hash_order
 from luthier.models.chat import Wording
 from luthier.records import Worded
 
@@ -30,7 +30,7 @@ def general_text(wording: Wording, *, limit: int) -> General:
     """
     lines = files("luthier.prepare.general").joinpath("wordnet.jsonl").read_bytes().splitlines()
     documents = [orjson.loads(line) for line in lines]
-    documents.sort(key=lambda row: xxhash.xxh3_64_intdigest(row["id"].encode()))
+    documents.sort(key=lambda row: hash_order(row["id"]))
     rows = [_worded(row["id"], row["text"], wording, limit) for row in documents]
     return General(exam=rows[:EXAMINED], validation=rows[EXAMINED:])
 

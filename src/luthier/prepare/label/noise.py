@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import xxhash
+
+from luthier.artifacts.canonical import hash_order
 
 FOLDS = 5
 FEWEST_ROWS = 5
@@ -110,5 +111,5 @@ def _contradicted(
 
 def _sample(rows: Sequence[Labelled]) -> list[Labelled]:
     """Rows in an order of their own, whole groups up to the limit, so that the order given changes nothing."""
-    by_hash = sorted(rows, key=lambda row: (xxhash.xxh3_64_intdigest(row.group.encode()), row.group, row.id))
+    by_hash = sorted(rows, key=lambda row: (hash_order(row.group), row.id))
     return by_hash[:MOST_ROWS]

@@ -5,22 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import xxhash
-
+from luthier.artifacts.canonical import hash_order
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.tables import read_table
 from luthier.models.chat import Wording
 from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, PARTS, text_of
 from luthier.prepare.clean.texts import Applied
 from luthier.prepare.divide import Divided
-from luthier.prepare.exam.choose import CONFLICT, LEAK, SAME, SURPLUS
+from luthier.prepare.exam.choose import CALL, CONFLICT, EARLIER, LEAK, SAME, SURPLUS
 from luthier.prepare.findings import Findings
 from luthier.prepare.gather import Gathered
 from luthier.prepare.likelihood import Likelihoods
 from luthier.prepare.private.mask import Rules, shown_texts
-from luthier.prepare.sheet.suspects import look_at
+from luthier.prepare.sheet.suspects import excerpt, look_at
 from luthier.prepare.split.held_out import GIVEN_AWAY, HELD_OUT
-from luthier.prepare.word import TOO_LONG
+from luthier.prepare.word import NO_TOOLS, REFUSED, TOO_LONG
 from luthier.records import Worded
 
 FORMAT = "luthier.sheet/1"
@@ -30,14 +29,19 @@ MASKED_ROWS = 5
 EXCERPT = 300
 EDGES = (16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 """Upper ends of the bars of the histogram of row lengths, in tokens."""
+LICENCES = "your files: as you have them; general text: WordNet 3.0 licence; the base: see its folder"
 UNDO = {
     TOO_LONG: "prepare.over_length: shorten",
     SURPLUS: "prepare.split.items_per_group: 100",
     CONFLICT: "mend the rows that answer one question in two ways",
-    SAME: "none needed: the exam asks it once",
-    LEAK: "none: an exam question that training gives away proves nothing",
-    DUPLICATE: "none needed: one of the equal rows stays",
-    NEAR_DUPLICATE: "none needed: the row it is nearest to stays",
+    CALL: "end the conversation with an answer in words",
+    EARLIER: "none needed: the exam asks for the last answer",
+    NO_TOOLS: "choose a base whose chat template shows tools",
+    REFUSED: "choose a base whose chat template shows such calls",
+    SAME: "nothing to undo: the exam asks it once",
+    LEAK: "nothing to undo: an exam question that training gives away proves nothing",
+    DUPLICATE: "nothing to undo: one of the equal rows stays",
+    NEAR_DUPLICATE: "nothing to undo: the row it is nearest to stays",
     HELD_OUT: "prepare.split.held_out: []",
     GIVEN_AWAY: "prepare.split.held_out: []",
 }
@@ -65,7 +69,7 @@ def sheet(account: Account) -> dict[str, Any]:
     """The whole sheet; same inputs, same bytes."""
     return {
         "format": FORMAT,
-        "about": dict(account.about),
+        "about": {**account.about, "corpus": account.corpus.digest, "licences": LICENCES},
         "files": _files(account.corpus),
         "waterfall": _waterfall(account),
         "mended": dict(account.gathered.refined.edits),
@@ -110,7 +114,7 @@ def _waterfall(account: Account) -> list[dict[str, Any]]:
     counts, divided = account.divided.counts, account.divided
     steps = [{"step": "collected", "rows": counts["examples"] + counts["windows"], "kind": "total"}]
     left = Counter(row["rule"] for row in account.dropped)
-    steps += [{"step": rule, "rows": -number, "kind": "gone"} for rule, number in sorted(left.items())]
+    steps += [{"step": rule, "rows": -number, "kind": "gone"} for rule, number in left.items()]
     held = {"exam": len(divided.items), "validation": len(divided.validation)}
     steps += [{"step": f"kept apart for the {part}", "rows": -number, "kind": "held"} for part, number in held.items()]
     assert sum(step["rows"] for step in steps) == len(divided.train), (steps, len(divided.train))
@@ -138,7 +142,8 @@ def _rules(account: Account) -> list[dict[str, Any]]:
                 "held": None,
                 "setting": UNDO.get(rule, "mend the rows, or leave them out of collect.sources"),
                 "samples": [
-                    {"at": row["at"], "score": row["score"], "text": row["text"][:EXCERPT]} for row in _few(rows)
+                    {"at": row["at"], "score": row["score"], "text": excerpt(row["text"], characters=EXCERPT)}
+                    for row in _few(rows)
                 ],
             }
         )
@@ -165,9 +170,7 @@ def _of_cleaning(one: Applied, account: Account) -> dict[str, Any]:
 
 def _few(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """20 rows that do not depend on order."""
-    return sorted(rows, key=lambda row: (xxhash.xxh3_64_intdigest(f"{row['id']}{row['at']}".encode()), row["at"]))[
-        :SAMPLES
-    ]
+    return sorted(rows, key=lambda row: hash_order(f"{row['id']}{row['at']}"))[:SAMPLES]
 
 
 def _duplicates(account: Account) -> dict[str, Any]:
@@ -181,9 +184,9 @@ def _duplicates(account: Account) -> dict[str, Any]:
             {
                 "jaccard": one.jaccard,
                 "left": texts[one.id]["at"],
-                "left_text": texts[one.id]["text"][:EXCERPT],
+                "left_text": excerpt(texts[one.id]["text"], characters=EXCERPT),
                 "stayed": stays.at if stays else "",
-                "stayed_text": text_of(stays.example)[:EXCERPT] if stays else "",
+                "stayed_text": excerpt(text_of(stays.example), characters=EXCERPT) if stays else "",
             }
         )
     exact = sum(row["rule"] == DUPLICATE for row in account.dropped)
@@ -217,6 +220,7 @@ def _split(account: Account) -> dict[str, Any]:
         "groups": groups,
         "rows": rows,
         "largest_groups": sizes[:5],
+        "leaking_items": len({leak.item for leak in divided.leaks}),
         "leaks_removed": dict(sorted(Counter(leak.kind for leak in divided.leaks).items())),
         "leaks_left": 0,
         "conflicts": len(gathered.conflicts),

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import xxhash
-
+from luthier.artifacts.canonical import hash_order
 from luthier.prepare.candidate import Part
 from luthier.prepare.config import SplitConfig
 from luthier.prepare.split.groups import Group
@@ -51,6 +50,6 @@ def _take_questions(
     group: Group, part: str, *, question_of: Mapping[str, str], share: float, seed: int
 ) -> tuple[str, ...]:
     questions = {question_of[member] for member in group.members}
-    ordered = sorted(questions, key=lambda asked: xxhash.xxh3_64_intdigest(f"{part}\0{asked}".encode(), seed=seed))
+    ordered = sorted(questions, key=lambda asked: hash_order(f"{part}\0{asked}", seed=seed))
     chosen = set(ordered[: min(len(ordered) // 3, max(1, round(share * len(ordered))))])
     return tuple(member for member in group.members if question_of[member] in chosen)

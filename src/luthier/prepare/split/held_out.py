@@ -7,7 +7,7 @@ from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.prepare.candidate import Books, Candidate, Usable, candidate
-from luthier.prepare.leaks import Asked, Trained, find_leaks
+from luthier.prepare.leaks import Told, find_leaks
 from luthier.prepare.material import Rooted, text_of_document
 from luthier.prepare.treat import Treated
 from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
@@ -56,9 +56,10 @@ def without_given_away(candidates: Sequence[Candidate], apart: Sequence[Treated]
 
     The others leave training, validation and exam alike.
     """
-    asked = [_asked(one) for each in apart for one in _rows(each)]
-    # Leaks are told by place, and two chunks of one page have the same: here the place is the row's id.
-    said = (Trained(one.id, "", one.question, one.answer, spans=one.example.origin.spans) for one in candidates)
+    # Items of their own groups: wording that many rows share gives none of them away.
+    asked = [_told(one, group=one.id) for each in apart for one in _rows(each)]
+    # Named by id, because two chunks of one page have the same place.
+    said = (_told(one, group="") for one in candidates)
     telling = {leak.at for leak in find_leaks(said, asked)} if asked else set()
     books.drop_candidates((one for one in candidates if one.id in telling), rule=GIVEN_AWAY)
     return [one for one in candidates if one.id not in telling]
@@ -100,6 +101,5 @@ def _as_asked(example: Example) -> Usable:
             return example
 
 
-def _asked(one: Candidate) -> Asked:
-    """As an item of its own group: wording that many rows share gives none of them away."""
-    return Asked(one.id, one.id, one.question, one.answer, spans=one.example.origin.spans)
+def _told(one: Candidate, *, group: str) -> Told:
+    return Told(one.id, group, one.question, one.answer, spans=one.example.origin.spans)
