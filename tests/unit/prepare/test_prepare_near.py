@@ -15,12 +15,17 @@ from luthier.artifacts.tables import read_table, write_table
 from luthier.prepare.dedup.candidates import NearPair, near_pairs
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
 from luthier.prepare.dedup.files import KEPT, REMOVED, Counted, drop_near_copies
-from luthier.prepare.dedup.matching import matching_copies, matching_copy
-from luthier.prepare.dedup.shingles import LONGEST_WORD, PIECE, shingles_of
+from luthier.prepare.dedup.matching import Copies, copies_of, joined, matching_copy
+from luthier.prepare.dedup.shingles import BLOCK, LONGEST_WORD, Shingles, shingles_of, word_windows, words_of
+from luthier.prepare.dedup.signature import are_near
 
 
 def encoded(copies: list[str]) -> list[bytes]:
     return [copy.encode() for copy in copies]
+
+
+def shingles(copies: Copies) -> Shingles:
+    return shingles_of(copies, words_of(copies))
 
 
 def shingle_set(copy: str) -> set[str]:
@@ -49,13 +54,15 @@ def family(seed: int, *, size: int, words: int = 60) -> list[str]:
 
 @given(st.lists(st.text("aB1 -.,#%_\t\x1cé(", max_size=12), max_size=6))
 def test_many_copies_are_made_as_one_is(texts: list[str]) -> None:
-    assert matching_copies(texts) == encoded([matching_copy(text) for text in texts])
+    if texts:
+        many = copies_of(texts)
+        assert [many.of(text) for text in range(len(many))] == encoded([matching_copy(text) for text in texts])
 
 
 @given(st.lists(st.text("ab1 é漢。", max_size=40).map(matching_copy), min_size=1, max_size=12))
 @settings(deadline=None)
 def test_shingles_are_counted_like_sets_of_text(copies: list[str]) -> None:
-    found = shingles_of(encoded(copies))
+    found = shingles(joined(encoded(copies)))
     assert [len(found.of(text)) for text in range(len(copies))] == [len(shingle_set(copy)) for copy in copies]
     for left, right in combinations(range(len(copies)), 2):
         if shingle_set(copies[left]) == shingle_set(copies[right]):
@@ -63,12 +70,21 @@ def test_shingles_are_counted_like_sets_of_text(copies: list[str]) -> None:
 
 
 def test_long_texts_and_long_words_are_taken_in_pieces() -> None:
-    long = " ".join(f"w{number}" for number in range(PIECE // 4))
-    monster = "x" * (2 * PIECE)
-    whole = shingles_of(encoded([long, "one two three four five six", f"a b c d {monster} e"]))
-    assert len(whole.of(0)) == PIECE // 4 - 4
-    assert whole.of(1).tolist() == shingles_of([b"one two three four five six"]).of(0).tolist()
-    assert len(whole.of(2)) < 2 * PIECE // LONGEST_WORD
+    long = " ".join(f"w{number}" for number in range(BLOCK))
+    monster = "x" * (2 * BLOCK)
+    texts = [long, "one two three four five six", f"a b c d {monster} e"]
+    whole = shingles(joined(encoded(texts)))
+    assert len(whole.of(0)) == BLOCK - 4
+    for place, text in enumerate(texts):
+        assert whole.of(place).tolist() == shingles(joined([text.encode()])).of(0).tolist()
+    assert len(whole.of(2)) < 2 * BLOCK // LONGEST_WORD
+
+
+@given(st.lists(st.text("ab\0é", min_size=1, max_size=20), min_size=1, max_size=8))
+def test_words_have_one_hash_each(words: list[str]) -> None:
+    found = word_windows(" ".join(words).encode(), width=1).tolist()
+    assert len(set(found)) == len(set(words))
+    assert found == [word_windows(word.encode(), width=1)[0] for word in words]
 
 
 def test_pairs_are_those_of_exact_similarity() -> None:
@@ -85,15 +101,13 @@ def test_pairs_are_those_of_exact_similarity() -> None:
     assert found == wanted
 
 
-def test_order_and_workers_change_nothing(tmp_path: Path) -> None:
+def test_order_changes_nothing() -> None:
     copies = [one for seed in range(10) for one in dict.fromkeys(family(seed, size=6))]
     order = random.Random(1).sample(range(len(copies)), len(copies))
-    first = near_pairs(copies, spill=tmp_path)
-    second = near_pairs([copies[place] for place in order], workers=2)
+    first, second = near_pairs(copies), near_pairs([copies[place] for place in order])
     assert {frozenset((pair.a, pair.b)) for pair in first} == {
         frozenset((order[pair.a], order[pair.b])) for pair in second
     }
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_short_texts_with_other_numbers_are_no_pair() -> None:
@@ -108,6 +122,31 @@ def test_short_texts_with_other_numbers_are_no_pair() -> None:
         "重启三号泵站的主电机并检查压力表3和阀门吧",
     ]
     assert {(pair.a, pair.b) for pair in near_pairs(copies, threshold=0.5)} == {(0, 2), (5, 7)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("vitamin c", "vitamin e", False),
+        ("hepatitis a", "hepatitis e", False),
+        ("diabetes of type i", "diabetes of type v", False),
+        ("is hepatitis a a disease of the liver", "is hepatitis e a disease of the liver", False),
+        ("витамин а", "витамин с", False),
+        ("is hepatitis c a disease of the liver", "is hepatitis c disease of the liver", True),
+        ("is the patient s temperature high", "is the patients temperature high", True),
+        ("el paciente tiene fiebre y tos", "el paciente tiene fiebre tos", True),
+        ("il paziente ha febbre e tosse", "il paziente ha febbre e la tosse", True),
+    ],
+)
+def test_one_letter_may_decide(one: str, other: str, near: bool) -> None:
+    rest = "as far as anybody can tell from here"
+    assert are_near(f"{one} {rest}", f"{other} {rest}", threshold=0.2) == near
+
+
+def test_one_letter_may_decide_in_scripts_without_spaces() -> None:
+    one = "维生素c的每日推荐摄入量是多少"
+    assert not are_near(one, one.replace("c", "e"), threshold=0.2)
+    assert are_near(one, one.replace("c", ""), threshold=0.2)
 
 
 def test_equal_texts_pair_with_the_best() -> None:

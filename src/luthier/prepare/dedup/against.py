@@ -21,16 +21,16 @@ class NearIndex:
     def near(self, copies: Sequence[str]) -> list[NearPair]:
         """Known (`a`) and passing (`b`) texts with Jaccard similarity >= the threshold, in order, by their numbers.
 
-        As in `near_pairs`, short texts whose numbers or codes differ are no pair; equal texts are.
+        As in `near_pairs`, short texts whose numbers, codes or one-letter words differ are no pair; equal texts are.
         """
         known = self._signed
         if known is None or not copies:
             return []
         passing = sign(copies)
         found: dict[tuple[int, int], float] = {}
-        for a, b in sorted(self._candidates(passing.keys)):
-            if (known.short[a] or passing.short[b]) and known.codes[a] != passing.codes[b]:
-                continue
+        pairs = np.array(sorted(self._candidates(passing.keys)), dtype=np.int64).reshape(-1, 2)
+        clash = known.codes.of(pairs[:, 0]).clash(passing.codes.of(pairs[:, 1]))
+        for a, b in pairs[~clash].tolist():
             jaccard = jaccard_of(known.shingles.of(a), passing.shingles.of(b))
             if jaccard >= self._threshold:
                 found[a, b] = jaccard

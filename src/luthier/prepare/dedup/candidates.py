@@ -1,23 +1,18 @@
 """Near-duplicate pairs: candidates share a band, and the exact Jaccard similarity of every candidate is counted."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from luthier.prepare.dedup.shingles import Hashes, Offsets
-from luthier.prepare.dedup.signature import jaccard_of, sign
-from luthier.prepare.dedup.store import StoredSignatures, open_store
+from luthier.prepare.dedup.matching import Offsets
+from luthier.prepare.dedup.shingles import Hashes
+from luthier.prepare.dedup.signature import Mask, Signed, jaccard_of, sign
+from luthier.prepare.dedup.store import StoredSignatures, write_signed
 from luthier.records import Listener, Tick, nobody_listens
-
-Task = TypeVar("Task")
-Done = TypeVar("Done")
 
 LINKS, REMOVES = 0.7, 0.8
 """Jaccard similarity from which two texts stay together, and from which one of them leaves."""
@@ -26,8 +21,10 @@ CROWD = 1_000
 REPRESENTATIVES = 50
 HELD = 1 << 22
 """Candidates held before repeated ones are merged."""
-SENT = 2_000
-"""Texts sent to a worker at once."""
+JUDGED = 1 << 13
+"""Candidates whose shingles are in memory at once."""
+SIGNED = 500
+"""Texts signed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,94 +36,102 @@ class NearPair:
     jaccard: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs as columns: both numbers packed into one, and the Jaccard similarities."""
+
+    packed: Hashes
+    jaccard: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, pairs: Iterable[NearPair]) -> "Pairs":
+        """Pairs as rows made columns."""
+        rows = np.array([(pair.a, pair.b, pair.jaccard) for pair in pairs]).reshape(-1, 3)
+        return cls(_packed(rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)), rows[:, 2])
+
+    def unpacked(self) -> tuple[Offsets, Offsets]:
+        """The smaller number of each pair, and the greater."""
+        return _unpacked(self.packed)
+
+    def only(self, stays: Mask) -> "Pairs":
+        """Some of them."""
+        return Pairs(self.packed[stays], self.jaccard[stays])
+
+
 def near_pairs(
     copies: Sequence[str],
     *,
     threshold: float = LINKS,
     ranks: Offsets | None = None,
-    workers: int = 1,
-    spill: Path | None = None,
     listener: Listener = nobody_listens,
 ) -> list[NearPair]:
     """All pairs of matching copies with Jaccard similarity >= `threshold`, in order.
 
     Equal copies are paired with the best ranked of them, which alone is compared with others. Short texts (under 20
-    words) whose numbers or codes differ are no pair. In buckets of over 1,000 texts only pairs with at most 50
-    representatives are found, the best by `ranks` (see `clusters.rank`; None: those with most shingles). The order of
-    the texts and the number of `workers` change nothing.
+    words) whose numbers, codes or one-letter words differ (see `Codes.clash`) are no pair. In buckets of over 1,000
+    texts only pairs with at most 50 representatives are found, the best by `ranks` (see `clusters.rank`; None: those
+    with most shingles). The order of the texts changes nothing.
     """
-    batches = (copies[start : start + SENT] for start in range(0, len(copies), SENT))
-    with open_store(spill) as store:
-        for done, signed in enumerate(in_order(sign, batches, workers=workers), start=1):
-            store.add(signed)
-            listener(Tick("prepare", min(done * SENT, len(copies)), len(copies), "near-duplicates"))
-        return pairs_in(store.close(), threshold=threshold, ranks=ranks)
+    with tempfile.TemporaryDirectory() as folder:
+        write_signed(Path(folder), _signed(copies, listener))
+        found = pairs_in(StoredSignatures([Path(folder)]), threshold=threshold, ranks=ranks)
+    first, second = found.unpacked()
+    return [NearPair(*pair) for pair in zip(first.tolist(), second.tolist(), found.jaccard.tolist(), strict=True)]
 
 
-def pairs_in(signatures: StoredSignatures, *, threshold: float = LINKS, ranks: Offsets | None = None) -> list[NearPair]:
-    """All pairs of signed texts; see `near_pairs`."""
+def pairs_in(signatures: StoredSignatures, *, threshold: float = LINKS, ranks: Offsets | None = None) -> Pairs:
+    """All pairs of signed texts, in order; see `near_pairs`."""
     if ranks is None:
         ranks = np.lexsort((signatures.prints, -signatures.sizes)).argsort()
-    judge = _Judge(signatures, threshold=threshold)
     equal, distinct = _equal_pairs(signatures.prints, ranks=ranks)
-    found = judge.judged(equal)
-    held: list[Hashes] = []
+    found = [Pairs(equal, np.ones(len(equal)))]
+    held = [np.zeros(0, np.uint64)]
     for keys in signatures.bands():
         order = distinct[np.argsort(keys[distinct])]
         starts, sizes = _buckets(keys[order])
         few = (sizes > 1) & (sizes <= CROWD)
         held.append(_bucket_pairs(order, starts[few], sizes[few]))
         for start, size in zip(starts[sizes > CROWD].tolist(), sizes[sizes > CROWD].tolist(), strict=True):
-            found |= judge.star(order[start : start + size], ranks=ranks)
-        if sum(len(one) for one in held) > HELD:
+            crowd = order[start : start + size]
+            found += _star(crowd[np.argsort(ranks[crowd])], signatures, threshold=threshold)
+        if sum(map(len, held)) > HELD:
             held = [np.unique(np.concatenate(held))]
-    found |= judge.judged(np.unique(np.concatenate(held)))
-    return [NearPair(packed >> 32, packed & 0xFFFFFFFF, found[packed]) for packed in sorted(found)]
+    found += _judged(np.unique(np.concatenate(held)), signatures, threshold=threshold)
+    packed, places = np.unique(np.concatenate([one.packed for one in found]), return_index=True)
+    return Pairs(packed, np.concatenate([one.jaccard for one in found])[places])
 
 
-class _Judge:
-    """Counts exact similarities; pairs are packed into one number."""
+def _judged(candidates: Hashes, signatures: StoredSignatures, *, threshold: float) -> Iterator[Pairs]:
+    """Those of the candidates that are near."""
+    for start in range(0, len(candidates), JUDGED):
+        packed = candidates[start : start + JUDGED]
+        first, second = _unpacked(packed)
+        sizes = np.sort([signatures.sizes[first], signatures.sizes[second]], axis=0)
+        clash = signatures.codes.of(first).clash(signatures.codes.of(second))
+        packed = packed[(sizes[0] >= threshold * sizes[1]) & ~clash]
+        pairs = Pairs(packed, _similarities(*_unpacked(packed), signatures))
+        yield pairs.only(pairs.jaccard >= threshold)
 
-    def __init__(self, signatures: StoredSignatures, *, threshold: float) -> None:
-        self._signatures = signatures
-        self._threshold = threshold
-        self._sizes = signatures.sizes
 
-    def judged(self, candidates: Hashes) -> dict[int, float]:
-        """Those of the packed candidates, ascending, that are near."""
-        first, second = (candidates >> np.uint64(32)).astype(np.int64), (candidates & np.uint64(0xFFFFFFFF)).astype(int)
-        can = self._can_be_near(first, second)
-        found: dict[int, float] = {}
-        last, of_first = -1, np.zeros(0, np.uint64)
-        for a, b in zip(first[can].tolist(), second[can].tolist(), strict=True):
-            if a != last:
-                last, of_first = a, self._signatures.shingles(a)
-            jaccard = jaccard_of(of_first, self._signatures.shingles(b))
-            if jaccard >= self._threshold:
-                found[a << 32 | b] = jaccard
-        return found
+def _similarities(first: Offsets, second: Offsets, signatures: StoredSignatures) -> npt.NDArray[np.float64]:
+    texts, places = np.unique(np.concatenate((first, second)), return_inverse=True)
+    sets = list(signatures.shingles(texts))
+    pairs = zip(places[: len(first)].tolist(), places[len(first) :].tolist(), strict=True)
+    return np.array([jaccard_of(sets[a], sets[b]) for a, b in pairs], dtype=np.float64)
 
-    def star(self, members: Offsets, *, ranks: Offsets) -> dict[int, float]:
-        """Near pairs of a crowded bucket: the best left over is compared with all others, 50 times at most."""
-        left = members[np.argsort(ranks[members])]
-        found: dict[int, float] = {}
-        for _ in range(REPRESENTATIVES):
-            if len(left) < 2:
-                break
-            representative, left = int(left[0]), left[1:]
-            first, second = np.minimum(left, representative), np.maximum(left, representative)
-            packed = _packed(first, second)
-            near = self.judged(packed)
-            found |= near
-            left = left[[near.get(pair, 0.0) < REMOVES for pair in packed.tolist()]]
-        return found
 
-    def _can_be_near(self, first: Offsets, second: Offsets) -> npt.NDArray[np.bool_]:
-        sizes, short, codes = self._sizes, self._signatures.short, self._signatures.codes
-        smaller, larger = np.minimum(sizes[first], sizes[second]), np.maximum(sizes[first], sizes[second])
-        differ = (short[first] | short[second]) & (codes[first] != codes[second])
-        can: npt.NDArray[np.bool_] = (smaller >= self._threshold * larger) & ~differ
-        return can
+def _star(crowd: Offsets, signatures: StoredSignatures, *, threshold: float) -> Iterator[Pairs]:
+    """Near pairs of a crowded bucket: the best left over is compared with all others, 50 times at most."""
+    for _ in range(REPRESENTATIVES):
+        if len(crowd) < 2:
+            return
+        representative, crowd = crowd[0], crowd[1:]
+        packed = _packed(np.minimum(crowd, representative), np.maximum(crowd, representative))
+        removed = [np.zeros(0, np.uint64)]
+        for near in _judged(packed, signatures, threshold=threshold):
+            removed.append(near.packed[near.jaccard >= REMOVES])
+            yield near
+        crowd = crowd[~np.isin(packed, np.concatenate(removed))]
 
 
 def _equal_pairs(prints: Hashes, *, ranks: Offsets) -> tuple[Hashes, Offsets]:
@@ -166,16 +171,11 @@ def _packed(first: Offsets, second: Offsets) -> Hashes:
     return first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64)
 
 
-def in_order(work: Callable[[Task], Done], tasks: Iterable[Task], *, workers: int) -> Iterator[Done]:
-    """What becomes of each task, in order, with few tasks under way at once; one worker is this process."""
-    if workers == 1:
-        yield from map(work, tasks)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[Done]] = deque()
-        for task in tasks:
-            waiting.append(pool.submit(work, task))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+def _unpacked(packed: Hashes) -> tuple[Offsets, Offsets]:
+    return (packed >> np.uint64(32)).astype(np.int64), (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _signed(copies: Sequence[str], listener: Listener) -> Iterator[Signed]:
+    for start in range(0, len(copies), SIGNED):
+        yield sign(copies[start : start + SIGNED])
+        listener(Tick("prepare", min(start + SIGNED, len(copies)), len(copies), "near-duplicates"))

@@ -1,13 +1,18 @@
 """Star clusters of near-duplicates: each removed text is near the one that stays, so nothing is chained."""
 
-from collections import defaultdict
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from luthier.prepare.dedup.candidates import REMOVES, NearPair
-from luthier.prepare.dedup.shingles import Offsets
+from luthier.prepare.dedup.candidates import REMOVES, NearPair, Pairs
+from luthier.prepare.dedup.matching import Offsets
+from luthier.prepare.dedup.signature import Mask
+
+AT_ONCE = 1 << 16
+"""Pairs that are Python numbers at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,20 @@ class Clusters:
     removed: list[Removed]
 
 
+@dataclass(frozen=True, slots=True)
+class Stars:
+    """For each text by number, the one that stays for it (itself if it stays), and their Jaccard similarity."""
+
+    centres: Offsets
+    jaccard: npt.NDArray[np.float64]
+
+    @property
+    def leaves(self) -> Mask:
+        """True for texts that leave."""
+        leaves: Mask = self.centres != np.arange(len(self.centres))
+        return leaves
+
+
 def rank(ids: Sequence[str], *, lengths: Sequence[int], scores: Sequence[float] | None = None) -> Offsets:
     """Place of each text in the order of who stays: best score, then longest, then smallest id."""
     order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
@@ -43,41 +62,40 @@ def cluster(pairs: Iterable[NearPair], *, ids: Sequence[str], ranks: Offsets, th
 
     `pairs` number the texts whose `ids` and `ranks` (see `rank`) these are; `near_pairs` wants the same ranks.
     """
-    near: dict[int, dict[int, float]] = defaultdict(dict)
-    equal: dict[int, set[int]] = {}
-    for pair in pairs:
-        if pair.jaccard == 1.0:
-            _unite(equal, pair.a, pair.b)
-        if pair.jaccard >= threshold:
-            near[pair.a][pair.b] = near[pair.b][pair.a] = pair.jaccard
-    stays_for: dict[int, tuple[int, float]] = {}
-    kept: set[int] = set()
-    for text in sorted(near, key=lambda text: int(ranks[text])):
-        if text in stays_for:
-            continue
-        kept.add(text)
-        for other, jaccard in _neighbours(text, near, equal).items():
-            if other not in kept:
-                stays_for.setdefault(other, (text, jaccard))
-    removed = [Removed(ids[text], ids[other], jaccard) for text, (other, jaccard) in stays_for.items()]
+    stars = find_stars(Pairs.of(pairs), ranks=ranks, threshold=threshold)
+    leaves = np.flatnonzero(stars.leaves).tolist()
+    removed = [Removed(ids[one], ids[stars.centres[one]], float(stars.jaccard[one])) for one in leaves]
     return Clusters(
-        kept=[one for text, one in enumerate(ids) if text not in stays_for],
+        kept=[ids[one] for one in np.flatnonzero(~stars.leaves).tolist()],
         removed=sorted(removed, key=lambda one: one.id),
     )
 
 
-def _unite(equal: dict[int, set[int]], left: int, right: int) -> None:
-    """Similarity 1 means equal shingles: whatever is near one is as near the others."""
-    smaller, larger = sorted((equal.get(left, {left}), equal.get(right, {right})), key=len)
-    larger |= smaller
-    for text in smaller | {left, right}:
-        equal[text] = larger
+def find_stars(pairs: Pairs, *, ranks: Offsets, threshold: float = REMOVES) -> Stars:
+    """See `cluster`; from the best text on, each that has not left takes out those that are near it."""
+    # From here on a text is called by its rank, and texts with equal shingles by that of the best of them.
+    first, second = (ranks[numbers] for numbers in pairs.unpacked())
+    best = _best_twins(first, second, pairs.jaccard == 1.0, count=len(ranks))
+    better, worse = np.minimum(best[first], best[second]), np.maximum(best[first], best[second])
+    edges = np.flatnonzero((pairs.jaccard >= threshold) & (better != worse))
+    edges = edges[np.argsort(better[edges], kind="stable")]
+    taken_by = array("q", [-1]) * len(ranks)
+    for some in np.array_split(edges, len(edges) // AT_ONCE + 1):
+        for edge, one, other in zip(some.tolist(), better[some].tolist(), worse[some].tolist(), strict=True):
+            if taken_by[one] < 0 and taken_by[other] < 0:
+                taken_by[other] = edge
+    edge_of = np.frombuffer(taken_by, dtype=np.int64)[best[ranks]]
+    leaves = edge_of >= 0
+    centres, jaccard = best[ranks], np.ones(len(ranks))
+    centres[leaves], jaccard[leaves] = better[edge_of[leaves]], pairs.jaccard[edge_of[leaves]]
+    return Stars(centres=np.argsort(ranks)[centres], jaccard=jaccard)
 
 
-def _neighbours(text: int, near: dict[int, dict[int, float]], equal: dict[int, set[int]]) -> dict[int, float]:
-    found: dict[int, float] = {}
-    for twin in equal.get(text, {text}):
-        for other, jaccard in near[twin].items():
-            found |= {each: jaccard for each in equal.get(other, {other})}
-    found.pop(text, None)
-    return found
+def _best_twins(first: Offsets, second: Offsets, equal: Mask, *, count: int) -> Offsets:
+    """For every rank, the best rank of a text with equal shingles: whatever is near one is as near the others."""
+    first, second, best = first[equal], second[equal], np.arange(count)
+    while np.any(best[first] != best[second]):
+        lower = np.minimum(best[first], best[second])
+        np.minimum.at(best, first, lower)
+        np.minimum.at(best, second, lower)
+    return best

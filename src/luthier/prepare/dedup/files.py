@@ -1,21 +1,37 @@
 """Near-duplicates in Parquet files of any size: which rows stay, and which leave for which."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from luthier.prepare.dedup.candidates import REMOVES, in_order, pairs_in
-from luthier.prepare.dedup.clusters import Removed, cluster, rank
-from luthier.prepare.dedup.signature import Signed, sign_texts
-from luthier.prepare.dedup.store import open_store
+from luthier.artifacts.canonical import sha256_of, sha256_of_file
+from luthier.artifacts.shards import Shard, opened, parts_of, plan
+from luthier.artifacts.storage import write_atomic
+from luthier.compute.shards import HERE, Executor, Facts, Task, run_shards
+from luthier.errors import UserError
+from luthier.prepare.dedup.candidates import REMOVES, pairs_in
+from luthier.prepare.dedup.clusters import Stars, find_stars
+from luthier.prepare.dedup.matching import Offsets
+from luthier.prepare.dedup.signature import BATCH, Signed, sign_texts
+from luthier.prepare.dedup.store import StoredSignatures, write_signed
+from luthier.records import Listener, nobody_listens
 
+VERSION = 1
+"""Rises when a shard becomes something else for the same input."""
 KEPT, REMOVED = "kept.parquet", "removed.parquet"
-KEPT_SCHEMA = pa.schema([("id", pa.string())])
-REMOVED_SCHEMA = pa.schema([("id", pa.string()), ("representative", pa.string()), ("jaccard", pa.float64())])
+SHARDS, IDS = "shards", "ids.arrow"
+ID_SCHEMA = pa.schema([("id", pa.string()), ("length", pa.int32())])
+ROW = 256
+"""Bytes that any text counts for when texts are taken together, however short it is."""
+HEAP = 31 << 20
+"""Bytes of an array that, once freed, has the GNU C library keep what is freed later, instead of asking for new pages
+for every array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,64 +42,117 @@ class Counted:
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A row group, and its columns of ids and texts."""
-
-    file: Path
-    row_group: int
-    columns: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What a part becomes, so that its texts can be forgotten."""
-
-    ids: pa.Array
-    lengths: pa.Array
-    signed: Signed
-
-
 def drop_near_copies(
-    source: Path, *, out: Path, id_column: str = "id", text_column: str = "text", workers: int = 1
+    source: Path,
+    *,
+    out: Path,
+    id_column: str = "id",
+    text_column: str = "text",
+    executor: Executor = HERE,
+    listener: Listener = nobody_listens,
 ) -> Counted:
     """Read a Parquet file, or a folder of them in order of name, and write what stays and what leaves into `out`.
 
     `kept.parquet` holds ids, `removed.parquet` id, representative, jaccard. Of near-duplicates (see `near_pairs`) the
-    longest text stays, then the one with the smallest id; ids are unique text. Signatures are spilled into `out`; a
-    worker holds one row group.
+    longest text stays, then the one with the smallest id; ids are unique text. Finished shards stay in `out/shards`
+    until all is done: after a kill the same call does only the rest. A worker holds one row group. UserError for a
+    file without these columns, or with empty cells in them.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    ids: list[pa.Array] = []
-    lengths: list[pa.Array] = []
-    with open_store(out) as store:
-        tasks = _parts(source, columns=(id_column, text_column))
-        for read in in_order(_read, tasks, workers=workers):
-            store.add(read.signed)
-            ids.append(read.ids)
-            lengths.append(read.lengths)
-        names = pa.chunked_array(ids, type=pa.string()).to_pylist()
-        ranks = rank(names, lengths=pa.chunked_array(lengths, type=pa.int32()).to_numpy().tolist())
-        pairs = pairs_in(store.close(), threshold=REMOVES, ranks=ranks)
-    clusters = cluster(pairs, ids=names, ranks=ranks)
-    pq.write_table(pa.table({"id": clusters.kept}, schema=KEPT_SCHEMA), out / KEPT, compression="zstd")
-    pq.write_table(_removed(clusters.removed), out / REMOVED, compression="zstd")
-    return Counted(kept=len(clusters.kept), removed=len(clusters.removed))
+    folder, tables = _tables(source)
+    work = SignShard(folder, id_column, text_column)
+    tasks = [Task(work.key(shard, digest), shard) for shard, digest in _shards(folder, tables)]
+    done = run_shards(work, tasks, store=out / SHARDS, executor=executor, listener=listener, word="near-duplicates")
+    folders = [one.folder for one in done]
+    rows = pa.concat_tables([ID_SCHEMA.empty_table(), *map(_read_ids, folders)]).combine_chunks()
+    ranks = _ranks(rows)
+    pairs = pairs_in(StoredSignatures(folders), threshold=REMOVES, ranks=ranks)
+    counted = _write(rows.column("id"), find_stars(pairs, ranks=ranks), out)
+    shutil.rmtree(out / SHARDS)
+    return counted
 
 
-def _parts(source: Path, *, columns: tuple[str, str]) -> Iterator[_Part]:
-    for file in sorted(source.glob("*.parquet")) if source.is_dir() else [source]:
-        for row_group in range(pq.read_metadata(file).num_row_groups):
-            yield _Part(file, row_group, columns)
+@dataclass(frozen=True, slots=True)
+class SignShard:
+    """Work on one shard: the ids of its rows, and the signatures of its texts."""
+
+    source: Path
+    id_column: str
+    text_column: str
+
+    def __call__(self, shard: Shard, folder: Path) -> Facts:
+        """Write what the shard becomes; answers its count."""
+        np.empty(HEAP, dtype=np.uint8)
+        with pa.ipc.new_file(folder / IDS, ID_SCHEMA) as ids:
+            write_signed(folder, self._signed(shard, ids))
+        return {"rows": shard.rows}
+
+    def key(self, shard: Shard, digest: str) -> str:
+        """Hash of all that decides what a shard of a file with this digest becomes."""
+        columns = [self.id_column, self.text_column]
+        told = {"step": "near-duplicates", "version": VERSION, "columns": columns, "file": digest}
+        return sha256_of(told | {"shard": asdict(shard)})
+
+    def _signed(self, shard: Shard, ids: pa.RecordBatchFileWriter) -> Iterator[Signed]:
+        for rows in self._row_groups(shard):
+            rows_ids, texts = (rows.column(name).cast(pa.string()).combine_chunks() for name in rows.column_names)
+            ids.write(pa.record_batch([rows_ids, pc.utf8_length(texts)], schema=ID_SCHEMA))
+            sizes = pc.binary_length(texts).to_numpy() + ROW
+            ends = np.flatnonzero(np.diff(np.cumsum(sizes) // BATCH, append=-1)) + 1
+            start = 0
+            for end in ends.tolist():
+                yield sign_texts(texts[start:end].to_pylist())
+                start = end
+
+    def _row_groups(self, shard: Shard) -> Iterator[pa.Table]:
+        path, columns = self.source / shard.table, [self.id_column, self.text_column]
+        with opened(path) as file:
+            known = file.schema_arrow.names
+            if lacking := [name for name in columns if name not in known]:
+                raise UserError(f"{path}: no column {lacking[0]!r}, only {', '.join(known)}.")
+            for number in range(shard.first, shard.last):
+                rows = file.read_row_group(number, columns=columns, use_threads=False).select(columns)
+                if empty := [name for name in columns if rows.column(name).null_count]:
+                    raise UserError(f"{path}: empty cells in column {empty[0]!r}. Leave such rows out.")
+                yield rows
 
 
-def _read(part: _Part) -> _Read:
-    with pq.ParquetFile(part.file) as file:
-        table = file.read_row_group(part.row_group, columns=list(part.columns), use_threads=False).combine_chunks()
-    ids, texts = (table.column(name).cast(pa.string()).combine_chunks() for name in part.columns)
-    return _Read(ids=ids, lengths=pc.utf8_length(texts), signed=sign_texts(texts.to_pylist()))
+def _tables(source: Path) -> tuple[Path, list[str]]:
+    if not source.is_dir():
+        return source.parent, [source.name]
+    tables = sorted(path.name for path in source.glob("*.parquet"))
+    if not tables:
+        raise UserError(f"{source}: no Parquet files in this folder.")
+    return source, tables
 
 
-def _removed(rows: list[Removed]) -> pa.Table:
-    columns = {name: [getattr(row, name) for row in rows] for name in REMOVED_SCHEMA.names}
-    return pa.table(columns, schema=REMOVED_SCHEMA)
+def _shards(folder: Path, tables: Sequence[str]) -> Iterator[tuple[Shard, str]]:
+    """Every shard, and the digest of the file it is in."""
+    for table in tables:
+        shards = plan(parts_of(folder, [table]))
+        digest = sha256_of_file(folder / table)
+        yield from ((shard, digest) for shard in shards)
+
+
+def _read_ids(folder: Path) -> pa.Table:
+    with pa.ipc.open_file(pa.OSFile(str(folder / IDS))) as file:
+        return file.read_all()
+
+
+def _ranks(rows: pa.Table) -> Offsets:
+    """Who stays: the longest, then the smallest id; see `clusters.rank`."""
+    order = pc.sort_indices(rows, sort_keys=[("length", "descending"), ("id", "ascending")])
+    ranks = np.empty(len(rows), dtype=np.int64)
+    ranks[order.to_numpy()] = np.arange(len(rows))
+    return ranks
+
+
+def _write(ids: pa.ChunkedArray, stars: Stars, out: Path) -> Counted:
+    leaves = stars.leaves
+    kept = pa.table({"id": ids.filter(pa.array(~leaves))})
+    columns = {"id": ids.filter(pa.array(leaves)), "representative": ids.take(pa.array(stars.centres[leaves]))}
+    removed = pa.table({**columns, "jaccard": stars.jaccard[leaves]})
+    for table, name in ((kept, KEPT), (removed.sort_by("id"), REMOVED)):
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.combine_chunks(), sink, compression="zstd")
+        write_atomic(out / name, sink.getvalue().to_pybytes())
+    return Counted(kept=len(kept), removed=len(removed))

@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 KEPT = frozenset("#%&@*")
 """Punctuation that names things (C#, 5 %, R&D): folding it would make different questions equal."""
@@ -19,10 +20,29 @@ ASCII_KEEPS = re.compile(KEEPS.format(marks=re.escape(ASCII_MARKS)), re.DOTALL)
 SPACED = bytes.maketrans(ASCII_MARKS.encode(), b" " * len(ASCII_MARKS))
 SPACE = ord(" ")
 WHITE = bytes(code for code in range(128) if chr(code).isspace())
-FOLDED = np.frombuffer(
-    bytes(range(256)).lower().translate(SPACED).translate(bytes.maketrans(WHITE, b" " * len(WHITE))), np.uint8
-)
+FOLDED = bytes(range(256)).lower().translate(SPACED).translate(bytes.maketrans(WHITE, b" " * len(WHITE)))
 IS_WHITE = np.isin(np.arange(256), np.frombuffer(WHITE, np.uint8))
+ROOM = 8
+"""Letters that may be read at once, from the last one on too."""
+
+Offsets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Matching copies of many texts in UTF-8, but for spaces: there may be more of them than one."""
+
+    letters: bytes
+    """Each text with a space before and after it, and room at the end."""
+    starts: Offsets
+    """Where each text starts, and where one more would."""
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of(self, text: int) -> bytes:
+        """The matching copy of one text."""
+        return b" ".join(filter(None, self.letters[self.starts[text] : self.starts[text + 1]].split(b" ")))
 
 
 def matching_copy(text: str) -> str:
@@ -40,33 +60,37 @@ def matching_copy(text: str) -> str:
     return " ".join(folded.split()) or " ".join(plain.split())
 
 
-def matching_copies(texts: Sequence[str]) -> list[bytes]:
-    """The matching copies of many texts in UTF-8, as `matching_copy` makes them one by one."""
-    plain = iter(_fold_all([text for text in texts if text.isascii()]))
-    copies = [next(plain) if text.isascii() else b"" for text in texts]
-    return [
-        copy or matching_copy(text).encode("utf-8", "surrogatepass") for copy, text in zip(copies, texts, strict=True)
-    ]
+def copies_of(texts: Sequence[str]) -> Copies:
+    """The matching copies of many texts, as `matching_copy` makes them one by one."""
+    folded = _fold_all([text if text.isascii() else "" for text in texts])
+    blank = np.maximum.reduceat(np.frombuffer(folded.letters, np.uint8), folded.starts[:-1]) == SPACE
+    if not blank.any():
+        return folded
+    return joined(
+        [
+            matching_copy(text).encode("utf-8", "surrogatepass") if is_blank else folded.of(place)
+            for place, (text, is_blank) in enumerate(zip(texts, blank.tolist(), strict=True))
+        ]
+    )
 
 
-def _fold_all(texts: Sequence[str]) -> list[bytes]:
-    """ASCII texts folded at once; empty where nothing but punctuation is left."""
-    if not texts:
-        return []
-    letters = np.frombuffer(f" {' '.join(texts)} ".encode("ascii"), dtype=np.uint8)
-    folded = FOLDED[letters]
-    digit = letters - np.uint8(ord("0")) < np.uint8(10)
-    marks = np.flatnonzero((folded[1:-1] == SPACE) & digit[2:]) + 1
-    marks = marks[~IS_WHITE[letters[marks]]]
-    kept = marks[digit[marks - 1] | ((letters[marks] == ord("-")) & IS_WHITE[letters[marks - 1]])]
-    folded[kept] = letters[kept]
-    stays = folded != SPACE
-    stays[1:] |= stays[:-1].copy()
-    stays[0] = True
-    starts = np.cumsum([1, *(len(text) + 1 for text in texts)])
-    bounds = np.cumsum([1, *np.add.reduceat(stays, starts[:-1], dtype=np.int64)]).tolist()
-    whole = folded[stays].tobytes()
-    return [whole[start:end].strip() for start, end in pairwise(bounds)]
+def joined(copies: Sequence[bytes]) -> Copies:
+    """Matching copies that were made one by one."""
+    letters = b" ".join((b"", *copies, b" " * ROOM))
+    return Copies(letters, np.cumsum([1, *(len(copy) + 1 for copy in copies)]))
+
+
+def _fold_all(texts: Sequence[str]) -> Copies:
+    """ASCII texts folded at once; nothing but spaces where a text is nothing but punctuation."""
+    plain = " ".join(("", *texts, " " * ROOM)).encode("ascii")
+    folded = bytearray(plain.translate(FOLDED))
+    before, after = np.frombuffer(plain, np.uint8), np.frombuffer(folded, np.uint8)
+    digit = before - np.uint8(ord("0")) < np.uint8(10)
+    marks = np.flatnonzero((after[1:-1] == SPACE) & digit[2:]) + 1
+    marks = marks[~IS_WHITE[before[marks]]]
+    kept = marks[digit[marks - 1] | ((before[marks] == ord("-")) & IS_WHITE[before[marks - 1]])]
+    after[kept] = before[kept]
+    return Copies(bytes(folded), np.cumsum([1, *(len(text) + 1 for text in texts)]))
 
 
 def _fold_ascii(text: str) -> str:

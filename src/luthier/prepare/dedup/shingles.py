@@ -1,7 +1,8 @@
 """Shingles of matching copies as sorted sets of 64-bit hashes: what Jaccard similarity is counted on.
 
 Five words in a row; eight letters in a row for texts under five words and for scripts without spaces. The hashes of
-many texts are computed at once from running sums of a polynomial (Rabin and Karp 1987), mixed as in SplitMix64.
+many texts are computed at once: words are read eight letters at a time and mixed as in SplitMix64, words or letters in
+a row are a polynomial of them (Rabin and Karp 1987).
 """
 
 import re
@@ -12,23 +13,42 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from luthier.prepare.dedup.matching import ROOM, SPACE, Copies, Offsets, joined
+
 WORDS, LETTERS = 5, 8
-HEAD = 200
 LONGEST_WORD = 1 << 12
 """Bytes after which one word (a key, a picture in base 64) counts as several."""
+BLOCK = 1 << 17
+"""Bytes whose words are found at once: what is known of them fits the processor's cache."""
 PIECE = 1 << 18
-"""Bytes whose running sums are computed at once."""
+"""Letters whose running sums are computed at once."""
 UNSPACED = re.compile("[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
 """Thai, Lao, Tibetan, Burmese, Khmer, kana and Han."""
 LETTERS_A_WORD = 3
 """Letters of an unspaced script that make about one word."""
-BLOCK = 1 << 15
-"""Bytes of short texts taken together: their running sums fit the processor's cache."""
 BASE = 0x9E3779B97F4A7C15
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 Hashes = npt.NDArray[np.uint64]
-Offsets = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Hashes of the words of many texts, in order."""
+
+    hashes: Hashes
+    ends: Offsets
+    """Where each text ends, counted in words."""
+
+    @property
+    def counts(self) -> Offsets:
+        """Words of each text."""
+        return np.diff(self.ends, prepend=0)
+
+    def only(self, stays: npt.NDArray[np.bool_]) -> "Words":
+        """Those of some texts."""
+        counts = self.counts
+        return Words(self.hashes[np.repeat(stays, counts)], np.cumsum(counts[stays]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +65,34 @@ class Shingles:
         return self.values[self.starts[text] : self.starts[text + 1]]
 
 
-NONE = Shingles(values=np.zeros(0, np.uint64), starts=np.zeros(1, np.int64), words=np.zeros(0, np.int64))
+def words_of(copies: Copies) -> Words:
+    """Hash the words of matching copies."""
+    starts, hashes = [], []
+    place, last = 0, len(copies.letters) - ROOM - 1
+    while place < last:
+        # A block ends with the space that the next one starts with, so no word is cut.
+        space = copies.letters.find(b" ", min(place + BLOCK, last))
+        found = _words_between(copies.letters, place, space + 1)
+        starts.append(found[0])
+        hashes.append(found[1])
+        place = space
+    return Words(np.concatenate(hashes), np.searchsorted(np.concatenate(starts), copies.starts[1:]))
 
 
-def shingles_of(copies: Sequence[bytes]) -> Shingles:
-    """Hash the shingles of matching copies in UTF-8. Every text has at least one."""
-    by_letter = [_is_by_letter(one) for one in copies]
-    if not any(by_letter):
-        return _by_word(copies)
-    words = _by_word([one for one, letter in zip(copies, by_letter, strict=True) if not letter])
-    letters = _by_letter([one for one, letter in zip(copies, by_letter, strict=True) if letter])
+def shingles_of(copies: Copies, words: Words) -> Shingles:
+    """Hash the shingles of matching copies, whose words these are. Every text has at least one."""
+    counts = words.counts
+    by_letter = counts < WORDS
+    if not copies.letters.isascii():
+        by_letter |= np.array([is_unspaced(copies.of(text)) for text in range(len(copies))])
+    if not by_letter.any():
+        return _windows(words.hashes, words.ends, width=WORDS, words=counts)
+    by_word = words.only(~by_letter)
+    found = _by_letter([copies.of(text) for text in np.flatnonzero(by_letter).tolist()])
+    if len(by_word.ends):
+        found = _joined(_windows(by_word.hashes, by_word.ends, width=WORDS, words=by_word.counts), found)
     order = np.argsort(np.argsort(by_letter, kind="stable"), kind="stable")
-    return _picked(_joined(words, letters), order)
+    return _picked(found, order)
 
 
 def letter_windows(text: str, *, width: int) -> Hashes:
@@ -68,10 +104,7 @@ def letter_windows(text: str, *, width: int) -> Hashes:
 
 def word_windows(copy: bytes, *, width: int) -> Hashes:
     """Hash of every `width` words in a row of a matching copy, by place; empty if it has fewer."""
-    elements, _ = _words([copy])
-    if len(elements) < width:
-        return np.zeros(0, np.uint64)
-    return mix(_rolled(elements, width)[: len(elements) - width + 1])
+    return mix(_rolled(words_of(joined([copy])).hashes, width))
 
 
 def is_unspaced(copy: bytes) -> bool:
@@ -80,19 +113,6 @@ def is_unspaced(copy: bytes) -> bool:
         return False
     text = copy.decode("utf-8", "surrogatepass")
     return 3 * len(UNSPACED.findall(text)) >= len(text)
-
-
-def _is_by_letter(copy: bytes) -> bool:
-    # Most texts show in their first letters that they have enough words.
-    is_short = copy.count(b" ", 0, HEAD) < WORDS - 1 and copy.count(b" ") < WORDS - 1
-    return is_short or (not copy.isascii() and is_unspaced(copy))
-
-
-def _by_word(copies: Sequence[bytes]) -> Shingles:
-    if not copies:
-        return NONE
-    elements, ends = _words(copies)
-    return _windows(elements, ends, width=WORDS, words=np.diff(ends, prepend=0))
 
 
 def _by_letter(copies: Sequence[bytes]) -> Shingles:
@@ -109,79 +129,59 @@ def _by_letter(copies: Sequence[bytes]) -> Shingles:
 
 
 def _windows(elements: Hashes, ends: Offsets, *, width: int, words: Offsets) -> Shingles:
-    """Distinct hashes of every `width` elements in a row of each text."""
-    rolled = _rolled(elements, width)
-    inside = np.ones(len(rolled), dtype=bool)
+    """Distinct hashes of every `width` elements in a row of each text; every text has so many."""
+    inside = np.ones(len(elements), dtype=bool)
     for step in range(1, width):
         inside[ends - step] = False
-    values = mix(rolled[inside])
+    values = mix(_rolled(elements, width)[inside[: len(elements) - width + 1]])
     starts = np.concatenate(([0], ends - np.arange(1, len(ends) + 1) * (width - 1)))
     for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
         values[start:end].sort()
     new = np.ones(len(values), dtype=bool)
-    new[1:] = values[1:] != values[:-1]
+    np.not_equal(values[1:], values[:-1], out=new[1:])
     new[starts[:-1]] = True
     sizes = np.add.reduceat(new, starts[:-1], dtype=np.int64)
     return Shingles(values=values[new], starts=np.concatenate(([0], np.cumsum(sizes))), words=words)
 
 
 def _rolled(elements: Hashes, width: int) -> Hashes:
-    """Weighted sum of the `width` elements from each place on; the last ones lack some."""
-    powers = _powers()[:width]
-    rolled: Hashes = elements * powers[0]
+    """Polynomial of every `width` elements in a row; empty if there are fewer."""
+    count = max(0, len(elements) - width + 1)
+    rolled = elements[:count].copy()
     for step in range(1, width):
-        rolled[: len(rolled) - step] += elements[step:] * powers[step]
+        rolled *= np.uint64(BASE)
+        rolled += elements[step : step + count]
     return rolled
 
 
-def _words(copies: Sequence[bytes]) -> tuple[Hashes, Offsets]:
-    """Hashes of words, and where each text ends, counted in words."""
-    hashes: list[Hashes] = []
-    ends: list[Offsets] = []
-    pending: list[bytes] = []
-    size = done = 0
-    for copy in copies:
-        if pending and size + len(copy) > BLOCK:
-            done += _add_words(pending, hashes, ends, done)
-            pending, size = [], 0
-        if len(copy) > PIECE:
-            parts = [_word_hashes(piece)[0] for piece in _pieces(copy)]
-            hashes += parts
-            done += sum(map(len, parts))
-            ends.append(np.array([done]))
-        else:
-            pending.append(copy)
-            size += len(copy) + 1
-    if pending:
-        _add_words(pending, hashes, ends, done)
-    return np.concatenate(hashes), np.concatenate(ends)
+def _words_between(letters: bytes, start: int, end: int) -> tuple[Offsets, Hashes]:
+    """Places and hashes of the words between two spaces; monstrous words are cut."""
+    inside = np.frombuffer(letters, np.uint8, end - start, start) != SPACE
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    starts, lengths = edges[::2] + start + 1, edges[1::2] - edges[::2]
+    if len(lengths) and lengths.max() > LONGEST_WORD:
+        starts, lengths = _cut(starts, lengths)
+    eights = np.ndarray((len(letters) - ROOM + 1,), "<u8", letters, strides=(1,))
+    hashes = _eight_letters(eights, starts, lengths)
+    for done in range(8, LONGEST_WORD, 8):
+        longer = np.flatnonzero(lengths > done)
+        if not len(longer):
+            break
+        hashes[longer] = mix(hashes[longer]) + _eight_letters(eights, starts[longer] + done, lengths[longer] - done)
+    return starts, mix(hashes)
 
 
-def _add_words(copies: Sequence[bytes], hashes: list[Hashes], ends: list[Offsets], done: int) -> int:
-    words, spaces = _word_hashes(b" ".join(copies))
-    text_ends = np.cumsum([len(one) + 1 for one in copies]) - 1
-    hashes.append(words)
-    ends.append(np.searchsorted(spaces, text_ends) + 1 + done)
-    return len(words)
+def _eight_letters(eights: Hashes, starts: Offsets, lengths: Offsets) -> Hashes:
+    """The first eight letters or fewer of words as numbers, told apart by length too."""
+    read = eights[starts] << (64 - 8 * np.minimum(lengths, 8)).astype(np.uint64)
+    read += lengths.astype(np.uint64) * np.uint64(BASE)
+    return read
 
 
-def _pieces(encoded: bytes) -> list[bytes]:
-    """A long text in pieces of whole words, monstrous words cut."""
-    words = []
-    for word in encoded.split(b" "):
-        words += [word[place : place + LONGEST_WORD] for place in range(0, len(word), LONGEST_WORD)]
-    count = PIECE // (2 * LONGEST_WORD)
-    return [b" ".join(words[place : place + count]) for place in range(0, len(words), count)]
-
-
-def _word_hashes(joined: bytes) -> tuple[Hashes, Offsets]:
-    """Hash of every word of a text (the difference of two running sums, moved to power 0), and its single spaces."""
-    letters = np.frombuffer(joined, dtype=np.uint8)
-    sums = np.zeros(len(letters) + 1, dtype=np.uint64)
-    np.cumsum(_letter_values()[letters] * _powers()[: len(letters)], out=sums[1:])
-    spaces = np.flatnonzero(letters == ord(" "))
-    starts, ends = np.concatenate(([0], spaces + 1)), np.concatenate((spaces, [len(letters)]))
-    return mix((sums[ends] - sums[starts]) * _inverse_powers()[starts]), spaces
+def _cut(starts: Offsets, lengths: Offsets) -> tuple[Offsets, Offsets]:
+    counts = -(-lengths // LONGEST_WORD)
+    skipped = (np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)) * LONGEST_WORD
+    return np.repeat(starts, counts) + skipped, np.minimum(np.repeat(lengths, counts) - skipped, LONGEST_WORD)
 
 
 def _letter_sums(text: str, width: int) -> Hashes:
@@ -231,8 +231,3 @@ def _powers_of(base: int) -> Hashes:
     factors = np.full(2 * PIECE, base, dtype=np.uint64)
     factors[0] = 1
     return np.cumprod(factors, dtype=np.uint64)
-
-
-@cache
-def _letter_values() -> Hashes:
-    return mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(BASE))

@@ -1,101 +1,87 @@
-"""What near-duplicates are found by, on disk: memory stays small however many texts there are."""
+"""What near-duplicates are found by, in files: memory stays small however many texts there are."""
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-from luthier.prepare.dedup.shingles import Hashes, Offsets
-from luthier.prepare.dedup.signature import BANDS, Signed
+from luthier.prepare.dedup.matching import Offsets
+from luthier.prepare.dedup.shingles import Hashes
+from luthier.prepare.dedup.signature import BANDS, Codes, Signed
+
+TEXTS, SHINGLES = "texts.arrow", "shingles.bin"
+SCHEMA = pa.schema(
+    [
+        ("size", pa.int64()),
+        ("print", pa.uint64()),
+        ("short", pa.bool_()),
+        ("numbers", pa.uint64()),
+        ("singles", pa.uint64()),
+        *[(f"band{band:02}", pa.uint64()) for band in range(BANDS)],
+    ]
+)
+"""One row per text; `size` is the number of its shingles, which stand in `shingles.bin` one text after another."""
+ROWS = 1 << 13
+"""Texts written at once."""
 
 
-class SignatureStore:
-    """Signatures in nameless files of a folder; about 40 bytes of memory per text."""
+def write_signed(folder: Path, signed: Iterable[Signed]) -> None:
+    """Write signatures into a folder, in order."""
+    with (folder / SHINGLES).open("wb") as shingles, pa.ipc.new_file(folder / TEXTS, SCHEMA) as texts:
+        held: list[pa.RecordBatch] = []
+        for one in signed:
+            shingles.write(one.shingles.values.astype("<u8", copy=False).data)
+            held.append(_batch(one))
+            if sum(map(len, held)) >= ROWS:
+                texts.write(pa.concat_batches(held))
+                held = []
+        if held:
+            texts.write(pa.concat_batches(held))
 
-    def __init__(self, files: list[int]) -> None:
-        self._shingles, *self._bands = files
-        self._sizes: list[Offsets] = []
-        self._prints: list[Hashes] = []
-        self._codes: list[Hashes] = []
-        self._short: list[npt.NDArray[np.bool_]] = []
 
-    def add(self, signed: Signed) -> None:
-        """Append the next texts."""
-        _write(self._shingles, signed.shingles.values)
-        for file, keys in zip(self._bands, signed.keys, strict=True):
-            _write(file, keys)
-        self._sizes.append(np.diff(signed.shingles.starts))
-        self._prints.append(signed.prints)
-        self._codes.append(signed.codes)
-        self._short.append(signed.short)
-
-    def close(self) -> "StoredSignatures":
-        """All that was added, for reading."""
-        return StoredSignatures(
-            files=(self._shingles, *self._bands),
-            starts=np.concatenate(([0], np.cumsum(np.concatenate(self._sizes or [np.zeros(0, np.int64)])))),
-            prints=np.concatenate(self._prints or [np.zeros(0, np.uint64)]),
-            codes=np.concatenate(self._codes or [np.zeros(0, np.uint64)]),
-            short=np.concatenate(self._short or [np.zeros(0, np.bool_)]),
-        )
+def _batch(signed: Signed) -> pa.RecordBatch:
+    codes = signed.codes
+    columns = [np.diff(signed.shingles.starts), signed.prints, codes.short, codes.numbers, codes.singles, *signed.keys]
+    return pa.record_batch([pa.array(column) for column in columns], schema=SCHEMA)
 
 
 class StoredSignatures:
-    """Signatures of all texts, by number of the text."""
+    """Signatures of all texts of some folders, by number of the text; about 40 bytes of memory per text."""
 
-    def __init__(
-        self,
-        *,
-        files: tuple[int, ...],
-        starts: Offsets,
-        prints: Hashes,
-        codes: Hashes,
-        short: npt.NDArray[np.bool_],
-    ) -> None:
-        self._shingles, *self._bands = files
-        self._starts = starts
-        self.prints, self.codes, self.short = prints, codes, short
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        sizes = [self._column("size", [folder]) for folder in folders]
+        self._firsts = np.cumsum([0, *map(len, sizes)])
+        self.sizes: Offsets = np.concatenate([np.zeros(0, np.int64), *sizes])
+        self._starts = np.concatenate(([0], np.cumsum(self.sizes)))
+        self.prints: Hashes = self._column("print", folders)
+        self.codes = Codes(*(self._column(name, folders) for name in ("short", "numbers", "singles")))
 
     def __len__(self) -> int:
-        return len(self.prints)
-
-    @property
-    def sizes(self) -> Offsets:
-        """Number of distinct shingles of each text."""
-        return np.diff(self._starts)
-
-    def shingles(self, text: int) -> Hashes:
-        """Distinct shingles of one text, ascending."""
-        start, end = int(self._starts[text]), int(self._starts[text + 1])
-        return np.frombuffer(os.pread(self._shingles, 8 * (end - start), 8 * start), dtype=np.uint64)
+        return len(self.sizes)
 
     def bands(self) -> Iterator[Hashes]:
         """Band after band, the key of every text."""
-        for file in self._bands:
-            yield np.frombuffer(_read(file, 8 * len(self)), dtype=np.uint64)
+        for band in range(BANDS):
+            yield self._column(f"band{band:02}", self._folders)
 
+    def shingles(self, texts: Offsets) -> Iterator[Hashes]:
+        """Distinct shingles of each of some texts, ascending; the texts ascend too."""
+        owners = np.searchsorted(self._firsts, texts, side="right") - 1
+        for owner in np.unique(owners).tolist():
+            before = self._starts[self._firsts[owner]]
+            own = texts[owners == owner]
+            with (self._folders[owner] / SHINGLES).open("rb", buffering=0) as file:
+                for start, size in zip((self._starts[own] - before).tolist(), self.sizes[own].tolist(), strict=True):
+                    file.seek(8 * start)
+                    yield np.frombuffer(file.read(8 * size), dtype="<u8")
 
-@contextmanager
-def open_store(spill: Path | None) -> Iterator[SignatureStore]:
-    """A store in `spill` (None: the system's folder for temporary files), gone when the context ends."""
-    with ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile(dir=spill, buffering=0)) for _ in range(BANDS + 1)]
-        yield SignatureStore([file.fileno() for file in files])
-
-
-def _write(file: int, values: Hashes) -> None:
-    left = memoryview(values.tobytes())
-    while left:
-        left = left[os.write(file, left) :]
-
-
-def _read(file: int, size: int) -> bytearray:
-    whole = bytearray(size)
-    done = 0
-    while done < size:
-        done += os.preadv(file, [memoryview(whole)[done:]], done)
-    return whole
+    def _column(self, name: str, folders: Sequence[Path]) -> Any:
+        options = pa.ipc.IpcReadOptions(included_fields=[SCHEMA.get_field_index(name)])
+        tables = []
+        for folder in folders:
+            with pa.ipc.open_file(pa.OSFile(str(folder / TEXTS)), options=options) as file:
+                tables.append(file.read_all())
+        return pa.concat_tables([SCHEMA.empty_table().select([name]), *tables]).column(name).to_numpy()
