@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.artifacts.folders import CorpusDir, DatasetDir, stage_key
@@ -39,7 +39,19 @@ class SplitConfig(Settings):
     """Files, folders or archives that must never be learnt from, such as your own benchmark, named as in the list of
     files (`*` stands for anything). Their rows leave, and every row that is equal or near to one of them or contains
     it."""
+    given: str | None = Field(default=None, min_length=1)
+    """A split of your own: the column that says `train`, `validation` or `test`, or `file` if names of files or folders
+    do. It is kept, and training rows that belong with its exam, or give a question away, leave. Rows are then
+    grouped by `question` unless `group_by` says otherwise."""
+    newest: str | None = Field(default=None, min_length=1)
+    """Column with a date or a number (of mail and documents: `date`) by which the newest groups become the exam."""
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.given is not None and self.newest is not None:
+            raise ValueError("given and newest exclude each other: a split of your own needs no other")
+        return self
 
 
 class PrepareConfig(Settings):

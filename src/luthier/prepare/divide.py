@@ -16,8 +16,10 @@ from luthier.prepare.general.text import General, general_text
 from luthier.prepare.leaks import Leak, Reworded, prompts_of
 from luthier.prepare.nearest import Copied
 from luthier.prepare.receipts import run_receipts
-from luthier.prepare.split.assign import assign_parts
-from luthier.prepare.split.carve import carve
+from luthier.prepare.split.assign import Assignment, assign_parts, with_validation
+from luthier.prepare.split.carve import Carved, carve
+from luthier.prepare.split.given import keep_given
+from luthier.prepare.split.newest import moments_of
 from luthier.prepare.split.seal import root_of
 from luthier.prepare.warn import warnings_of
 from luthier.prepare.word import Frame, Reading, number_labels, word
@@ -66,11 +68,10 @@ class Means:
 
 def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener) -> Divided:
     """Split by groups, word, choose the exam, run the receipts and balance the books."""
-    assignment = assign_parts(gathered.groups, means.split)
-    question_of = {one.id: one.question for one in gathered.kept}
-    carved = carve(gathered.groups, assignment.parts, question_of=question_of, config=means.split)
+    assignment, carved = _assign(gathered, means.split, books)
     group_of = {member: group.name for group in carved.groups for member in group.members}
-    readings = word(gathered.kept, group_of=group_of, wording=means.wording, frame=means.frame, listener=listener)
+    candidates = [one for one in gathered.kept if one.id in group_of]
+    readings = word(candidates, group_of=group_of, wording=means.wording, frame=means.frame, listener=listener)
     for reason, gone in readings.left.items():
         books.drop_candidates(gone, rule=reason)
     sides: dict[Part, list[Reading]] = {part: [] for part in PARTS}
@@ -93,7 +94,7 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
     train, validation, exam = (_rows(side, labels) for side in (sides["train"], sides["validation"], chosen.readings))
     general = _general(means)
     parts: dict[Part, int] = {"train": len(train), "validation": len(validation), "exam": len(exam)}
-    windows = len(readings.kept) + sum(map(len, readings.left.values())) - len(gathered.kept)
+    windows = len(readings.kept) + sum(map(len, readings.left.values())) - len(candidates)
     return Divided(
         train=train,
         validation=validation,
@@ -112,6 +113,20 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
             *carved.notes,
         ],
     )
+
+
+def _assign(gathered: Gathered, config: SplitConfig, books: Books) -> tuple[Assignment, Carved]:
+    """Part of every group: as the customer's split says, else by age or by hash."""
+    if gathered.given:
+        kept = keep_given(gathered.groups, gathered.given, gathered.kept)
+        for reason, leaving in kept.leaving.items():
+            books.drop_candidates(leaving, rule=reason)
+        parts = with_validation(kept.groups, kept.parts, config)
+        return Assignment(parts, too_large=[]), Carved(kept.groups, parts, notes=[])
+    moments = moments_of(gathered.kept, column=config.newest) if config.newest else None
+    assignment = assign_parts(gathered.groups, config, moments=moments)
+    question_of = {one.id: one.question for one in gathered.kept}
+    return assignment, carve(gathered.groups, assignment.parts, question_of=question_of, config=config)
 
 
 def _keep_known_labels(sides: dict[Part, list[Reading]], books: Books) -> list[str]:

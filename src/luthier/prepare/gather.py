@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from luthier.artifacts.folders import CorpusDir
 from luthier.errors import UserError
 from luthier.objectives import Objective
-from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, candidate, place_of, text_of
+from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, Books, Candidate, Part, candidate, place_of, text_of
 from luthier.prepare.convert import nothing_usable
 from luthier.prepare.dedup.candidates import REMOVES, near_pairs
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
@@ -19,6 +19,7 @@ from luthier.prepare.pieces import Workplace, treat_corpus
 from luthier.prepare.private.forget import ForgetList
 from luthier.prepare.private.mask import Rules
 from luthier.prepare.refine import Refined, refine
+from luthier.prepare.split.given import STAYS, given_parts
 from luthier.prepare.split.groups import Group, find_groups
 from luthier.prepare.split.held_out import held_out_files, set_apart, without_given_away
 from luthier.prepare.treat import Recipe, Treated
@@ -39,6 +40,8 @@ class Wanted:
     group_by: str | None
     held_out: tuple[str, ...] = ()
     """Names of files that must never be learnt from."""
+    given: str | None = None
+    """Where the parts of a split stand that the customer brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Gathered:
     near: list[Removed]
     linked: int
     """Pairs that are alike enough to stay together."""
+    given: Mapping[str, Part]
+    """Candidate id -> part, of a split that the customer brings; else empty."""
 
 
 def gather(corpus: CorpusDir, wanted: Wanted, *, place: Workplace, books: Books, listener: Listener) -> Gathered:
@@ -79,7 +84,10 @@ def gather(corpus: CorpusDir, wanted: Wanted, *, place: Workplace, books: Books,
     if not candidates:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(books.counts.items()))
         raise UserError(f"no usable example is left: {reasons}. Check that collect.columns names the right columns.")
-    kept, conflicts, near = _distinct(candidates, books=books, listener=listener)
+    given = given_parts(candidates, by=wanted.given) if wanted.given else {}
+    # What is in two parts stays in the one that is held out.
+    candidates.sort(key=lambda one: -STAYS[given.get(one.id, "train")])
+    kept, conflicts, near = _distinct(candidates, given, books=books, listener=listener)
     links = near_pairs([one.question for one in candidates], listener=listener)
     linked = [(candidates[pair.a].id, candidates[pair.b].id) for pair in links]
     grouping = find_groups(candidates, group_by=wanted.group_by, links=linked)
@@ -94,6 +102,7 @@ def gather(corpus: CorpusDir, wanted: Wanted, *, place: Workplace, books: Books,
         refined=refined,
         near=near,
         linked=len(linked),
+        given=given,
     )
 
 
@@ -125,7 +134,7 @@ def _without_forgotten(candidates: Sequence[Candidate], forgotten: ForgetList, b
 
 
 def _distinct(
-    candidates: Sequence[Candidate], *, books: Books, listener: Listener
+    candidates: Sequence[Candidate], given: Mapping[str, Part], *, books: Books, listener: Listener
 ) -> tuple[list[Candidate], frozenset[str], list[Removed]]:
     """One of every set of equal examples, then one of every star of near-duplicates."""
     merged = merge_exact(candidates)
@@ -136,7 +145,8 @@ def _distinct(
         )
     books.drop_candidates(merged.copies, rule=DUPLICATE)
     ids = [one.id for one in merged.kept]
-    ranks = rank(ids, lengths=[len(one.prompt) + len(one.answer) for one in merged.kept])
+    lengths = [len(one.prompt) + len(one.answer) for one in merged.kept]
+    ranks = rank(ids, lengths=lengths, scores=[STAYS[given.get(one, "train")] for one in ids])
     alike = near_pairs([one.prompt for one in merged.kept], threshold=REMOVES, listener=listener)
     pairs = [pair for pair in alike if _answer_alike(merged.kept[pair.a].answer, merged.kept[pair.b].answer)]
     near = cluster(pairs, ids=ids, ranks=ranks).removed

@@ -30,6 +30,7 @@ from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, make_rules, shown_texts
 from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.sheet.page import render_sheet
+from luthier.prepare.split.groups import QUESTION
 from luthier.prepare.split.seal import SEAL
 from luthier.prepare.treat import Recipe
 from luthier.prepare.word import Frame
@@ -74,7 +75,9 @@ def prepare(
     rules = make_rules(config.private, key=target.secret, home=target.home)
     recipe = Recipe(objective, config.clean.thresholds(), config.private, target.secret, target.home)
     place = Workplace(out / SHARDS, executor, aim=AIM)
-    wanted = Wanted(recipe, rules, config.split.group_by, tuple(config.split.held_out))
+    split = config.split
+    by = split.group_by or (QUESTION if split.given else None)
+    wanted = Wanted(recipe, rules, by, tuple(split.held_out), split.given)
     gathered = gather(corpus, wanted, place=place, books=books, listener=listener)
     findings = find(gathered, config.clean, listener=listener)
     divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)

@@ -3,7 +3,7 @@
 A group goes to the exam only if every value in it does: when a new file joins two groups, training wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import xxhash
@@ -11,6 +11,7 @@ import xxhash
 from luthier.prepare.candidate import Part
 from luthier.prepare.config import SplitConfig
 from luthier.prepare.split.groups import Group
+from luthier.prepare.split.newest import places_by_age
 
 EXAM_GROUPS = 20
 EXAM_ITEMS = 40
@@ -32,8 +33,10 @@ class Assignment:
     too_large: list[Group]
 
 
-def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
-    """Send every group to one part.
+def assign_parts(
+    groups: Sequence[Group], config: SplitConfig, *, moments: Mapping[str, float] | None = None
+) -> Assignment:
+    """Send every group to one part; with `moments` (see `moments_of`) the exam takes the newest ones.
 
     The exam takes the groups whose chance is below its share, then the next ones (chance below 0.5) until it has 20
     groups and 40 questions; none once it has `most_items`. From 50 groups on, further ones therefore pull none of
@@ -41,7 +44,8 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
     """
     total = sum(len(group.members) for group in groups)
     small = [group for group in groups if len(group.members) <= LARGEST_SHARE * total]
-    chance = {group.name: _chance(group, config.seed, "exam") for group in groups}
+    drawn = {group.name: _chance(group, config.seed, "exam") for group in groups}
+    chance = drawn if moments is None else places_by_age(groups, moments)
     pool = sorted(small or groups, key=lambda group: (chance[group.name], group.name))
     if len(pool) == len(groups):
         pool.pop()  # somebody has to be learnt from: the last in line always trains
@@ -55,6 +59,15 @@ def assign_parts(groups: Sequence[Group], config: SplitConfig) -> Assignment:
         group for group in groups if parts[group.name] == "train" and len(group.members) > LARGEST_SHARE * total
     ]
     return Assignment(parts=parts, too_large=too_large)
+
+
+def with_validation(groups: Sequence[Group], parts: Mapping[str, Part], config: SplitConfig) -> dict[str, Part]:
+    """Parts of a given split, where a validation that is empty takes some of the training groups."""
+    if "validation" in parts.values():
+        return dict(parts)
+    trained = [group for group in groups if parts[group.name] == "train"]
+    taken = _take_validation(trained, config)[: max(1, int(VALIDATION_CEILING * len(trained)))]
+    return {**parts, **{group.name: "validation" for group in taken}}
 
 
 def _take_exam(pool: Sequence[Group], chance: dict[str, float], config: SplitConfig) -> list[Group]:
