@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
@@ -80,13 +80,24 @@ class Processes:
         leash, hand = context.Pipe(duplex=False)
         with leash, ProcessPoolExecutor(self.count, context, _live_on, (leash,)) as pool, hand:
             try:
-                for future in as_completed([pool.submit(job, task) for task in tasks]):
+                for future in as_completed(_submitted(pool, job, tasks)):
                     yield future.result()
             except BrokenProcessPool:
                 raise LuthierError(
                     "a worker process died, as happens when memory runs out. What was finished is kept: lower "
                     "compute.workers and run the same command again."
                 ) from None
+
+
+def _submitted(
+    pool: ProcessPoolExecutor, job: Callable[[Task[Any]], None], tasks: Sequence[Task[Any]]
+) -> list[Future[None]]:
+    """Hand out the tasks, which starts the workers, deaf to Ctrl-C: it reaches them too, but only one decides."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return [pool.submit(job, task) for task in tasks]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _live_on(leash: Connection) -> None:
@@ -96,8 +107,6 @@ def _live_on(leash: Connection) -> None:
         leash.poll(None)
         os._exit(1)
 
-    # Ctrl-C reaches the whole group; the one who holds the leash decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=watch, daemon=True).start()
 
 

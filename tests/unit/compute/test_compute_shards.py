@@ -39,10 +39,18 @@ def expected(tmp_path: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def begin(tmp_path: Path, log: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start a program with three workers on twelve shards, in a process group of its own."""
+    """Start a program with three workers, in a process group of its own."""
 
-    def start(*, seconds: float = 0.05) -> subprocess.Popen[str]:
-        words = [sys.executable, str(PROGRAM), str(tmp_path / "store"), str(log), str(WORKERS), "12", str(seconds)]
+    def start(*, shards: int = 12, seconds: float = 0.05) -> subprocess.Popen[str]:
+        words = [
+            sys.executable,
+            str(PROGRAM),
+            str(tmp_path / "store"),
+            str(log),
+            str(WORKERS),
+            str(shards),
+            str(seconds),
+        ]
         return subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
     return start
@@ -133,11 +141,11 @@ def test_kills_at_any_moment_lose_one_shard_per_worker_and_leave_nobody_behind(
     assert set(begun(log)) == set(range(12))
 
 
-def test_an_interrupt_ends_the_workers_at_once_and_in_silence(
+def test_an_interrupt_ends_idle_and_busy_workers_at_once_and_in_silence(
     tmp_path: Path, log: Path, begin: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    program = begin(seconds=60)
-    wait_for(lambda: len(begun(log)) == WORKERS)
+    program = begin(shards=WORKERS, seconds=60)
+    wait_for(lambda: len(begun(log)) == WORKERS and (tmp_path / "store" / "key-0").exists())
     began = time.monotonic()
     os.killpg(program.pid, signal.SIGINT)
     _, told = program.communicate(timeout=20)
@@ -145,7 +153,21 @@ def test_an_interrupt_ends_the_workers_at_once_and_in_silence(
     assert program.returncode == -signal.SIGINT
     assert told.count("Traceback") == 1
     assert not any(map(is_alive, workers(log)))
-    assert bytes_of(tmp_path / "store") == {}
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["key-0"]
+
+
+def test_workers_end_at_once_if_the_one_who_listens_fails(tmp_path: Path, log: Path) -> None:
+    def listen(tick: Tick) -> None:
+        if tick.done:
+            raise BrokenPipeError("nobody reads this")
+
+    began = time.monotonic()
+    with pytest.raises(BrokenPipeError) as raised:
+        run_shards(Write(log, 60), tasks(3), store=tmp_path / "store", executor=Processes(2), listener=listen)
+    # The exception holds the frames that it came through, and with them all that nobody closed.
+    assert raised.tb is not None
+    assert time.monotonic() - began < 5
+    assert not any(map(is_alive, workers(log)))
 
 
 class TwiceAtOnce:
