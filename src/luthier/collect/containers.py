@@ -96,12 +96,14 @@ def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 def _packed_members(source: Source, kind: str) -> Iterator[Member]:
     with source.path.open("rb") as raw, _unpacking(raw, kind) as stream:
-        is_tar = stream.read(512)[TAR_MAGIC] == b"ustar"
+        head, name = stream.read(512), _unpacked_name(source)
+        # Without files a TAR is nothing but zeros.
+        is_tar = head[TAR_MAGIC] == b"ustar" or (name.endswith(".tar") and not any(head))
     with source.path.open("rb") as raw, _unpacking(raw, kind) as stream:
         if is_tar:
             yield from _tar_members(stream, raw)
         else:
-            yield Member(_unpacked_name(source), _unpack(stream, raw))
+            yield Member(name, _unpack(stream, raw))
 
 
 def _unpacking(raw: BinaryIO, kind: str) -> BinaryIO:

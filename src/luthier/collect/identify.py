@@ -71,7 +71,8 @@ def identify(path: Path, *, name: str = "") -> Identity:
     name = name or path.name
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    actual = _known_binary(path, head)
+    # Without files a TAR is nothing but zeros.
+    actual = _known_binary(path, head) or ("tar" if type_by_name(name) == "tar" and not any(head) else None)
     encoding = None if actual else encoding_of(path)
     if encoding is None:
         return _identify_binary(name, actual or _guess_binary(head))
