@@ -35,11 +35,10 @@ def test_rows_that_say_the_same_in_other_words_are_shown_with_their_places(prepa
     ]
     prepared = preparing([], objective_name="complete", documents=pages, group_by=None)
     found = sheet_of(prepared)["look_at"]["alike"]
-    assert [sorted(one["at"]) for one in found] == [["page-90.md:1", "page-91.md:1"]]
+    assert [sorted(row["at"] for row in one["rows"]) for one in found] == [["page-90.md:1", "page-91.md:1"]]
     assert found[0]["similarity"] >= 0.9
     exam = {item.at for item in read_items(prepared.exam.file("items.parquet"))}
-    texts = dict(zip(found[0]["at"], found[0]["texts"], strict=True))
-    assert all((text == "(an exam item)") == (place in exam) for place, text in texts.items())
+    assert all((row["text"] == "(an exam item)") == (row["at"] in exam) for row in found[0]["rows"])
     assert "Rows that may say the same in other words" in page_of(prepared)
 
 

@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from luthier.artifacts.page import render
 
-ROW = 44
 COLOURS = {"total": "tuned", "gone": "bad", "held": "base"}
 RECEIPTS = {
     "R1": "every row has something to learn",
@@ -20,6 +19,7 @@ RECEIPTS = {
     "R8": "no message is missing",
     "R9": "template and tokenizer are recorded",
     "R11": "the tokenizer knows the text",
+    "R12": "every class has training rows",
 }
 MEANINGS = {
     "labels": (
@@ -95,7 +95,9 @@ def _remarks(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What holds and what to look at, in one line each."""
     outcomes = sheet["files"]["outcomes"]
     lost = sum(outcomes[name]["files"] for name in ("failed", "unsupported", "scanned") if name in outcomes)
+    refused = sheet["files"]["rejects"]["rows"]
     found = [("passed", "Every file was read.") if not lost else ("open", f"{lost:,} files could not be read.")]
+    found += [("open", f"{refused:,} rows were refused; why is told under Files.")] if refused else []
     held = [rule for rule in sheet["rules"] if rule["held"]]
     found += [("open", f"{len(held)} rules were not applied; see why below.")] if held else []
     private = sum(one["count"] for one in sheet["private"]["found"])
@@ -106,8 +108,13 @@ def _remarks(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _split_lines(sheet: Mapping[str, Any]) -> list[str]:
     split, copied = sheet["split"], sheet["look_at"]["copy_baseline"]
-    removed = sum(split["leaks_removed"].values())
-    lines = [f"{removed:,} leaks were found before sealing; the exam items they give away left the exam; 0 are left."]
+    kinds = ", ".join(f"{name} {count:,}" for name, count in split["leaks_removed"].items())
+    lines = [
+        f"{split['leaking_items']:,} questions left the exam before it was sealed, because other rows give them away "
+        f"(pairs by kind: {kinds}). None is left."
+        if kinds
+        else "No row gives an exam question away."
+    ]
     if copied["items"] and not copied["text"]:
         share = copied["right"] / copied["items"]
         kind = "a baseline to beat" if copied["closed_set_of_answers"] else "at most 25 % may be"
@@ -122,30 +129,51 @@ def _suspicions(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     unusual, unhelpful = (likelihood.get(name) or {"rows": 0, "first": []} for name in ("unusual", "unhelpful"))
     parts = {
         "labels": [
-            f"{one['at']}: '{one['label']}', or rather '{one['suggestion']}' ({one['suggested']:.0%})"
+            (f"{one['at']} · '{one['label']}', or rather '{one['suggestion']}' ({one['suggested']:.0%})", [one["text"]])
             for one in (found["labels"] or {"first": []})["first"]
         ],
-        "conflicts": [f"{', '.join(one['at'])}: {' / '.join(one['labels'])}" for one in found["conflicts"]],
-        "triggers": [f"'{one['phrase']}' -> '{one['answer']}' in {one['rows']} rows" for one in found["triggers"]],
-        "orders": [f"{one['at']}: {one['kind']}: {one['text']}" for one in found["orders"]],
-        "outliers": [f"{one['at']} (distance {one['distance']:.2f})" for one in found["outliers"]],
+        "conflicts": [
+            (" / ".join(one["labels"]), [f"{row['at']}: {row['text']}" for row in one["rows"]])
+            for one in found["conflicts"]
+        ],
+        "triggers": [
+            (
+                f"“{one['phrase']}” -> “{one['answer']}” in {one['rows']:,} rows",
+                [f"{row['at']}: {row['text']}" for row in one["first"]],
+            )
+            for one in found["triggers"]
+        ],
+        "orders": [(f"{one['at']} · {one['kind']}", [one["text"]]) for one in found["orders"]],
+        "outliers": [(f"{one['at']} · distance {one['distance']:.2f}", [one["text"]]) for one in found["outliers"]],
         "alike": [
-            f"{one['similarity']:.2f}: {one['at'][0]}: {one['texts'][0]} / {one['at'][1]}: {one['texts'][1]}"
+            (f"similarity {one['similarity']:.2f}", [f"{row['at']}: {row['text']}" for row in one["rows"]])
             for one in found["alike"]
         ],
-        "reworded": [f"item {one['item']}, row {one['at']} ({one['similarity']:.2f})" for one in found["reworded"]],
+        "reworded": [
+            (f"similarity {one['similarity']:.2f}", [f"exam item of {one['item_at']}; training row {one['at']}"])
+            for one in found["reworded"]
+        ],
         "unusual": [
-            f"{one['at']} ({one['nats_per_byte']:.2f} nats per byte, median {likelihood['median']:.2f}): {one['text']}"
+            (
+                f"{one['at']} · {one['nats_per_byte']:.2f} nats per byte, median {likelihood['median']:.2f}",
+                [one["text"]],
+            )
             for one in unusual["first"]
         ],
-        "unhelpful": [f"{one['at']} ({one['ratio']:.2f}): {one['text']}" for one in unhelpful["first"]],
-        "relevance": [f"{one['at']} ({one['score']:.2f})" for one in found["relevance"]],
+        "unhelpful": [(f"{one['at']} · {one['ratio']:.2f}", [one["text"]]) for one in unhelpful["first"]],
+        "relevance": [(f"{one['at']} · {one['score']:.2f}", [one["text"]]) for one in found["relevance"]],
     }
-    counts = {name: len(lines) for name, lines in parts.items()}
+    counts = {name: len(lines) for name, lines in parts.items()} | found["counts"]
     counts |= {"labels": (found["labels"] or {"suspects": 0})["suspects"]}
     counts |= {"unusual": unusual["rows"], "unhelpful": unhelpful["rows"]}
     return [
-        {"title": MEANINGS[name][0], "meaning": MEANINGS[name][1], "count": f"{counts[name]:,}", "lines": lines}
+        {
+            "title": MEANINGS[name][0],
+            "meaning": MEANINGS[name][1],
+            "count": f"{counts[name]:,}",
+            "more": f"The first {len(lines)} of {counts[name]:,}." if len(lines) < counts[name] else "",
+            "lines": lines,
+        }
         for name, lines in parts.items()
         if lines
     ]
@@ -153,12 +181,12 @@ def _suspicions(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _facts(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
     receipts = [
-        (f"{name}: {RECEIPTS.get(name, '')}", ", ".join(f"{key} {value}" for key, value in counts.items()))
-        for name, counts in sheet["rows"]["receipts"].items()
+        (f"{name}: {RECEIPTS.get(name, '')}", ", ".join(_counted(key, value) for key, value in counts.items()))
+        for name, counts in sorted(sheet["rows"]["receipts"].items(), key=lambda one: int(one[0][1:]))
     ]
     languages = ", ".join(f"{name} {count:,}" for name, count in sheet["languages"].items()) or "-"
     labels = [("Labels", ", ".join(f"{name} ({count:,})" for name, count in sheet["labels"].items()))]
-    pages, mended = sheet["files"]["pages"], sheet["mended"]
+    pages, mended, about = sheet["files"]["pages"], sheet["mended"], sheet["about"]
     return [
         *receipts,
         (
@@ -169,20 +197,26 @@ def _facts(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Languages", languages),
         *(labels if sheet["labels"] else []),
         ("Pages", f"{pages['pages_read']:,} read, {pages['pages_plain']:,} plain, {pages['pages_scanned']:,} scanned"),
-        ("Luthier", str(sheet["about"]["version"])),
-        ("Base", str(sheet["about"]["base_digest"])),
+        ("Made by", f"Luthier {about['version']}; the same again: luthier prepare RUN, from the run folder's settings"),
+        ("Licences", str(about["licences"])),
+        ("Corpus", str(about["corpus"])),
+        ("Base", str(about["base_digest"])),
         ("Exam", str(sheet["split"]["exam_root"])),
     ]
+
+
+def _counted(name: str, value: object) -> str:
+    """One number of a receipt, in words."""
+    return f"{name.replace('_', ' ')} {value:,}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
 
 
 def _bars(bars: Sequence[tuple[str, int, str]], title: str) -> Markup:
     """One row per bar: name and number above, the bar below; all on one scale."""
     largest = max((abs(count) for _, count, _ in bars), default=0) or 1
+    row = Markup('<p class="bar">{}: {}</p><svg class="plot" role="img" width="100%" height="12"><title>{}</title>')
+    bar = Markup('<rect class="fill {}" x="0" y="0" width="{}%" height="12"/></svg>')
     parts = []
-    for number, (label, count, kind) in enumerate(bars):
-        y = ROW * number
-        width = round(100 * abs(count) / largest, 3)
-        parts.append(Markup('<text x="0" y="{}">{}</text>').format(y + 16, f"{label}: {count:,}"))
-        parts.append(Markup('<rect class="fill {}" x="0" y="{}" width="{}%" height="12"/>').format(kind, y + 23, width))
-    head = Markup('<svg class="plot" role="img" width="100%" height="{}"><title>{}</title>')
-    return head.format(ROW * len(bars), title) + Markup("").join(parts) + Markup("</svg>")
+    for label, count, kind in bars:
+        parts.append(row.format(label, f"{count:,}", title))
+        parts.append(bar.format(kind, round(100 * abs(count) / largest, 3)))
+    return Markup("").join(parts)
