@@ -122,7 +122,13 @@ def _likelihood(account: "Account") -> dict[str, Any] | None:
     found = account.likelihoods
     if found is None:
         return None
-    read = {"read": found.read, "of": found.of, "median": found.median, "unusual": None, "unhelpful": None}
+    read: dict[str, Any] = {
+        "read": found.read,
+        "of": found.of,
+        "median": found.median,
+        "unusual": None,
+        "unhelpful": None,
+    }
     if found.unusual is not None:
         first = [{**_learnt(account, row), "nats_per_byte": value, "z": z} for row, value, z in found.unusual[:SHOWN]]
         read["unusual"] = {"setting": "prepare.clean.likelihood: true", "rows": len(found.unusual), "first": first}
