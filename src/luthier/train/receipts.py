@@ -26,7 +26,8 @@ def check_rows(
 def check_denominators(
     steps: Sequence[StepPlan], rows: Sequence[Worded], *, tokens: int, units: Callable[[Sequence[Worded]], int]
 ) -> dict[str, int]:
-    """R10: the micro-batches of every step hold its rows once, and their denominators add up to the step's.
+    """R10: the micro-batches of every step hold its rows once, and their denominators add up to the step's. R1: none
+    of them is empty.
 
     Returns how many were added up, and the sum of the steps' denominators.
     """
@@ -35,10 +36,16 @@ def check_denominators(
     for step in steps:
         pieces = micro_batches(step.rows, lengths, tokens=tokens)
         whole = units([rows[index] for index in step.rows])
-        parts = sum(units([rows[index] for index in piece]) for piece in pieces)
-        if sorted(index for piece in pieces for index in piece) != sorted(step.rows) or parts != whole:
+        parts = [units([rows[index] for index in piece]) for piece in pieces]
+        if not all(parts):
+            row = rows[pieces[parts.index(0)][0]]
             raise UserError(
-                f"receipt R10 (denominators): step {step.index} counts {whole:,}, its pieces {parts:,}. "
+                f"receipt R1 (trained tokens): the batch of row {row.id} at {row.at} has nothing to learn in step "
+                f"{step.index}. Run prepare again."
+            )
+        if sorted(index for piece in pieces for index in piece) != sorted(step.rows) or sum(parts) != whole:
+            raise UserError(
+                f"receipt R10 (denominators): step {step.index} counts {whole:,}, its pieces {sum(parts):,}. "
                 "This is a mistake in Luthier: report it, and train with train.micro_batch_tokens: 1000000 meanwhile."
             )
         counts["micro_batches"] += len(pieces)

@@ -30,6 +30,15 @@ def test_r10_denominators_of_micro_batches_add_up(make_training: Making) -> None
         check_denominators(steps, rows, tokens=60, units=lambda some: max(1, trained(some) - 1))
 
 
+def test_r1_a_batch_has_nothing_to_learn(make_training: Making) -> None:
+    rows = make_rows(load_wording(make_training("chat").base.folder), "chat", 12)
+    steps = plan_steps([len(row.ids) for row in rows], epochs=1.0, batch_tokens=100, seed=0)
+    with pytest.raises(UserError, match=r"receipt R1 .* has nothing to learn in step 1"):
+        check_denominators(
+            steps, rows, tokens=60, units=lambda some: sum(row is not rows[steps[0].rows[0]] for row in some)
+        )
+
+
 @pytest.mark.parametrize(("objective", "own"), [("chat", {"R4", "R7"}), ("classify", {"R12"})])
 def test_the_model_folder_keeps_what_the_receipts_found(make_training: Making, objective: str, own: set[str]) -> None:
     model = make_training(objective, epochs=0.5).run("run")
