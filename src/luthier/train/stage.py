@@ -9,11 +9,11 @@ import orjson
 from luthier.artifacts.folders import DatasetDir, Draft, ModelDir, building, find
 from luthier.artifacts.rows import read_worded
 from luthier.artifacts.storage import explain_disk
-from luthier.errors import UserError
 from luthier.models.adapters import AdapterShape, save_adapter, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
+from luthier.models.receipts import check_template
 from luthier.objectives import objective
 from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
@@ -42,8 +42,7 @@ def train(
         return found
     dataset.check()
     wording = load_wording(base.folder)
-    if dataset.manifest.facts["template_hash"] != wording.template_hash:
-        raise UserError(f"{dataset.path}: was worded with another tokenizer or template (R9). Run prepare again.")
+    check_template(str(dataset.manifest.facts["template_hash"]), wording)
     job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
     with explain_disk(out):
         job.scratch.mkdir(parents=True, exist_ok=True)

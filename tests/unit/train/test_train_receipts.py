@@ -50,6 +50,14 @@ def test_the_model_folder_keeps_what_the_receipts_found(make_training: Making, o
         assert "equal to each row alone" in receipts["R7"]["found"]
 
 
+def test_r9_the_template_changed_after_the_rows_were_worded(make_training: Making) -> None:
+    training = make_training("chat")
+    path = training.base.folder / "chat_template.jinja"
+    path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    with pytest.raises(UserError, match=r"receipt R9 \(template hash\)"):
+        training.run("run")
+
+
 def test_rows_that_no_longer_hold_their_promise_stop_training(make_training: Making) -> None:
     wording = load_wording(make_training("chat").base.folder)
     rows = make_rows(wording, "chat", 24)
