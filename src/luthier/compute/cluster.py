@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -88,19 +89,27 @@ def _joined(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    # Ray takes SIGTERM for itself; those who call us have a use for it.
-    on_terminate = signal.getsignal(signal.SIGTERM)
     worker = ray._private.worker
     # Ray would print what its machines report into our standard output.
     worker._worker_logs_enabled = False
     try:
-        _join(ray, address)
-        if signal.getsignal(signal.SIGTERM) is not on_terminate:
-            signal.signal(signal.SIGTERM, on_terminate)
+        with _handlers_kept():
+            _join(ray, address)
         yield ray
     finally:
         ray.shutdown()
         worker._worker_logs_enabled = True
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Put back the handler of SIGTERM that Ray replaces: those who call us have a use for it."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is not handler:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _join(ray: Any, address: str) -> None:
@@ -108,25 +117,29 @@ def _join(ray: Any, address: str) -> None:
     if address == "auto":
         address = os.environ.get("RAY_ADDRESS") or address
     found = ray._private.utils.read_ray_address() if address == "auto" else address
-    if found is not None and _answers(found):
-        try:
-            ray.init(address=found, **QUIET)
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise UserError(f"compute.cluster: cannot join the Ray cluster at {found}: {error}") from error
-    elif address == "auto":
-        _start(ray)
-    else:
+    if found is None or not _answers(found):
+        if address == "auto":
+            return _start(ray)
         raise UserError(
             f"compute.cluster: no Ray cluster answers at {address}. Give host:port of its head, as `ray start --head` "
             "printed it, on a machine that belongs to it."
         )
+    try:
+        ray.init(address=address, **QUIET)
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise UserError(
+            f"compute.cluster: cannot join the Ray cluster at {found}: {error}. If it asks for a token, set "
+            "RAY_AUTH_MODE=token."
+        ) from error
 
 
 def _start(ray: Any) -> None:
     """Start a cluster of this machine alone, which ends with this process and listens on 127.0.0.1 only."""
+    # Else Ray writes a token into the home folder, which from then on every cluster there would ask for.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     constants = ray._private.ray_constants
     cluster_allowed = constants.ENABLE_RAY_CLUSTER
-    # Without this Ray takes 127.0.0.1 for a slip, and listens on every address of the machine.
+    # Else Ray takes 127.0.0.1 for a slip, and listens on every address of the machine.
     constants.ENABLE_RAY_CLUSTER = False
     try:
         ray.init(
@@ -140,7 +153,7 @@ def _answers(address: str) -> bool:
     """True if somebody listens there: Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
     except (OSError, ValueError):
         return False
     return True

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -19,19 +19,19 @@ from luthier.compute.cluster import TRIES_MORE, Cluster
 from luthier.compute.shards import HERE, run_shards
 from luthier.errors import UserError
 
-HERE_LIES = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a program of this folder. Paths of Ray's sockets must be short, and its other clusters are not ours."""
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a program of this folder. Paths of Ray's sockets must be short; other clusters and their token stay apart."""
     with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder:
 
         def begin(program: str, *words: object) -> subprocess.Popen[str]:
-            arguments = [sys.executable, str(HERE_LIES / program), str(tmp_path / "store"), str(tmp_path / "log")]
+            arguments = [sys.executable, str(FOLDER / program), str(tmp_path / "store"), str(tmp_path / "log")]
             return subprocess.Popen(
                 [*arguments, *map(str, words)],
-                env={**os.environ, "RAY_TMPDIR": folder, "RAY_ADDRESS": ""},
+                env={**os.environ, "RAY_TMPDIR": folder, "RAY_ADDRESS": "", "HOME": str(tmp_path)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -40,7 +40,9 @@ def start(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield begin
 
 
-def test_a_cluster_that_loses_a_machine_writes_the_same_bytes(tmp_path: Path, start) -> None:
+def test_a_cluster_that_loses_a_machine_writes_the_same_bytes(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     armed = tmp_path / "armed"
     armed.touch()
     told, noise = start("run_on_cluster.py", armed).communicate(timeout=120)
@@ -58,7 +60,9 @@ def test_a_cluster_that_loses_a_machine_writes_the_same_bytes(tmp_path: Path, st
     assert "key-5" not in {path.name for path in (tmp_path / "died").iterdir()}
 
 
-def test_a_cluster_of_our_own_listens_here_only_and_ends_with_us(tmp_path: Path, start) -> None:
+def test_a_cluster_of_our_own_listens_here_only_and_ends_with_us(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     program, log = start("run_on_auto.py", 60), tmp_path / "log"
     while not begun(log):
         assert program.poll() is None, program.communicate()
@@ -70,6 +74,7 @@ def test_a_cluster_of_our_own_listens_here_only_and_ends_with_us(tmp_path: Path,
     program.send_signal(signal.SIGTERM)
     told, noise = program.communicate(timeout=30)
     assert (program.returncode, told, noise) == (143, "", "")
+    assert not (tmp_path / ".ray").exists()
     end = time.monotonic() + 20
     while any(is_alive(one.pid) for one in family):
         assert time.monotonic() < end, "something lives on"
