@@ -71,6 +71,8 @@ def run(
                 tell(f"{stage.name}: skipped (finished, and nothing it depends on changed)")
             if stage.name == "prepare":
                 _foretell(shelf, project, tell)
+            if stage.name == "prepare" and project.config.prepare.clean.prove:
+                _prove(shelf, project, base=base, listener=listener, tell=tell)
             if stage.name == only:
                 break
     return _result(project, shelf)
@@ -81,6 +83,11 @@ def _check_fit(project: Project, base: Base) -> None:
         raise UserError(
             f"{project.file}: objective '{project.objective.name}' needs a decoder, and base '{base.name}' is an "
             "encoder. Use base: smollm2-135m, or objective: classify"
+        )
+    if project.objective.head != "causal" and project.config.prepare.clean.prove:
+        raise UserError(
+            f"{project.file}: prepare.clean.prove compares bits per byte of text, which objective "
+            f"'{project.objective.name}' does not write. Take the line out, or use objective: chat"
         )
 
 
@@ -160,6 +167,12 @@ def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
         tell(f"warning: {warning}")
     if not any(warning.startswith("INCONCLUSIVE") for warning in warnings):
         tell(f"exam: {foresight(draft_plan(shelf.take(ExamDir), dataset=dataset, config=project.config.evaluate))}")
+
+
+def _prove(shelf: Shelf, project: Project, *, base: Base, listener: Listener, tell: Tell) -> None:
+    from luthier.pipeline.actions.prove import prove
+
+    prove(project, shelf, base=base, listener=listener, tell=tell)
 
 
 def _result(project: Project, shelf: Shelf) -> RunResult:

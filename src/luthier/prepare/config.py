@@ -92,8 +92,8 @@ def prepare_key(corpus: CorpusDir, *, target: Target, config: PrepareConfig) -> 
 
 def recorded_settings(objective: Objective, config: PrepareConfig) -> dict[str, object]:
     """The settings as the manifests hold them."""
-    # Where the list of names and the key lie is no matter; what the list holds is an input.
-    settings = config.model_dump(mode="json", exclude={"private": {"names", "key"}})
+    # Where the list of names and the key lie is no matter; what the list holds is an input. A proof changes nothing.
+    settings = config.model_dump(mode="json", exclude={"private": {"names", "key"}, "clean": {"prove"}})
     return {"objective": objective.name, **settings}
 
 

@@ -16,7 +16,7 @@ from luthier.records import Worded
 
 KINDS = (CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir)
 GREEN, PLAIN = "\x1b[32m", "\x1b[0m"
-RECEIPTS = "receipts.json"
+RECEIPTS, PROOF = "receipts.json", "prove.json"
 TABLES = ("train.parquet", "validation.parquet")
 
 
@@ -37,10 +37,13 @@ def show_run(run: Path) -> Shown:
         folders[kind.kind] |= {"receipts": receipts} if receipts else {}
         lines.append(f"{kind.kind:<8} {_counts(counts)}")
         lines += [f"{'':<8} receipt {name}: {_counts(found)}" for name, found in receipts.items()]
+    proof = json.loads((run / PROOF).read_bytes()) if (run / PROOF).is_file() else None
+    if proof is not None:
+        lines.append(f"prove    {proof['words']}")
     verdict = _verdict(run) if ReportDir.kind in folders else None
     if verdict is not None:
         lines.append(f"verdict  {verdict}")
-    return Shown({"run": str(run), "folders": folders, "verdict": verdict}, "\n".join(lines))
+    return Shown({"run": str(run), "folders": folders, "prove": proof, "verdict": verdict}, "\n".join(lines))
 
 
 def show_row(run: Path, wanted: str) -> Shown:

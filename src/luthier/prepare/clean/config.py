@@ -55,6 +55,10 @@ class CleanConfig(Settings):
     """Report answers that their question does not help the base model to foretell (IFD, Li et al. 2023). It reads at
     most 2,000 rows twice, which takes minutes."""
 
+    prove: bool = False
+    """After prepare, train three pairs of short runs with and without the rows that cleaning took out, and compare
+    their bits per byte on validation rows; takes minutes. The answer is in `prove.json` and in `luthier show`."""
+
     def thresholds(self) -> Thresholds:
         """The same numbers for the functions behind the door."""
         kept = {field.name: getattr(self, field.name) for field in fields(Thresholds)}
