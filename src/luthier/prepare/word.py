@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from luthier.errors import UserError
-from luthier.models.chat import Wording
+from luthier.models.chat import Wording, WordedChat
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.convert import framed, uses_tools
 from luthier.records import Chat, Label, Listener, Message, Text, Tick, Worded
@@ -148,19 +148,22 @@ def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: 
     found: list[Reading | str] = []
     *earlier, whole = wording.unrolled(messages, tools=chat.tools)
     for number, part in enumerate([*earlier, whole], start=1):
-        reading = _read_part(one, part, wording, frame)
-        if reading is None:
+        fitting = _fitting(part, chat.tools, wording, frame)
+        if fitting is None:
             found.append(TOO_LONG)
             continue
-        row_id = one.id if part is whole else f"{one.id}-{number}"
-        row = dataclasses.replace(reading.row, id=row_id, group=group)
-        found.append(dataclasses.replace(reading, row=row, is_last=part is whole))
+        told, worded = fitting
+        is_last, shortened = part is whole, told != part
+        row_id = one.id if is_last else f"{one.id}-{number}"
+        row = Worded(row_id, group, one.at, worded.ids, worded.trained, label=None, answer_bytes=worded.answer_bytes)
+        found.append(Reading(candidate=one, messages=told, row=row, shortened=shortened, is_last=is_last))
     return found
 
 
-def _read_part(one: Candidate, messages: tuple[Message, ...], wording: Wording, frame: Frame) -> Reading | None:
+def _fitting(
+    messages: tuple[Message, ...], tools: Sequence[str], wording: Wording, frame: Frame
+) -> tuple[tuple[Message, ...], WordedChat] | None:
     """A conversation that fits, without its oldest turns if need be; None if it cannot be made to fit."""
-    tools = one.example.tools if isinstance(one.example, Chat) else ()
     worded = wording.chat_ids(messages, tools=tools)
     answer = len(worded.ids) - worded.turns[-1].start
     if answer > frame.limit and frame.over_length != "drop":
@@ -169,17 +172,12 @@ def _read_part(one: Candidate, messages: tuple[Message, ...], wording: Wording, 
             "shorten it, split the row, raise prepare.max_length if the base can read more, or set "
             "prepare.over_length to 'drop'."
         )
-    shortened = False
-    while len(worded.ids) > frame.limit and frame.over_length in {"shorten", None}:
-        fewer = _without_oldest_turn(messages)
+    while len(worded.ids) > frame.limit:
+        fewer = _without_oldest_turn(messages) if frame.over_length in {"shorten", None} else None
         if fewer is None:
-            break
-        messages, shortened = fewer, True
-        worded = wording.chat_ids(messages, tools=tools)
-    if len(worded.ids) > frame.limit:
-        return None
-    row = Worded(one.id, "", one.at, worded.ids, worded.trained, label=None, answer_bytes=worded.answer_bytes)
-    return Reading(candidate=one, messages=messages, row=row, shortened=shortened)
+            return None
+        messages, worded = fewer, wording.chat_ids(fewer, tools=tools)
+    return messages, worded
 
 
 def _without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | None:

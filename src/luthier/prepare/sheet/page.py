@@ -15,7 +15,7 @@ RECEIPTS = {
     "R3": "the start token stands once",
     "R4": "every answer ends with its end of turn",
     "R5": "trained and served prompts are equal",
-    "R6": "no row is cut",
+    "R6": "no answer is cut",
     "R8": "no message is missing",
     "R9": "template and tokenizer are recorded",
     "R11": "the tokenizer knows the text",
