@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from luthier.errors import UserError
-from luthier.models.chat import Wording, WordedChat
+from luthier.models.chat import WordedChat, Wording
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.convert import framed, uses_tools
 from luthier.records import Chat, Label, Listener, Message, Text, Tick, Worded
