@@ -98,6 +98,7 @@ def test_what_was_finished_is_not_done_again(tmp_path: Path) -> None:
     assert len(second.done) == 2
     assert not set(first.done) & set(second.done)
     assert written(tmp_path / "out") == written(tmp_path / "unbroken")
+    drop_near_copies(source, out=tmp_path / "out", executor=Broken(after=0))
 
 
 def test_a_changed_file_is_done_again(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from luthier.artifacts.storage import write_atomic
 from luthier.compute.shards import HERE, Executor, Facts, Task, run_shards
 from luthier.errors import UserError
 from luthier.prepare.dedup.candidates import REMOVES, pairs_in
-from luthier.prepare.dedup.clusters import Stars, find_stars
+from luthier.prepare.dedup.clusters import find_stars
 from luthier.prepare.dedup.matching import Offsets
 from luthier.prepare.dedup.signature import BATCH, Signed, sign_texts
 from luthier.prepare.dedup.store import StoredSignatures, write_signed
@@ -25,6 +25,7 @@ from luthier.records import Listener, nobody_listens
 VERSION = 1
 """Rises when a shard becomes something else for the same input."""
 KEPT, REMOVED = "kept.parquet", "removed.parquet"
+KEY = b"key"
 SHARDS, IDS = "shards", "ids.arrow"
 ID_SCHEMA = pa.schema([("id", pa.string()), ("length", pa.int32())])
 ROW = 256
@@ -55,20 +56,32 @@ def drop_near_copies(
 
     `kept.parquet` holds ids, `removed.parquet` id, representative, jaccard. Of near-duplicates (see `near_pairs`) the
     longest text stays, then the one with the smallest id; ids are unique text. Finished shards stay in `out/shards`
-    until all is done: after a kill the same call does only the rest. A worker holds one row group. UserError for a
-    file without these columns, or with empty cells in them.
+    until all is done: after a kill the same call does only the rest, and after the end nothing. A worker holds one row
+    group. UserError for a file without these columns, or with empty cells in them.
     """
     folder, tables = _tables(source)
     work = SignShard(folder, id_column, text_column)
     tasks = [Task(work.key(shard, digest), shard) for shard, digest in _shards(folder, tables)]
+    key = sha256_of([task.key for task in tasks])
+    counted = _counted(out, key) or _drop(work, tasks, key=key, out=out, executor=executor, listener=listener)
+    shutil.rmtree(out / SHARDS, ignore_errors=True)
+    return counted
+
+
+def _drop(
+    work: "SignShard", tasks: Sequence[Task[Shard]], *, key: str, out: Path, executor: Executor, listener: Listener
+) -> Counted:
     done = run_shards(work, tasks, store=out / SHARDS, executor=executor, listener=listener, word="near-duplicates")
     folders = [one.folder for one in done]
     rows = pa.concat_tables([ID_SCHEMA.empty_table(), *map(_read_ids, folders)]).combine_chunks()
     ranks = _ranks(rows)
     pairs = pairs_in(StoredSignatures(folders), threshold=REMOVES, ranks=ranks)
-    counted = _write(rows.column("id"), find_stars(pairs, ranks=ranks), out)
-    shutil.rmtree(out / SHARDS)
-    return counted
+    stars = find_stars(pairs, ranks=ranks)
+    leaves, ids = stars.leaves, rows.column("id")
+    removed = {"id": ids.filter(pa.array(leaves)), "representative": ids.take(pa.array(stars.centres[leaves]))}
+    _write(pa.table({"id": ids.filter(pa.array(~leaves))}), out / KEPT, key=key)
+    _write(pa.table({**removed, "jaccard": stars.jaccard[leaves]}).sort_by("id"), out / REMOVED, key=key)
+    return Counted(kept=len(leaves) - int(leaves.sum()), removed=int(leaves.sum()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +159,22 @@ def _ranks(rows: pa.Table) -> Offsets:
     return ranks
 
 
-def _write(ids: pa.ChunkedArray, stars: Stars, out: Path) -> Counted:
-    leaves = stars.leaves
-    kept = pa.table({"id": ids.filter(pa.array(~leaves))})
-    columns = {"id": ids.filter(pa.array(leaves)), "representative": ids.take(pa.array(stars.centres[leaves]))}
-    removed = pa.table({**columns, "jaccard": stars.jaccard[leaves]})
-    for table, name in ((kept, KEPT), (removed.sort_by("id"), REMOVED)):
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.combine_chunks(), sink, compression="zstd")
-        write_atomic(out / name, sink.getvalue().to_pybytes())
-    return Counted(kept=len(kept), removed=len(removed))
+def _write(table: pa.Table, path: Path, *, key: str) -> None:
+    """Write a table that tells what it was made of."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.combine_chunks().replace_schema_metadata({KEY: key}), sink, compression="zstd")
+    write_atomic(path, sink.getvalue().to_pybytes())
+
+
+def _counted(out: Path, key: str) -> Counted | None:
+    """What both tables count, if they are there and made of the same."""
+    counts = []
+    for path in (out / KEPT, out / REMOVED):
+        try:
+            metadata = pq.read_metadata(path)
+        except (pa.ArrowInvalid, OSError):
+            return None
+        if (metadata.metadata or {}).get(KEY) != key.encode():
+            return None
+        counts.append(metadata.num_rows)
+    return Counted(*counts)

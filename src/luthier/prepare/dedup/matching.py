@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from functools import cache
 
@@ -62,7 +62,8 @@ def matching_copy(text: str) -> str:
 
 def copies_of(texts: Sequence[str]) -> Copies:
     """The matching copies of many texts, as `matching_copy` makes them one by one."""
-    folded = _fold_all([text if text.isascii() else "" for text in texts])
+    plain = texts if all(map(str.isascii, texts)) else [text if text.isascii() else "" for text in texts]
+    folded = _fold_all(plain)
     blank = np.maximum.reduceat(np.frombuffer(folded.letters, np.uint8), folded.starts[:-1]) == SPACE
     if not blank.any():
         return folded
@@ -77,7 +78,7 @@ def copies_of(texts: Sequence[str]) -> Copies:
 def joined(copies: Sequence[bytes]) -> Copies:
     """Matching copies that were made one by one."""
     letters = b" ".join((b"", *copies, b" " * ROOM))
-    return Copies(letters, np.cumsum([1, *(len(copy) + 1 for copy in copies)]))
+    return Copies(letters, _starts(copies))
 
 
 def _fold_all(texts: Sequence[str]) -> Copies:
@@ -90,7 +91,11 @@ def _fold_all(texts: Sequence[str]) -> Copies:
     marks = marks[~IS_WHITE[before[marks]]]
     kept = marks[digit[marks - 1] | ((before[marks] == ord("-")) & IS_WHITE[before[marks - 1]])]
     after[kept] = before[kept]
-    return Copies(bytes(folded), np.cumsum([1, *(len(text) + 1 for text in texts)]))
+    return Copies(bytes(folded), _starts(texts))
+
+
+def _starts(texts: Sequence[Sized]) -> Offsets:
+    return np.cumsum([0, *map(len, texts)]) + np.arange(1, len(texts) + 2)
 
 
 def _fold_ascii(text: str) -> str:

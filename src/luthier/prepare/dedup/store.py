@@ -1,5 +1,6 @@
 """What near-duplicates are found by, in files: memory stays small however many texts there are."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,10 @@ class StoredSignatures:
         for owner in np.unique(owners).tolist():
             before = self._starts[self._firsts[owner]]
             own = texts[owners == owner]
-            with (self._folders[owner] / SHINGLES).open("rb", buffering=0) as file:
-                for start, size in zip((self._starts[own] - before).tolist(), self.sizes[own].tolist(), strict=True):
-                    file.seek(8 * start)
-                    yield np.frombuffer(file.read(8 * size), dtype="<u8")
+            starts, sizes = 8 * (self._starts[own] - before), 8 * self.sizes[own]
+            with (self._folders[owner] / SHINGLES).open("rb") as file:
+                for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+                    yield np.frombuffer(os.pread(file.fileno(), size, start), dtype="<u8")
 
     def _column(self, name: str, folders: Sequence[Path]) -> Any:
         options = pa.ipc.IpcReadOptions(included_fields=[SCHEMA.get_field_index(name)])
