@@ -80,7 +80,7 @@ def _check(ray: Any, finished: Future[None]) -> None:
 def _joined(address: str) -> Iterator[Any]:
     """Ray, connected; a program that is connected already stays so."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Ray would try for ever what needs more memory than there is.
+    # Else Ray tries for ever what needs more memory than there is.
     os.environ.setdefault("RAY_task_oom_retries", str(TRIES_MORE))
     try:
         import ray
