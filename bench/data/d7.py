@@ -53,7 +53,7 @@ def measure(asked: Asked) -> Outcome:
             "lost": found["lost"],
             "bits_per_byte_saved": saved and {name: round(value, 4) for name, value in saved.items()},
         },
-        bar=f">= {CAUGHT:.0%} of every defect caught, <= {LOST:.0%} of sound rows lost, held-out bits per byte not worse",
+        bar=f">= {CAUGHT:.0%} of every defect caught, <= {LOST:.0%} of sound rows lost, bits per byte not worse",
         peer={"Gopher's rules: sound rows lost": found["gopher_lost"]},
         detail={
             **found,
