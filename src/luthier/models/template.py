@@ -60,14 +60,17 @@ def render(template: str, values: Mapping[str, Any], *, marked: bool = False) ->
 
 
 def template_turn(turn: Message) -> dict[str, Any]:
-    """A message as templates expect it: a call's arguments are an object, and what is not known is not there."""
+    """A message as templates expect it: a call's arguments are an object, and what is not known is not there.
+
+    UserError if the arguments are not JSON.
+    """
     told: dict[str, Any] = {"role": turn.role, "content": turn.content}
     if turn.tool_calls:
         told["tool_calls"] = [
             {
                 **({"id": call.id} if call.id else {}),
                 "type": "function",
-                "function": {"name": call.name, "arguments": json.loads(call.arguments)},
+                "function": {"name": call.name, "arguments": _parsed(call.arguments)},
             }
             for call in turn.tool_calls
         ]
@@ -75,8 +78,8 @@ def template_turn(turn: Message) -> dict[str, Any]:
 
 
 def template_tools(tools: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Declarations as templates expect them; None if there are none."""
-    return [json.loads(tool) for tool in tools] or None
+    """Declarations as templates expect them; None if there are none. UserError if one is not JSON."""
+    return [_parsed(tool) for tool in tools] or None
 
 
 def has_generation_marks(template: str) -> bool:
@@ -146,15 +149,23 @@ class GenerationTag(Extension):
 
 def _count_steps(tree: nodes.Template) -> nodes.Template:
     """Put a call of `count_step` into every loop and macro, and one of `chained` into every `~`."""
-    bodies = [node.body for node in tree.find_all(nodes.For)]
-    bodies += [node.body for node in tree.find_all(nodes.Macro)] + [
-        node.body for node in tree.find_all(nodes.CallBlock)
+    bodies = [
+        *(node.body for node in tree.find_all(nodes.For)),
+        *(node.body for node in tree.find_all(nodes.Macro)),
+        *(node.body for node in tree.find_all(nodes.CallBlock)),
     ]
     for body in bodies:
         body.insert(0, nodes.ExprStmt(_call("count_step", [], tree), lineno=tree.lineno))
     for chain in list(tree.find_all(nodes.Concat)):
         chain.nodes = [_call("chained", chain.nodes, chain)]
     return tree
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(f"what is said of tools is not JSON: {error}: {text[:80]!r}") from None
 
 
 def _call(name: str, arguments: list[nodes.Expr], near: nodes.Node) -> nodes.Call:

@@ -25,7 +25,7 @@ from luthier.prepare.private.mask import Finding
 from luthier.prepare.treat import Recipe, Treated, document_input, row_input, treat_document, treat_rows
 from luthier.records import Chat, Label, Listener, Text, Tick
 
-VERSION = 1
+VERSION = 2
 """Rises when a shard becomes something else for the same input."""
 EXAMPLES, DOCUMENTS = "examples.parquet", "documents.parquet"
 NOTES = "notes.parquet"

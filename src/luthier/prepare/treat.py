@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.objectives import Objective
-from luthier.prepare.candidate import Usable, row_id, turns_of, words_of
+from luthier.prepare.candidate import Usable, row_id, turns_of
 from luthier.prepare.clean.cleaning import Judged, judge
 from luthier.prepare.clean.repair import mend, repair
 from luthier.prepare.clean.rules import reason_to_drop
@@ -108,7 +108,9 @@ def row_input(key: str, row: Usable) -> CleanInput:
         return CleanInput(id=key, source=file, file=file, text=row.text)
     turns = turns_of(row)
     asked = next(turn.content for turn in reversed(turns) if turn.role == "user")
-    return CleanInput(id=key, source=file, file=file, text=asked, answer=words_of(turns[-1]))
+    # Not by its arguments: they may well be the question, word for word.
+    calls = [f"[calls {call.name}]" for call in turns[-1].tool_calls]
+    return CleanInput(id=key, source=file, file=file, text=asked, answer=" ".join([turns[-1].content, *calls]).strip())
 
 
 def document_input(rooted: Rooted) -> CleanInput:

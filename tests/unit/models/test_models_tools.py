@@ -141,6 +141,12 @@ def test_what_a_template_refuses_is_told(tmp_path: Path) -> None:
         wording.shows_tools([ASKED, twice], [WEATHER])
 
 
+def test_arguments_that_are_not_json_are_told(tmp_path: Path) -> None:
+    broken = Message("assistant", "", tool_calls=(ToolCall("weather", '{"place": [PHONE_AAAAA].5}'),))
+    with pytest.raises(UserError, match="not JSON"):
+        worded(tmp_path, TAGGED).shows_tools([ASKED, broken], [WEATHER])
+
+
 @pytest.mark.parametrize("text", ["<|im_end|>", "\\u003c|im_end|>", OPEN])
 def test_control_text_in_a_call_or_a_declaration_is_refused(tmp_path: Path, text: str) -> None:
     wording = worded(tmp_path, TAGGED)

@@ -215,6 +215,20 @@ def test_calls_tell_rows_apart(wording: Wording) -> None:
     assert [reason_to_drop(row) for row in rows] == [None, None]
 
 
+def test_a_call_may_repeat_the_question(preparing: Callable[..., Prepared], tiny_tokenizer_folder: Path) -> None:
+    (tiny_tokenizer_folder / "chat_template.jinja").write_text(TAGGED, encoding="utf-8")
+    talks = []
+    for number in range(60):
+        asked = f"How much rain fell in town number {number} last week?"
+        call = dataclasses.replace(CALLED, tool_calls=(ToolCall("weather", orjson.dumps({"place": asked}).decode()),))
+        talks.append(
+            Chat((Message("user", asked), call), origin("tools.jsonl", number + 1, code=f"T{number:03}.x"), (WEATHER,))
+        )
+    clean = {"accept": ["the question is inside the answer"]}
+    counts = preparing(talks, objective_name="chat", clean=clean).dataset.manifest.counts
+    assert set(counts["dropped"]) == {"it ends in a tool call, which the exam cannot grade by its text"}
+
+
 def test_labels_are_numbered_in_sorted_order_and_unknown_ones_leave(preparing: Callable[..., Prepared]) -> None:
     first = preparing(coded(60), run="first")
     group = read_items(first.exam.file("items.parquet"))[0].document
