@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Generic, Protocol, TypeVar
 
-from luthier.artifacts.canonical import canonical_json, sha256_of_file
+from luthier.artifacts.canonical import canonical_json, sha256_of, sha256_of_file
 from luthier.artifacts.storage import explain_disk, own_aside, sweep, sync_folder, sync_tree
 from luthier.errors import LuthierError, UserError
 from luthier.records import Listener, Tick, nobody_listens
@@ -130,10 +130,10 @@ def run_shards(
     with explain_disk(store), ThreadPoolExecutor() as readers:
         store.mkdir(parents=True, exist_ok=True)
         whole = list(readers.map(_is_whole, folders))
-        for folder in (folder for folder, is_whole in zip(folders, whole, strict=True) if not is_whole):
+        left = [task for task, is_whole in zip(tasks, whole, strict=True) if not is_whole]
+        for folder in (store / task.key for task in left):
             if folder.exists():
                 shutil.rmtree(folder)
-    left = [task for task, is_whole in zip(tasks, whole, strict=True) if not is_whole]
     done = len(tasks) - len(left)
     listener(Tick("prepare", done, len(tasks), word))
     try:
@@ -166,7 +166,8 @@ class _Job(Generic[T]):
         with own_aside(folder) as aside:
             facts = self.work(task.shard, aside)
             files = {path.name: sha256_of_file(path) for path in aside.iterdir()}
-            (aside / RECEIPT).write_bytes(canonical_json({"facts": facts, "files": files}))
+            told = {"facts": facts, "files": files}
+            (aside / RECEIPT).write_bytes(canonical_json({**told, "digest": sha256_of(told)}))
             sync_tree(aside)
             try:
                 os.rename(aside, folder)
@@ -178,13 +179,17 @@ class _Job(Generic[T]):
 
 
 def _receipt(folder: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((folder / RECEIPT).read_bytes())
-    return told
+    told = json.loads((folder / RECEIPT).read_bytes())
+    return {name: told[name] for name in ("facts", "files", "digest")}
 
 
 def _is_whole(folder: Path) -> bool:
-    """True if every byte is there that the receipt tells of."""
+    """True if every byte is there that the receipt tells of, and the receipt is as it was written."""
     try:
-        return all(sha256_of_file(folder / name) == digest for name, digest in _receipt(folder)["files"].items())
-    except (OSError, ValueError):
+        told = _receipt(folder)
+        digest = told.pop("digest")
+        return digest == sha256_of(told) and all(
+            sha256_of_file(folder / name) == expected for name, expected in told["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
         return False

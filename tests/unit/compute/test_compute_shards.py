@@ -81,15 +81,30 @@ def test_finished_shards_are_not_made_again(tmp_path: Path, log: Path) -> None:
     assert [tick.done for tick in ticks] == [3, 4, 5]
 
 
-@pytest.mark.parametrize("name", ["squares.txt", "receipt.json"])
-@pytest.mark.parametrize("harm", [lambda data: data[:-1], lambda data: b"X" + data[1:], None])
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("squares.txt", lambda data: data[:-1]),
+        ("squares.txt", lambda data: b"7" + data[1:]),
+        ("receipt.json", lambda data: data[:-1]),
+        ("receipt.json", lambda data: data.replace(b"350", b"351")),
+        ("receipt.json", lambda data: data.replace(b"files", b"filth")),
+        ("receipt.json", lambda data: b"[]"),
+        ("squares.txt", None),
+        ("receipt.json", None),
+    ],
+)
 def test_a_damaged_shard_is_made_again(
     tmp_path: Path, log: Path, expected: dict[str, bytes], name: str, harm: Callable[[bytes], bytes] | None
 ) -> None:
     store = tmp_path / "store"
     run_shards(Write(log), tasks(12), store=store, executor=HERE)
     hurt = store / "key-7" / name
-    hurt.unlink() if harm is None else hurt.write_bytes(harm(hurt.read_bytes()))
+    if harm is None:
+        hurt.unlink()
+    else:
+        hurt.write_bytes(harm(hurt.read_bytes()))
+        assert hurt.read_bytes() != expected[f"key-7/{name}"]
     run_shards(Write(log), tasks(12), store=store, executor=HERE)
     assert bytes_of(store) == expected
     assert begun(log)[12:] == [7]
