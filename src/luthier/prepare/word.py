@@ -54,6 +54,21 @@ class Reading:
         return self.candidate.example.tools if isinstance(self.candidate.example, Chat) else ()
 
 
+class _Shared:
+    """Holds equal ids and equal masks once: a token of a long corpus takes 8 bytes in place of 44."""
+
+    def __init__(self) -> None:
+        self._ids: dict[int, int] = {}
+        self._masks: dict[tuple[bool, ...], tuple[bool, ...]] = {}
+
+    def of(self, one: Reading) -> Reading:
+        """An equal reading."""
+        row = one.row
+        ids = tuple(map(self._ids.setdefault, row.ids, row.ids))
+        trained = self._masks.setdefault(row.trained, row.trained)
+        return dataclasses.replace(one, row=dataclasses.replace(row, ids=ids, trained=trained))
+
+
 @dataclass(frozen=True, slots=True)
 class Readings:
     """Everything that can be read, and what cannot."""
@@ -69,6 +84,7 @@ def word(
     """Word every candidate; UserError for a row that must not be cut, naming its place."""
     kept: list[Reading] = []
     left: dict[str, list[Candidate]] = defaultdict(list)
+    shared = _Shared()
     for done, one in enumerate(candidates):
         if done % 200 == 0:
             listener(Tick("prepare", done, len(candidates), "wording"))
@@ -78,7 +94,7 @@ def word(
             raise UserError(f"{one.at}: {error}") from None
         for reading in found:
             if isinstance(reading, Reading):
-                kept.append(reading)
+                kept.append(shared.of(reading))
             else:
                 left[reading].append(one)
     listener(Tick("prepare", len(candidates), len(candidates), "wording"))
@@ -113,27 +129,25 @@ def _read(one: Candidate, group: str, wording: Wording, frame: Frame) -> Sequenc
 
 def _read_text(one: Candidate, text: str, group: str, wording: Wording, frame: Frame) -> Sequence[Reading | str]:
     """The text in windows that fit; every token but the first of a window is learnt."""
-    windows = list(_windows(text, wording, frame.limit))
+    windows = list(_windows(one, text, group, wording, frame))
     if len(windows) > 1 and frame.over_length in {"stop", "drop"}:
         return [TOO_LONG]
-    readings: list[Reading] = []
-    for number, window in enumerate(windows, start=1):
-        row_id = one.id if number == 1 else f"{one.id}-{number}"
-        row = wording.document_row(window, row_id=row_id, group=group, at=one.at)
-        readings.append(Reading(candidate=one, messages=(Message("assistant", window),), row=row, shortened=False))
-    return readings
+    for number, window in enumerate(windows[1:], start=2):
+        windows[number - 1] = dataclasses.replace(window, row=dataclasses.replace(window.row, id=f"{one.id}-{number}"))
+    return windows
 
 
-def _windows(text: str, wording: Wording, limit: int) -> Iterator[str]:
+def _windows(one: Candidate, text: str, group: str, wording: Wording, frame: Frame) -> Iterator[Reading]:
     """The whole text, or halves of halves of it, cut at white space where there is any."""
-    if len(wording.document_ids(text)) <= limit:
-        yield text
+    row = wording.document_row(text, row_id=one.id, group=group, at=one.at)
+    if len(row.ids) <= frame.limit:
+        yield Reading(candidate=one, messages=(Message("assistant", text),), row=row, shortened=False)
         return
     middle = len(text) // 2
     cut = max(text.rfind(" ", 1, middle), text.rfind("\n", 1, middle)) + 1 or middle
     for part in (text[:cut].rstrip(), text[cut:].lstrip()):
         if part:
-            yield from _windows(part, wording, limit)
+            yield from _windows(one, part, group, wording, frame)
 
 
 def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: Frame) -> Sequence[Reading | str]:
