@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from luthier.prepare.dedup.shingles import WORDS, Hashes, Offsets, letter_windows, word_windows
+from luthier.prepare.dedup.matching import Offsets
+from luthier.prepare.dedup.shingles import WORDS, Hashes, letter_windows, word_windows
 
 GRAM = 13
 """Words in a row that two independent texts hardly share (Brown et al. 2020, appendix C)."""

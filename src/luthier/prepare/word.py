@@ -186,21 +186,27 @@ def _fitting(
             "shorten it, split the row, raise prepare.max_length if the base can read more, or set "
             "prepare.over_length to 'drop'."
         )
-    while len(worded.ids) > frame.limit:
-        fewer = _without_oldest_turn(messages) if frame.over_length in {"shorten", None} else None
-        if fewer is None:
-            return None
-        messages, worded = fewer, wording.chat_ids(fewer, tools=tools)
-    return messages, worded
+    if len(worded.ids) <= frame.limit:
+        return messages, worded
+    questions = sum(turn.role == "user" for turn in messages)
+    least, most = 1, questions - 1 if frame.over_length in {"shorten", None} else 0
+    fitting = None
+    while least <= most:
+        middle = (least + most) // 2
+        fewer = _without_oldest(messages, middle)
+        worded = wording.chat_ids(fewer, tools=tools)
+        if len(worded.ids) <= frame.limit:
+            fitting, most = (fewer, worded), middle - 1
+        else:
+            least = middle + 1
+    return fitting
 
 
-def _without_oldest_turn(messages: tuple[Message, ...]) -> tuple[Message, ...] | None:
-    """Drop the oldest question with its answers; None if only the last one is left. System text always stays."""
+def _without_oldest(messages: tuple[Message, ...], count: int) -> tuple[Message, ...]:
+    """Drop the oldest questions with all that followed them. System text before them stays."""
     asked = [index for index, turn in enumerate(messages) if turn.role == "user"]
-    if len(asked) < 2:
-        return None
     system = tuple(turn for turn in messages[: asked[0]] if turn.role == "system")
-    return system + messages[asked[1] :]
+    return system + messages[asked[count] :]
 
 
 def _read_label(one: Candidate, label: Label, group: str, wording: Wording, frame: Frame) -> Reading | None:

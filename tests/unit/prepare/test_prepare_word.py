@@ -60,6 +60,16 @@ def test_shortening_drops_the_oldest_turns_and_keeps_system_text_and_the_last_an
     assert len(one.row.ids) <= 100
 
 
+@pytest.mark.parametrize("limit", [80, 150, 400, 500])
+def test_shortening_drops_no_more_than_it_must(wording: Wording, limit: int) -> None:
+    turns = [turn for number in range(20) for turn in (Message("user", f"q{number}"), Message("assistant", "a"))]
+    row = Chat(messages=tuple(turns), origin=origin("talk.jsonl", 4))
+    (one,) = read(row, wording=wording, policy="shorten", limit=limit).kept
+    assert one.messages == (Message("system", "Be brief."), *turns[41 - len(one.messages) :])
+    more = (Message("system", "Be brief."), *turns[39 - len(one.messages) :])
+    assert len(one.row.ids) <= limit < len(wording.chat_ids(more).ids)
+
+
 def test_stop_names_the_place_and_drop_counts(wording: Wording) -> None:
     with pytest.raises(UserError, match=r"longer than 100 tokens, the first at:\ntalk\.jsonl:4"):
         read(LONG, wording=wording, policy="stop")
