@@ -41,7 +41,8 @@ class Cluster:
             return
         with _joined(self.address) as ray:
             do, shared = ray.remote(num_cpus=1, max_retries=TRIES_MORE)(_do), ray.put(job)
-            handed_out = (do.remote(shared, task, luthier.__version__).future() for task in tasks)
+            here = os.getcwd()
+            handed_out = (do.remote(shared, task, luthier.__version__, here).future() for task in tasks)
             waiting = set(islice(handed_out, HANDED_OUT))
             while waiting:
                 # Not ray.wait: it loses what a handler of signals raises.
@@ -52,13 +53,20 @@ class Cluster:
                 yield from (None for _ in finished)
 
 
-def _do(job: Callable[[Task[Any]], None], task: Task[Any], version: str) -> None:
-    """Do one task on a machine of the cluster."""
+def _do(job: Callable[[Task[Any]], None], task: Task[Any], version: str, folder: str) -> None:
+    """Do one task on a machine of the cluster, in the folder where the one who asks is."""
     if luthier.__version__ != version:
         raise UserError(
             f"{socket.gethostname()}: has Luthier {luthier.__version__}, the machine that asks has {version}. "
             "Install the same version on all machines of compute.cluster."
         )
+    try:
+        os.chdir(folder)
+    except FileNotFoundError:
+        raise UserError(
+            f"{socket.gethostname()}: has no {folder}. All machines of compute.cluster must have the same folders "
+            "under the same paths."
+        ) from None
     job(task)
 
 

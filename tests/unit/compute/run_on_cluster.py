@@ -43,8 +43,10 @@ def work_on(machines: ray.cluster_utils.Cluster, store: Path, log: Path, armed: 
     print(json.dumps({"killed at": killed_at}), flush=True)
     tell("refused", Refuse(Write(log), 5), store.with_name("refused"))
     tell("died", DieOnce(Write(log), shard=5, armed=armed), store.with_name("died"))
+    os.chdir(store.parent)
+    ray._private.worker._worker_logs_enabled = False  # a program that connects by itself sees to its own output
     ray.init(address=machines.address, log_to_driver=False, logging_level=logging.ERROR)
-    tell("connected before", Write(log), store.with_name("connected"))
+    tell("connected before", Write(log), Path("connected"))
     assert ray.is_initialized()
     ray.shutdown()
 
