@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.errors import UserError
-from luthier.models.spoken import Rendering, Talk
+from luthier.models.spoken import Hidden, Rendering, Talk
 from luthier.models.template import CLOSE, OPEN, PLAIN_TEMPLATE, template_tools, template_turn
 from luthier.records import Message, Worded
 
@@ -108,9 +108,9 @@ class Wording:
         context = [replace(turn, weight=0) if turn.role == "assistant" else turn for turn in messages]
         return [(*context[:place], messages[place]) for place in learnt]
 
-    def shows_tools(self, messages: Sequence[Message], tools: Sequence[str]) -> bool:
-        """True if the template writes everything about tools that a conversation holds; UserError if it refuses."""
-        return self._rendering.shows_tools(Talk(messages, tools))
+    def hides(self, messages: Sequence[Message], tools: Sequence[str]) -> Hidden | None:
+        """What the template does not write of a conversation with tools, if anything; UserError if it refuses it."""
+        return self._rendering.hides(Talk(messages, tools))
 
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Ids of one text with the tokenizer's own special tokens, as a classifier reads it."""

@@ -142,7 +142,7 @@ def check_content(row: Worded, messages: Sequence[Message], wording: Wording, *,
             raise _failure("R8 (content)", row, problem, "The chat template leaves it out: choose another base.")
         place = min(ends)
     calls = [call for turn in messages for call in turn.tool_calls]
-    if (tools or calls) and not wording.shows_tools(messages, tools):
+    if (tools or calls) and wording.hides(messages, tools):
         problem = "tools, calls or results are missing from what the model reads"
         raise _failure("R8 (content)", row, problem, "The chat template leaves them out: choose another base.")
 

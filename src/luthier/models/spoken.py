@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from luthier.models.template import CLOSE, OPEN, has_generation_marks, render, template_tools, template_turn
 from luthier.records import Message
 
+Hidden = Literal["tools", "words"]
 Spans = dict[int, tuple[int, int]]
 """Index of an assistant's message -> characters [start, end) of the rendered text, without the end of turn."""
 
@@ -60,8 +61,9 @@ class Rendering:
         found = self.spoken(talk, plain, prompt=False)
         return all(index in found and plain.startswith(self.text(talk.before(index), prompt=True)) for index in wanted)
 
-    def shows_tools(self, talk: Talk) -> bool:
-        """True if the template writes the names and parameters of all tools and calls, and all results.
+    def hides(self, talk: Talk) -> Hidden | None:
+        """What the template does not write of `tools` (names and parameters of all tools and calls, and all results),
+        or else of the `words` beside a call.
 
         Told by marks on each of them, because a name may stand in what people say as well.
         """
@@ -72,7 +74,8 @@ class Rendering:
         for turn in turns:
             marks.put_on_turn(turn)
         text = self._render(turns, tools, False)
-        return all(mark in text for mark in marks.placed)
+        hidden = {kind for mark, kind in marks.placed.items() if mark not in text}
+        return "tools" if "tools" in hidden else "words" if hidden else None
 
     def _render(
         self, turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None, prompt: bool, *, marked: bool = False
@@ -123,7 +126,8 @@ class Rendering:
 class _Marks:
     """Marks of their own for many texts."""
 
-    placed: list[str] = field(default_factory=list)
+    placed: dict[str, Hidden] = field(default_factory=dict)
+    """Mark -> what it stands on."""
 
     def put_on_declaration(self, function: dict[str, Any]) -> None:
         """Mark what a tool is called, what it does, and what it takes."""
@@ -135,7 +139,9 @@ class _Marks:
                 function[key] = self._on(function[key])
 
     def put_on_turn(self, turn: dict[str, Any]) -> None:
-        """Mark calls and results of tools."""
+        """Mark calls, words beside them, and results of tools."""
+        if turn["role"] == "assistant" and turn["content"] and "tool_calls" in turn:
+            turn["content"] = self._on(turn["content"], kind="words")
         if turn["role"] == "tool":
             turn["content"] = self._on(turn["content"])
         for call in turn.get("tool_calls", ()):
@@ -143,9 +149,10 @@ class _Marks:
             function["name"] = self._on(function["name"])
             function["arguments"] = {self._on(name): value for name, value in function["arguments"].items()}
 
-    def _on(self, text: str) -> str:
-        self.placed.append(f"{OPEN}{len(self.placed)}{CLOSE}")
-        return text + self.placed[-1]
+    def _on(self, text: str, *, kind: Hidden = "tools") -> str:
+        mark = f"{OPEN}{len(self.placed)}{CLOSE}"
+        self.placed[mark] = kind
+        return text + mark
 
 
 def _turns(talk: Talk) -> list[dict[str, Any]]:

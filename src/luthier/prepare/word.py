@@ -14,7 +14,10 @@ from luthier.records import Chat, Label, Listener, Message, Text, Tick, Worded
 
 OverLength = Literal["stop", "drop", "shorten"]
 TOO_LONG = "longer than the limit of tokens"
-NO_TOOLS = "the base's template shows no tools"
+HIDDEN = {
+    "tools": "the base's template shows no tools",
+    "words": "the base's template leaves out what is said beside a tool call",
+}
 REFUSED = "the base's template refuses what is done with tools"
 GAP = " ... "
 """What stands where the middle of a long text was."""
@@ -155,10 +158,11 @@ def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: 
     messages = framed(chat.messages, system=frame.system, instruction=frame.instruction)
     if uses_tools(chat):
         try:
-            if not wording.shows_tools(messages, chat.tools):
-                return [NO_TOOLS]
+            hidden = wording.hides(messages, chat.tools)
         except UserError:
             return [REFUSED]
+        if hidden:
+            return [HIDDEN[hidden]]
     found: list[Reading | str] = []
     *earlier, whole = wording.unrolled(messages, tools=chat.tools)
     for number, part in enumerate([*earlier, whole], start=1):

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from templates import ANSWERED, ASKED, CALLED, HEADED, TAGGED, TALK, TOLD, WEATHER
 from transformers import PreTrainedTokenizerFast
 from wordings import CHATML, write_merging_tokenizer, write_tiny_tokenizer
 
 from luthier.errors import UserError
 from luthier.models.chat import Wording, load_wording
+from luthier.models.receipts import check_content, check_end, check_told
 from luthier.models.template import OPEN
-from luthier.records import Message, ToolCall
+from luthier.records import Message, ToolCall, Worded
 
 CALL = {
     "tagged": '<tool_call>\n{"name": "weather", "arguments": {"place": "Köln", "days": 1}}\n</tool_call>',
@@ -95,6 +98,45 @@ def test_several_calls_are_one_turn_and_their_results_are_context(tmp_path: Path
     assert "rain" not in call + answer
 
 
+names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=6)
+said = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | said,
+    lambda inner: st.lists(inner, max_size=3),
+)
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> tuple[list[Message], list[str]]:
+    """Questions, each with some calls and their results, and an answer."""
+    turns = [Message("system", draw(said))] if draw(st.booleans()) else []
+    for _ in range(draw(st.integers(1, 3))):
+        turns.append(Message("user", draw(said)))
+        for _ in range(draw(st.integers(0, 2))):
+            arguments = json.dumps(draw(st.dictionaries(names, values, max_size=3)))
+            turns.append(Message("assistant", "", draw(st.integers(0, 1)), (ToolCall(draw(names), arguments),)))
+            turns.append(Message("tool", draw(said)))
+        turns.append(Message("assistant", draw(said)))
+    return turns, [WEATHER] if draw(st.booleans()) else []
+
+
+@both
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(talk=talks())
+def test_every_healthy_talk_passes_the_receipts(
+    tmp_path: Path, name: str, talk: tuple[list[Message], list[str]]
+) -> None:
+    messages, tools = talk
+    wording = worded(tmp_path, TEMPLATES[name], merging=True)
+    assert wording.hides(messages, tools) is None
+    assert wording.unrolled(messages, tools=tools) == [tuple(messages)]
+    chat = wording.chat_ids(messages, tools=tools)
+    row = Worded("r", "g", "a:1", chat.ids, chat.trained, None, chat.answer_bytes)
+    check_told(row, messages, wording, tools=tools)
+    check_content(row, messages, wording, tools=tools)
+    check_end([row], wording)
+
+
 def test_a_call_of_weight_0_is_context(tmp_path: Path) -> None:
     turns = [ASKED, dataclasses.replace(CALLED, weight=0), TOLD, ANSWERED]
     assert learnt(worded(tmp_path, TAGGED), turns) == ["Not yet, but it is grey.<|im_end|>"]
@@ -113,11 +155,17 @@ def test_a_template_may_mark_calls_itself(tmp_path: Path) -> None:
 
 @both
 def test_a_template_that_shows_tools_is_told_from_one_that_does_not(tmp_path: Path, name: str) -> None:
-    assert worded(tmp_path / "a", TEMPLATES[name]).shows_tools(TALK, [WEATHER])
+    assert worded(tmp_path / "a", TEMPLATES[name]).hides(TALK, [WEATHER]) is None
     silent = worded(tmp_path / "b", CHATML)
-    assert not silent.shows_tools([ASKED, ANSWERED], [WEATHER])
-    assert not silent.shows_tools([ASKED, CALLED], [])
-    assert silent.shows_tools([ASKED, ANSWERED], [])
+    assert silent.hides([ASKED, ANSWERED], [WEATHER]) == "tools"
+    assert silent.hides([ASKED, CALLED], []) == "tools"
+    assert silent.hides([ASKED, ANSWERED], []) is None
+
+
+def test_words_beside_a_call_that_a_template_leaves_out_are_told(tmp_path: Path) -> None:
+    turns = [ASKED, dataclasses.replace(CALLED, content="Let me look.")]
+    assert worded(tmp_path / "a", HEADED).hides(turns, [WEATHER]) == "words"
+    assert worded(tmp_path / "b", TAGGED).hides(turns, [WEATHER]) is None
 
 
 @pytest.mark.parametrize(
@@ -131,20 +179,20 @@ def test_a_template_that_shows_tools_is_told_from_one_that_does_not(tmp_path: Pa
 )
 def test_a_template_that_shows_half_of_it_shows_no_tools(tmp_path: Path, shown: str, hidden: str) -> None:
     assert shown in TAGGED
-    assert not worded(tmp_path, TAGGED.replace(shown, hidden)).shows_tools(TALK, [WEATHER])
+    assert worded(tmp_path, TAGGED.replace(shown, hidden)).hides(TALK, [WEATHER]) == "tools"
 
 
 def test_what_a_template_refuses_is_told(tmp_path: Path) -> None:
     wording = worded(tmp_path, HEADED)
     twice = Message("assistant", "", tool_calls=CALLED.tool_calls * 2)
     with pytest.raises(UserError, match="one call at a time"):
-        wording.shows_tools([ASKED, twice], [WEATHER])
+        wording.hides([ASKED, twice], [WEATHER])
 
 
 def test_arguments_that_are_not_json_are_told(tmp_path: Path) -> None:
     broken = Message("assistant", "", tool_calls=(ToolCall("weather", '{"place": [PHONE_AAAAA].5}'),))
     with pytest.raises(UserError, match="not JSON"):
-        worded(tmp_path, TAGGED).shows_tools([ASKED, broken], [WEATHER])
+        worded(tmp_path, TAGGED).hides([ASKED, broken], [WEATHER])
 
 
 @pytest.mark.parametrize("text", ["<|im_end|>", "\\u003c|im_end|>", OPEN])

@@ -19,7 +19,7 @@ from luthier.prepare.likelihood import Likelihoods
 from luthier.prepare.private.mask import Rules, shown_texts
 from luthier.prepare.sheet.suspects import excerpt, look_at
 from luthier.prepare.split.held_out import GIVEN_AWAY, HELD_OUT
-from luthier.prepare.word import NO_TOOLS, REFUSED, TOO_LONG
+from luthier.prepare.word import HIDDEN, REFUSED, TOO_LONG
 from luthier.records import Worded
 
 FORMAT = "luthier.sheet/1"
@@ -36,8 +36,7 @@ UNDO = {
     CONFLICT: "mend the rows that answer one question in two ways",
     CALL: "end the conversation with an answer in words",
     EARLIER: "none needed: the exam asks for the last answer",
-    NO_TOOLS: "choose a base whose chat template shows tools",
-    REFUSED: "choose a base whose chat template shows such calls",
+    **dict.fromkeys((*HIDDEN.values(), REFUSED), "choose a base whose chat template shows such calls"),
     SAME: "nothing to undo: the exam asks it once",
     LEAK: "nothing to undo: an exam question that training gives away proves nothing",
     DUPLICATE: "nothing to undo: one of the equal rows stays",
