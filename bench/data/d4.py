@@ -2,7 +2,7 @@
 
 1 MB, 100 MB and 10 GB of texts of 1.3 KB, a fifth of them edited copies, in Parquet files whose copies stand in other
 files. Truth is what one unbroken process writes: four processes must write the same bytes, after kill -9 of them all at
-random moments too; at 100 MB a cluster of three raylets that loses one, and from plain texts of a tenth of that the
+random moments too; at 100 MB a cluster of three raylets that loses one, and from 10 MB of plain texts the
 whole of `prepare` with one process and four. Processor time is that of all processes, memory the most that all of them
 held together.
 """
@@ -30,11 +30,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from bench.data._near_texts import bulk_texts
-from bench.record import Asked, Outcome, run_bench, say
+from bench.record import ROOT, Asked, Outcome, run_bench, say
 
-HERE = Path(__file__).parent
 MB = 1_000_000
 SIZES, QUICK_SIZES = (1 * MB, 100 * MB, 10_000 * MB), (1 * MB, 10 * MB)
+PREPARED, QUICK_PREPARED = 10 * MB, 2 * MB
 BYTES_A_TEXT, ROW_GROUP = 1_323, 5_000
 TEXTS_A_SERIES, FILES_A_SERIES = 200_000, 4
 WORKERS, KILLS = 4, 5
@@ -84,20 +84,22 @@ def measure(asked: Asked) -> Outcome:
             folder = Path(temporary) / str(size)
             written = write_texts(folder / "texts", seed=asked.seed, size=size)
             say(f"{written / MB:,.0f} MB of text written")
-            with_cluster = size == sizes[min(1, len(sizes) - 1)]
-            sizes_told[f"{size // MB} MB"] = _measured(folder, dice, with_cluster=with_cluster) | {"bytes": written}
+            found = sizes_told[f"{size // MB} MB"] = _measured(folder, dice) | {"bytes": written}
+            if size == sizes[1]:
+                prepared = QUICK_PREPARED if asked.quick else PREPARED
+                elsewhere = _elsewhere(folder, found["digests"]["one"], seed=asked.seed, size=prepared)
             shutil.rmtree(folder)
-    return _outcome(sizes_told)
+    return _outcome(sizes_told, elsewhere)
 
 
-def _outcome(told: dict[str, Any]) -> Outcome:
+def _outcome(told: Mapping[str, Any], elsewhere: Mapping[str, Any]) -> Outcome:
     *_, middle, largest = told.values()
     per_byte = [max(one["cpu"].values()) / one["bytes"] for one in (middle, largest)]
     hours = per_byte[1] * 1e12 / 3600
     steeper = per_byte[1] / per_byte[0]
     gib = max(max(one["gib"].values()) for one in told.values())
     lost, redone = (max(one[name] for one in told.values()) for name in ("lost", "redone"))
-    same = all(one["same"] for one in told.values())
+    same = elsewhere["same"] and all(one["same"] for one in told.values())
     return Outcome(
         holds=hours <= CORE_HOURS_A_TB
         and steeper <= STEEPER
@@ -115,21 +117,18 @@ def _outcome(told: dict[str, Any]) -> Outcome:
         },
         bar=f"<= {CORE_HOURS_A_TB} core-hours a TB, a byte <= {STEEPER} x that of the size before, <= 4 GB, <= 1 shard "
         f"lost per worker ({WORKERS}) and kill, none done twice, the same bytes whoever did the work",
-        detail=told,
+        detail={**told, "elsewhere": elsewhere},
     )
 
 
-def _measured(folder: Path, dice: random.Random, *, with_cluster: bool) -> dict[str, Any]:
-    """One size: unbroken runs with one process and four, kills, and a cluster if wanted."""
+def _measured(folder: Path, dice: random.Random) -> dict[str, Any]:
+    """One size: unbroken runs with one process and four, and kills."""
     texts, out = folder / "texts", folder / "out"
     one, four = (_finished(_start(texts, out, count), out) for count in (1, WORKERS))
     say(f"one process {one.seconds:.1f} s, {one.cpu:.1f} s of processors, {one.gib:.2f} GiB; four {four.seconds:.1f} s")
     killed = _killed(partial(_start, texts, out, WORKERS), out, dice, seconds=four.seconds)
     say(f"{KILLS} kills: {killed.lost} shards under way, {killed.redone} finished ones done again")
     digests = {"one": one.digest, "four": four.digest, "killed": " ".join(sorted(killed.digests))}
-    if with_cluster:
-        digests["cluster"] = _finished(_start(texts, out, 0), out).digest
-        say(f"cluster that lost a raylet: {'same' if digests['cluster'] == one.digest else 'OTHER'} bytes")
     return {
         "seconds": {"one": one.seconds, "four": four.seconds},
         "cpu": {"one": one.cpu, "four": four.cpu},
@@ -141,14 +140,34 @@ def _measured(folder: Path, dice: random.Random, *, with_cluster: bool) -> dict[
     }
 
 
+def _elsewhere(folder: Path, digest: str, *, seed: int, size: int) -> dict[str, Any]:
+    """A cluster that loses a machine, and all of `prepare` with one process and four."""
+    lost = _finished(_start(folder / "texts", folder / "out", 0), folder / "out").digest
+    say(f"cluster that lost a raylet: {'the same' if lost == digest else 'OTHER'} bytes")
+    written = write_texts(folder / "plain", seed=seed, size=size)
+    one, four = (_prepared(folder / "plain", folder / f"prepared-{count}", count) for count in (1, WORKERS))
+    say(f"{written / MB:,.0f} MB prepared: {'the same' if one == four else 'OTHER'} dataset and exam")
+    return {"cluster": lost, "prepared": [one, four], "same": lost == digest and one == four}
+
+
+def _prepared(texts: Path, out: Path, workers: int) -> dict[str, Any]:
+    words = [sys.executable, "-m", "bench.data._luthier_prepare", str(texts), str(out), str(workers)]
+    done = subprocess.run(words, env=_environment(out), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
+    return told
+
+
 def _start(texts: Path, out: Path, workers: int) -> "subprocess.Popen[str]":
     """Start a run in a session of its own."""
     words = [sys.executable, "-m", "bench.data._luthier_near", str(texts), str(out), str(workers)]
-    # Names of Ray's sockets must be short.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_TMPDIR": str(out.parent.parent), "RAY_ADDRESS": ""}
     return subprocess.Popen(
-        words, env=environment, cwd=HERE.parent.parent, stdout=subprocess.PIPE, text=True, start_new_session=True
+        words, env=_environment(out), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
+
+
+def _environment(out: Path) -> dict[str, str]:
+    # Names of Ray's sockets must be short.
+    return {**os.environ, "OMP_NUM_THREADS": "1", "RAY_TMPDIR": str(out.parent.parent), "RAY_ADDRESS": ""}
 
 
 def _finished(process: "subprocess.Popen[str]", out: Path) -> Run:
