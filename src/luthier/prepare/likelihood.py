@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import xxhash
 
+from luthier.artifacts.canonical import hash_order
 from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
@@ -16,8 +16,8 @@ from luthier.prepare.clean.quality import unusual
 from luthier.prepare.clean.relevance import difficulty, unhelpful
 from luthier.records import Listener, Tick, Worded
 
-MOST_ROWS = 2_000
-"""Rows that the base reads; of more, those with the smallest hashes."""
+MOST_ROWS, MOST_TOKENS = 2_000, 131_072
+"""What the base reads: a few minutes on two cores. Of more rows, those with the smallest hashes."""
 DIGITS = 3
 """Of nats: what sums in another order change is behind them."""
 
@@ -52,7 +52,7 @@ def check_wanted(config: CleanConfig, objective: Objective) -> None:
 
 
 def read_by_base(rows: Sequence[Worded], base: Base, config: CleanConfig, *, listener: Listener) -> Likelihoods | None:
-    """Let the base read at most 2,000 training rows, once, and twice for `helpful_questions`; None unless asked for.
+    """Let the base read training rows, and their answers alone for `helpful_questions`; None unless asked to.
 
     IFD (Li et al. 2023) compares the same tokens: the learnt ones behind their conversation, and alone behind a start.
     """
@@ -60,8 +60,7 @@ def read_by_base(rows: Sequence[Worded], base: Base, config: CleanConfig, *, lis
         return None
     from luthier.models.engines.hf import load_engine
 
-    chosen = sorted(rows, key=lambda row: (xxhash.xxh3_64_intdigest(row.id.encode()), row.id))[:MOST_ROWS]
-    chosen.sort(key=lambda row: row.id)
+    chosen = _sample(rows)
     engine = load_engine(base, tuned=None)
 
     def nats(some: Sequence[Worded], what: str) -> list[float]:
@@ -85,6 +84,18 @@ def read_by_base(rows: Sequence[Worded], base: Base, config: CleanConfig, *, lis
         unusual=unusual(ids, per_byte, z=config.outlier_z) if config.likelihood else None,
         unhelpful=helped,
     )
+
+
+def _sample(rows: Sequence[Worded]) -> list[Worded]:
+    """As many rows as may be read, at least one, by id."""
+    chosen: list[Worded] = []
+    tokens = 0
+    for row in sorted(rows, key=lambda row: hash_order(row.id))[:MOST_ROWS]:
+        tokens += len(row.ids)
+        if chosen and tokens > MOST_TOKENS:
+            break
+        chosen.append(row)
+    return sorted(chosen, key=lambda row: row.id)
 
 
 def _alone(rows: Sequence[Worded], wording: Wording) -> tuple[list[int], list[Worded]]:

@@ -70,6 +70,10 @@ def test_only_the_rows_with_the_smallest_hashes_are_read(weighty: Base, monkeypa
     assert found is not None
     assert (found.read, found.of, found.unhelpful) == (5, 9, None)
     assert len(found.unusual or ()) <= 5
+    monkeypatch.setattr(likelihood, "MOST_TOKENS", 2 * len(rows[0].ids))
+    fewer = read_by_base(rows, weighty, config, listener=nobody_listens)
+    assert fewer is not None
+    assert fewer.read == 2
 
 
 def test_the_sheet_shows_both_reports_with_the_setting_that_asked(weighty: Base, preparing: Preparing) -> None:

@@ -50,10 +50,10 @@ class CleanConfig(Settings):
     """Source that stands for the domain; rows of other sources are scored by its words. None: off."""
     likelihood: bool = False
     """Report rows that the base model finds unusually easy or hard to foretell (nats per byte). It reads at most 2,000
-    rows, which takes minutes."""
+    rows and 131,072 tokens, which takes minutes."""
     helpful_questions: bool = False
-    """Report answers that their question does not help the base model to foretell (IFD, Li et al. 2023). It reads at
-    most 2,000 rows twice, which takes minutes."""
+    """Report answers that their question does not help the base model to foretell (IFD, Li et al. 2023). It reads
+    the same rows, and their answers alone."""
 
     prove: bool = False
     """After prepare, train three pairs of short runs with and without the rows that cleaning took out, and compare
