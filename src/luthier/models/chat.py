@@ -81,8 +81,9 @@ class Wording:
         found = {part.turn for part in segments}
         if any(turn.role == "assistant" and turn.weight and place not in found for place, turn in enumerate(messages)):
             raise UserError(
-                f"the chat template (SHA-256 {self.template_hash[:12]}) changes what the assistant wrote, so it cannot "
-                "be told which tokens to learn. Use a template that prints each message as it is."
+                f"the chat template (SHA-256 {self.template_hash[:12]}) changes what the assistant wrote, or ends a "
+                "call with a token at which generation does not stop (eos_token_id in generation_config.json), so it "
+                "cannot be told which tokens to learn. Use a template that prints each message as it is."
             )
         last = max((index for index, part in enumerate(segments) if part.turn is not None), default=-1)
         ids, starts = self._encode(segments[: last + 1])

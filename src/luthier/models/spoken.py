@@ -103,7 +103,7 @@ class Rendering:
         spans = _marked_spans(self._render(turns, template_tools(talk.tools), prompt), plain, talk.writers)
         for index, (start, end) in spans.items():
             if talk.messages[index].tool_calls:
-                spans[index] = start, self._next_end(plain, end)
+                spans[index] = start, self._call_end(talk, index, plain, end)
         return _all_or_none(spans, plain, talk)
 
     def _by_prefixes(self, talk: Talk, plain: str) -> Spans:
@@ -112,10 +112,16 @@ class Rendering:
             turn = talk.messages[index]
             before = self.text(talk.before(index), prompt=True)
             start = len(before)
-            end = self._next_end(plain, start) if turn.tool_calls else start + len(turn.content)
+            end = self._call_end(talk, index, plain, start) if turn.tool_calls else start + len(turn.content)
             if plain.startswith(before) and _says(plain, (start, end), turn):
                 spans[index] = start, end
         return spans
+
+    def _call_end(self, talk: Talk, index: int, plain: str, start: int) -> int:
+        """Where a turn with calls ends its turn, which it must do before anybody else speaks; -1 if it does not."""
+        whole = self.text(talk.before(index + 1), prompt=False)
+        end = self._next_end(whole, start)
+        return end if plain.startswith(whole[: max(end, 0)]) else -1
 
     def _next_end(self, text: str, start: int) -> int:
         """Where the next end of turn begins; -1 if there is none."""

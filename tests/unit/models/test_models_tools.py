@@ -142,6 +142,18 @@ def test_a_call_of_weight_0_is_context(tmp_path: Path) -> None:
     assert learnt(worded(tmp_path, TAGGED), turns) == ["Not yet, but it is grey.<|im_end|>"]
 
 
+@pytest.mark.parametrize("said", ["", "Let me look."])
+def test_a_call_that_ends_where_generation_goes_on_takes_no_result_with_it(tmp_path: Path, said: str) -> None:
+    ended = TAGGED.replace(
+        "{%- endfor %}\n        {{- '<|im_end|>\\n' }}",
+        "{%- endfor %}\n        {{- ('<pad>' if message.tool_calls else '<|im_end|>') + '\\n' }}",
+    )
+    assert ended != TAGGED
+    turns = [ASKED, dataclasses.replace(CALLED, content=said), TOLD, ANSWERED]
+    with pytest.raises(UserError, match="at which generation does not stop"):
+        worded(tmp_path, ended).chat_ids(turns, tools=[WEATHER])
+
+
 def test_a_template_may_mark_calls_itself(tmp_path: Path) -> None:
     marked = TAGGED.replace("{{- '<|im_start|>assistant' }}", "{{- '<|im_start|>assistant\\n' }}{% generation %}")
     marked = marked.replace("{{- '\\n' + message.content }}", "{{- message.content }}")
