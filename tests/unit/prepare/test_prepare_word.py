@@ -210,6 +210,21 @@ def test_tools_are_trained_and_a_last_call_leaves_the_exam(
     assert {fingerprint(wording.prompt_ids(item.messages, tools=item.tools)) for item in items} == set(prompts)
 
 
+def test_a_corpus_of_nothing_but_tools_says_why_a_base_without_tools_cannot_learn_it(
+    preparing: Callable[..., Prepared],
+) -> None:
+    talks = [
+        Chat(
+            (Message("user", f"Rain in town {number}?"), *TALK[2:]),
+            origin("t.jsonl", number, code=f"T{number:03}"),
+            (WEATHER,),
+        )
+        for number in range(20)
+    ]
+    with pytest.raises(UserError, match=r"only 0 of 20 .* 20 left: the base's template shows no tools\."):
+        preparing(talks, objective_name="chat")
+
+
 def test_calls_tell_rows_apart(wording: Wording) -> None:
     rows = [
         Chat(
