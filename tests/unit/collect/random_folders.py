@@ -14,8 +14,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-Place = tuple[str, int]
-"""Table and line."""
+ENVELOPE = b"From a@example.com Mon Jan  1 10:00:00 2024\n"
+"""What a letter in a mailbox begins with."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,12 @@ def noise(draw: Callable[..., Any]) -> File:
     return File(content, draw(st.sampled_from([".bin", ".txt", ".csv", ".pdf", ".docx", ".jpg", ""])))
 
 
-LEAF = st.one_of(prose(), page(), table(), objects(), noise())
+def any_of(*kinds: st.SearchStrategy[File]) -> st.SearchStrategy[File]:
+    """One of these, each as often as the others."""
+    return st.sampled_from(kinds).flatmap(lambda kind: kind)
+
+
+LEAF = any_of(prose(), page(), table(), objects(), objects(), noise())
 
 
 @st.composite
@@ -151,8 +156,7 @@ def letter(draw: Callable[..., Any]) -> File:
 def mailbox(draw: Callable[..., Any]) -> File:
     """Several mails, some of them twice."""
     words = draw(st.lists(st.sampled_from(["One.", "Two.", "Three."]), min_size=1, max_size=3))
-    envelope = b"From a@example.com Mon Jan  1 10:00:00 2024\n"
-    return File(b"".join(envelope + _letter(text, {}) + b"\n" for text in words), ".mbox")
+    return File(b"".join(ENVELOPE + _letter(text, {}) + b"\n" for text in words), ".mbox")
 
 
 def _letter(text: str, members: dict[str, File]) -> bytes:
@@ -187,14 +191,14 @@ def archive(draw: Callable[..., Any], inside: st.SearchStrategy[File]) -> File:
     return File(content, kind, members=members)
 
 
-FILE = st.one_of(LEAF, letter(), mailbox(), archive(st.one_of(LEAF, letter(), archive(LEAF))))
+FILE = any_of(LEAF, LEAF, LEAF, letter(), mailbox(), archive(any_of(LEAF, letter(), archive(LEAF))))
 
 
 @st.composite
 def folders(draw: Callable[..., Any]) -> dict[str, File]:
     """Relative path -> file: some in folders, some hidden, some the same as others."""
     files = {"always.txt": File(b"Always here.", ".txt", text="Always here.")}
-    for name, file in draw(st.dictionaries(NAME, FILE, max_size=6)).items():
+    for name, file in draw(st.dictionaries(NAME, FILE, min_size=5, max_size=10)).items():
         where = draw(st.sampled_from(["", "", "in/", "in/deep er/", ".hidden/", "."]))
         files[f"{where}{name}{file.suffix}"] = file
     copied = draw(st.lists(st.tuples(NAME, st.sampled_from(sorted(files))), max_size=2))
