@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from luthier.artifacts.folders import DatasetDir
-from luthier.artifacts.rows import read_worded
-from luthier.artifacts.tables import read_table
+from luthier.artifacts.folders import DatasetDir, building
+from luthier.artifacts.rows import read_worded, write_worded
+from luthier.artifacts.tables import read_table, write_table
 from luthier.errors import UserError
 from luthier.pipeline.actions import prove as proving
 from luthier.pipeline.actions.prove import Runs, interval
 from luthier.pipeline.actions.show import show_run
 from luthier.pipeline.run import run
+from luthier.prepare.candidate import SPLIT_SCHEMA
 from luthier.records import Worded
 
 chat_only = pytest.mark.parametrize("objective", ["chat"], indirect=True)
@@ -35,7 +36,7 @@ def damaged_file(project_file: Path) -> Path:
 def test_what_cleaning_took_out_is_trained_again_and_judged_on_the_same_rows(
     damaged_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proving, "TOKENS", 1_000)
+    monkeypatch.setattr(proving, "TOKENS", 300)
     seen: list[tuple[set[str], int, tuple[str, ...]]] = []
     bits = Runs.bits
 
@@ -62,10 +63,27 @@ def test_what_cleaning_took_out_is_trained_again_and_judged_on_the_same_rows(
     assert found["saved"]["low"] <= found["saved"]["value"] <= found["saved"]["high"]
     assert np.isclose(found["bits_per_byte"]["with"] - found["bits_per_byte"]["without"], found["saved"]["value"])
     assert not (folder / "prove").exists()
-    assert any("6 short runs of 1,000 tokens" in line for line in told)
+    assert any("6 short runs of 300 tokens" in line for line in told)
     assert found["words"] in show_run(folder).text
     run(damaged_file, only="prepare", overrides=[PROVE])
     assert len(seen) == 6
+
+
+def test_rows_beside_a_held_out_one_do_not_come_back(tmp_path: Path) -> None:
+    def worded(name: str, group: str) -> Worded:
+        return Worded(name, group, f"a.csv:{name}", (1, 2), (False, True), None, 1)
+
+    rows = [worded("stays", "g1"), worded("back-2", "g2"), worded("beside", "g3"), worded("chunk", "g4")]
+    empty = dict.fromkeys(SPLIT_SCHEMA.names)
+    splits = [{**empty, "id": row.id, "group": row.group, "part": "train"} for row in rows]
+    splits[3]["document"] = "page"
+    splits.append({**empty, "id": "held", "group": "g3", "part": "validation"})
+    with building(tmp_path / "dataset", DatasetDir, key="k", settings={}, inputs={}) as draft:
+        write_worded(draft.path / "train.parquet", rows)
+        write_table(draft.path / "splits.parquet", splits, schema=SPLIT_SCHEMA)
+    whole = DatasetDir.open(tmp_path / "dataset")
+    found = proving._returned(whole, {"back", "beside", "page"}, apart={"held"})
+    assert [row.id for row in found] == ["back-2", "chunk"]
 
 
 @chat_only

@@ -13,6 +13,11 @@ from luthier.records import Tags
 Preparing = Callable[..., Prepared]
 
 
+ONE = "Close valve {} first, slowly, before anybody opens the wide filter below our second tank,"
+OTHER = "because hot steam would else escape towards people who stand near its lower door and windows."
+CODED = [f"{ONE.format(7)} {OTHER}", f"{OTHER} {ONE.format(8)}"]
+
+
 def sheet_of(prepared: Prepared) -> dict[str, Any]:
     return orjson.loads(prepared.dataset.file("sheet.json").read_bytes())
 
@@ -30,8 +35,7 @@ def test_rows_that_say_the_same_in_other_words_are_shown_with_their_places(prepa
     pages += [
         document(90, "The pump at the north gate is leaking oil through its seal since Monday."),
         document(91, "Since Monday oil is leaking through the seal at the pump of its north gate."),
-        document(92, "Close valve 7 before you open the filter of the tank slowly."),
-        document(93, "Open the filter of the tank slowly before you close valve 8."),
+        *(document(place, text) for place, text in enumerate(CODED, start=92)),
     ]
     prepared = preparing([], objective_name="complete", documents=pages, group_by=None)
     found = sheet_of(prepared)["look_at"]["alike"]

@@ -116,9 +116,12 @@ def test_kinds_that_the_objective_does_not_learn_protect_too(holding: Holding) -
 
 
 def test_a_copy_under_another_name_and_members_of_an_archive_are_held_out(holding: Holding) -> None:
-    rows = [*coded(30), *coded(1, file="same.csv", first=40), *coded(1, file="tests.zip!/x.csv", first=50)]
-    prepared = holding(rows, held_out=["bench.csv", "tests.zip"], bytes_of={"same.csv": "s", "bench.csv": "s"})
-    assert {place.rpartition(":")[0] for place in left(prepared)[HELD_OUT]} == {"same.csv", "tests.zip!/x.csv"}
+    files = ["same [1].csv", "tests.zip!/x.csv", "old[2]/y.csv"]
+    rows = [*coded(30), *(one for place, file in enumerate(files) for one in coded(1, file=file, first=40 + place))]
+    prepared = holding(
+        rows, held_out=["bench.csv", "tests.zip", "old[2]"], bytes_of={"same [1].csv": "s", "bench.csv": "s"}
+    )
+    assert {place.rpartition(":")[0] for place in left(prepared)[HELD_OUT]} == set(files)
 
 
 def test_documents_keep_chunks_that_quote_them_out_of_training(holding: Holding) -> None:

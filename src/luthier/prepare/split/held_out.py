@@ -68,6 +68,8 @@ def without_given_away(candidates: Sequence[Candidate], apart: Sequence[Treated]
 def _names(pattern: str, path: str) -> bool:
     """True for a file, one in a folder, or one inside an archive of this name; `*` stands for anything."""
     start = pattern.rstrip("/")
+    if path == start or path.startswith((f"{start}/", f"{start}!/")):
+        return True  # a name may hold characters that mean something in a pattern
     return any(fnmatchcase(path, one) for one in (start, f"{start}/*", f"{start}!/*"))
 
 
