@@ -41,10 +41,12 @@ def collect(
     out: Path,
     listener: Listener = nobody_listens,
     crawler: Crawler | None = None,
+    workers: Workers | None = None,
 ) -> CorpusDir:
     """Read files and folders into `out`; a folder there with the same key is returned as it is.
 
-    Pages that the settings name are fetched by `crawler` (default: one that keeps to public addresses).
+    Pages that the settings name are fetched by `crawler` (default: one that keeps to public addresses), and everything
+    is read by `workers` (default: ones of its own, which end with it).
 
     Raises UserError if there is nothing to read, a table's columns fit no format, a file has no good row, or more
     rows or bytes are bad than `config` accepts; NotFoundError if a source is missing.
@@ -66,7 +68,11 @@ def collect(
         if config.urls:
             items.append(fetched_items(crawler or Crawler(), config.pages, config.sitemap, folder=draft.path / FETCHED))
         files = [*(entry.name for entry in found), *config.pages]
-        corpus = _read(chain(*items), files, config=config, folder=draft.path, listener=listener)
+        with ExitStack() as own:
+            readers = workers or own.enter_context(Workers(warm=modules_for(files), scratch=draft.path))
+            corpus = _read(
+                chain(*items), readers, config=config, folder=draft.path, total=len(files), listener=listener
+            )
         check_corpus(corpus, bad_rows=config.bad_rows, accept_losses=config.accept_losses)
         draft.counts.update(corpus.counts())
         draft.facts["tables"] = {
@@ -78,22 +84,21 @@ def collect(
 
 
 def _read(
-    items: Iterable[Item], files: Sequence[str], *, config: CollectConfig, folder: Path, listener: Listener
+    items: Iterable[Item], workers: Workers, *, config: CollectConfig, folder: Path, total: int, listener: Listener
 ) -> Corpus:
     """Read everything into examples.parquet and documents.parquet; what is refused is in the account."""
     with (
-        Workers(warm=modules_for(files), scratch=folder) as workers,
         DocumentWriter(folder / "documents.parquet") as documents,
         Refused(folder / "rejects.parquet") as refused,
     ):
         names = names_from(config.columns)
         hints = Hints(names=names, format=config.format, labels=frozenset(config.labels))
         collector = Collector(workers, hints=hints, seed=config.seed, keep=documents.write, refused=refused)
-        told = _told(items, total=len(files), listener=listener)
+        told = _told(items, total=total, listener=listener)
         write_examples(folder / "examples.parquet", collector.examples(told))
     if collector.corpus.columns:
         check_names(names, list(collector.corpus.columns))
-    listener(Tick("collect", done=len(files), total=len(files)))
+    listener(Tick("collect", done=total, total=total))
     return collector.corpus
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import openpyxl
 import pytest
+from shared_workers import shared_workers
 
 from luthier.artifacts.documents import read_documents
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.rows import read_examples
 from luthier.collect.config import CollectConfig, collect_key
+from luthier.collect.confine import Workers
 from luthier.collect.ledger import Entry, read_files
 from luthier.collect.peek import peek
 from luthier.collect.stage import collect
@@ -45,8 +47,9 @@ def tarred(**members: str) -> bytes:
     return out.getvalue()
 
 
-def gather(source: Path, out: Path, **changes: Any) -> CorpusDir:
-    return collect([source], config=CollectConfig(sources=["."], **changes), out=out)
+def gather(source: Path, out: Path, *, workers: Workers | None = None, **changes: Any) -> CorpusDir:
+    config = CollectConfig(sources=["."], **changes)
+    return collect([source], config=config, out=out, workers=workers or shared_workers())
 
 
 def rows(corpus: CorpusDir) -> dict[str, Entry]:
@@ -129,7 +132,7 @@ def test_a_first_look_sees_into_archives(tmp_path: Path) -> None:
     assert (seen.prose, list(seen.others)) == (["a.zip!/guide.md"], ["a.zip!/x.png"])
 
 
-def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path) -> None:
     place = tmp_path / "data"
     place.mkdir()
     for number in range(12):
@@ -137,8 +140,7 @@ def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path, monkeypatch:
     (place / "z.zip").write_bytes(zipped(**{f"{n}.csv": FAQ.replace("Why", f"Why {n}") for n in range(4)}))
     digests = set()
     for count in (1, 4):
-        monkeypatch.setattr("luthier.collect.confine.os.cpu_count", lambda count=count: count)
-        digests.add(gather(place, tmp_path / f"corpus {count}").digest)
+        digests.add(gather(place, tmp_path / f"corpus {count}", workers=shared_workers(count)).digest)
     assert len(digests) == 1
 
 

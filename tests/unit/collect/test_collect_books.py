@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared_workers import shared_workers
 
 from luthier.artifacts.documents import read_documents
 from luthier.artifacts.folders import CorpusDir
 from luthier.collect.config import CollectConfig
+from luthier.collect.confine import Workers
 from luthier.collect.formats.detect import MOST_CHARACTERS, sample_rows
 from luthier.collect.ledger import Refused, read_files, read_rejects
 from luthier.collect.stage import collect
@@ -51,12 +53,13 @@ def mailbox(*letters: bytes) -> bytes:
     return b"".join(b"From a@example.com Mon Jan  1 10:00:00 2024\n" + one + b"\n" for one in letters)
 
 
-def gather(folder: Path, **files: bytes | str) -> CorpusDir:
+def gather(folder: Path, workers: Workers | None = None, **files: bytes | str) -> CorpusDir:
     place = folder / "data"
     place.mkdir()
     for name, content in files.items():
         (place / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return collect([place], config=CollectConfig(sources=["."], accept_losses=True), out=folder / "corpus")
+    config = CollectConfig(sources=["."], accept_losses=True)
+    return collect([place], config=config, out=folder / "corpus", workers=workers or shared_workers())
 
 
 def outcomes(corpus: CorpusDir) -> dict[str, str]:
@@ -79,15 +82,12 @@ def test_an_archive_of_which_nothing_can_be_read_has_failed_and_its_bytes_are_lo
     assert corpus.manifest.counts["bytes"] == {"counted": lost + 5, "lost": lost}
 
 
-def test_copies_are_told_in_the_order_of_files_by_any_number_of_workers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copies_are_told_in_the_order_of_files_by_any_number_of_workers(tmp_path: Path) -> None:
     files = {"a.zip": zipped(("x.txt", "Same."), ("y.txt", "Mine.")), "b.txt": "Other.", "c.txt": "Same."}
     found = {}
     for count in (1, 4):
         (tmp_path / str(count)).mkdir()
-        monkeypatch.setattr("luthier.collect.confine.os.cpu_count", lambda count=count: count)
-        found[count] = gather(tmp_path / str(count), **files)
+        found[count] = gather(tmp_path / str(count), shared_workers(count), **files)
     assert found[1].digest == found[4].digest
     assert outcomes(found[4]) | {"a.zip!/x.txt": "ok", "c.txt": "copy"} == outcomes(found[4])
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_opened_has_failed_and_what_is_left_out_is_skipped(tmp_pa
     (data / ".hidden").write_text("x")
     (data / "loop").symlink_to(data)
     (data / "a.txt").write_text("A.")
-    corpus = collect([data], config=CollectConfig(sources=["."]), out=tmp_path / "corpus")
+    corpus = collect([data], config=CollectConfig(sources=["."]), out=tmp_path / "corpus", workers=shared_workers())
     assert outcomes(corpus) == {
         ".hidden": "skipped",
         "a.txt": "ok",

@@ -19,7 +19,7 @@ from luthier.collect import registry, sandbox, worker
 from luthier.records import Document
 
 registry.DOCUMENT_READERS["text"] = "evil_reader:read"
-sandbox.MOST_CPU_SECONDS = 2
+sandbox.MOST_CPU_SECONDS = 1
 FOLDER = Path(__file__).parent
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from random_folders import ENVELOPE, File, flattened, folders, write_folder
+from shared_workers import shared_workers
 
 from luthier.artifacts.documents import read_documents
 from luthier.artifacts.folders import CorpusDir
@@ -32,8 +32,8 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def gather(data: Path, out: Path) -> CorpusDir:
-    return collect([data], config=CONFIG, out=out)
+def gather(data: Path, out: Path, *, workers: int = 1) -> CorpusDir:
+    return collect([data], config=CONFIG, out=out, workers=shared_workers(workers))
 
 
 def entries_of(corpus: CorpusDir) -> dict[str, Entry]:
@@ -133,9 +133,7 @@ def test_other_files_other_places_and_other_numbers_of_workers_change_nothing(
         data = write_folder(place / "data", files)
         first = gather(data, place / "first")
         shutil.copytree(data, place / "elsewhere" / "other")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("luthier.collect.confine.os.cpu_count", lambda: 5)
-            assert gather(place / "elsewhere" / "other", place / "second").digest == first.digest
+        assert gather(place / "elsewhere" / "other", place / "second", workers=4).digest == first.digest
         write_folder(data, {name: file for name, file in more.items() if not name.rpartition("/")[2].startswith(".")})
         third = by_file(gather(data, place / "third"))
         known_files = by_file(first)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_workers import shared_workers
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.artifacts.documents import read_documents
@@ -32,7 +33,8 @@ def config(**changes: Any) -> CollectConfig:
 
 
 def gather(folder: Path, **changes: Any) -> CorpusDir:
-    return collect([folder], config=config(**changes), out=folder.parent / f"{folder.name}-corpus")
+    out = folder.parent / f"{folder.name}-corpus"
+    return collect([folder], config=config(**changes), out=out, workers=shared_workers())
 
 
 def outcomes(corpus: CorpusDir) -> dict[str, str]:
