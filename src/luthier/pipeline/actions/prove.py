@@ -28,8 +28,8 @@ from luthier.train.config import TrainConfig
 FILE = "prove.json"
 VERSION = 1
 """Rises when the same dataset is judged in another way."""
-TOKENS = 16_384
-"""Trained in each run."""
+TOKENS, MOST_EPOCHS = 16_384, 3
+"""Most that is trained in a run, with and without alike."""
 SEEDS = (0, 1, 2)
 """Pairs of runs: the order of the rows alone moves the result, and an interval must hold that."""
 HELD_OUT = 8_192
@@ -80,19 +80,24 @@ def prove(project: Project, shelf: Shelf, *, base: Base, listener: Listener, tel
     `CleanConfig.keep`, without boilerplate, which cuts lines; rows that say nothing stay out.
     """
     dataset = shelf.take(DatasetDir)
-    key = sha256_of({"version": VERSION, "dataset": dataset.digest, "base": base.digest, "tokens": TOKENS})
+    settings = {"version": VERSION, "tokens": TOKENS, "train": project.config.train.model_dump(mode="json")}
+    key = sha256_of({**settings, "dataset": dataset.digest, "base": base.digest})
     path = project.folder / FILE
     if path.is_file() and orjson.loads(path.read_bytes())["key"] == key:
         return
     place = project.folder / "prove"
     arms = _arms(project, shelf, base=base, place=place, listener=listener)
     groups = len({row.group for row in arms.held_out})
-    found: dict[str, Any] = {"format": "luthier.prove/1", "key": key, "removed": arms.removed}
-    found |= {"returned": len(arms.returned), "held_out": {"rows": len(arms.held_out), "groups": groups}}
+    found: dict[str, Any] = {"format": "luthier.prove/1", "key": key, "dataset": dataset.digest}
+    found |= {
+        "removed": arms.removed,
+        "returned": len(arms.returned),
+        "held_out": {"rows": len(arms.held_out), "groups": groups},
+    }
     if arms.returned and groups > 1:
         tell(
-            f"prove: {2 * len(SEEDS)} short runs of {TOKENS:,} tokens, with and without {len(arms.returned):,} rows "
-            "(about 6 minutes for smollm2-135m on two cores)"
+            f"prove: {2 * len(SEEDS)} short runs of at most {TOKENS:,} tokens, with and without {len(arms.returned):,} "
+            "rows (about 6 minutes for smollm2-135m on two cores)"
         )
         found |= _compare(arms, dataset, runs=Runs(base, project.config.train, listener), place=place)
     found["words"] = in_words(found)
@@ -124,6 +129,7 @@ def in_words(found: dict[str, Any]) -> str:
 
 
 def _arms(project: Project, shelf: Shelf, *, base: Base, place: Path, listener: Listener) -> Arms:
+    from luthier.compute.executors import executor_for
     from luthier.prepare.stage import prepare
 
     dataset, config = shelf.take(DatasetDir), project.config.prepare
@@ -133,12 +139,14 @@ def _arms(project: Project, shelf: Shelf, *, base: Base, place: Path, listener: 
     train = read_worded(dataset.file("train.parquet"))
     returned: list[Worded] = []
     if rules:
-        clean = config.clean.model_copy(update={"keep": [*config.clean.keep, *rules]})
+        changes = {"keep": [*config.clean.keep, *rules], "likelihood": False, "helpful_questions": False}
+        clean = config.clean.model_copy(update=changes)
         whole = prepare(
             shelf.take(CorpusDir),
             target=target_of(project, base),
             config=config.model_copy(update={"clean": clean}),
             out=place / "whole",
+            executor=executor_for(project.config.compute),
             listener=listener,
         ).dataset
         returned = _returned(whole, {row["id"] for row in dropped}, apart={row.id for row in validation})
@@ -164,12 +172,13 @@ def _within(rows: Iterable[Worded], *, tokens: int) -> Iterable[Worded]:
 
 def _compare(arms: Arms, dataset: DatasetDir, *, runs: Runs, place: Path) -> dict[str, Any]:
     rows = {"without": arms.without, "with": [*arms.without, *arms.returned]}
+    sizes = {arm: sum(len(row.ids) for row in some) for arm, some in rows.items()}
+    tokens = min(TOKENS, MOST_EPOCHS * sizes["without"])
     bits: dict[str, list[np.ndarray]] = {}
     for arm, some in rows.items():
         sample = _dataset(place / arm / DatasetDir.kind, some, like=dataset)
-        tokens = sum(len(row.ids) for row in some)
         bits[arm] = [
-            runs.bits(sample, arms.held_out, out=place / f"{arm}-{seed}", seed=seed, epochs=TOKENS / tokens)
+            runs.bits(sample, arms.held_out, out=place / f"{arm}-{seed}", seed=seed, epochs=tokens / sizes[arm])
             for seed in SEEDS
         ]
     saved = np.array(bits["with"]) - np.array(bits["without"])

@@ -37,7 +37,7 @@ def show_run(run: Path) -> Shown:
         folders[kind.kind] |= {"receipts": receipts} if receipts else {}
         lines.append(f"{kind.kind:<8} {_counts(counts)}")
         lines += [f"{'':<8} receipt {name}: {_counts(found)}" for name, found in receipts.items()]
-    proof = json.loads((run / PROOF).read_bytes()) if (run / PROOF).is_file() else None
+    proof = _proof(run, dataset=folders.get(DatasetDir.kind, {}).get("digest"))
     if proof is not None:
         lines.append(f"prove    {proof['words']}")
     verdict = _verdict(run) if ReportDir.kind in folders else None
@@ -175,6 +175,14 @@ def _receipts(artifact: Artifact) -> dict[str, dict[str, Any]]:
         return {}
     found: dict[str, dict[str, Any]] = json.loads(artifact.file(RECEIPTS).read_bytes())
     return dict(sorted(found.items(), key=lambda one: int(one[0].removeprefix("R"))))
+
+
+def _proof(run: Path, *, dataset: str | None) -> dict[str, Any] | None:
+    """What the proof of cleaning found, if it is about this dataset."""
+    if not (run / PROOF).is_file():
+        return None
+    found: dict[str, Any] = json.loads((run / PROOF).read_bytes())
+    return found if found["dataset"] == dataset else None
 
 
 def _counts(counts: Any) -> str:
