@@ -15,7 +15,7 @@ from luthier.collect.kinds import CONTAINERS
 from luthier.collect.ledger import Outcome
 from luthier.collect.sampling import Sample
 from luthier.collect.session import Budget, Unpacked
-from luthier.collect.walk import Found
+from luthier.collect.walk import Found, without_controls
 
 FETCHED = "fetched"
 """Folder of the corpus that keeps the bytes of pages from the web."""
@@ -213,7 +213,7 @@ def _settle_member(member: Unpacked, within: Sequence[str]) -> tuple[Outcome, st
 
 def _name_apart(member: str, taken: set[str]) -> str:
     """The name to show, with its number in brackets if a file of the same archive has it already."""
-    wanted = member[:MOST_NAME].replace("!/", "!//")
+    wanted = without_controls(member[:MOST_NAME]).replace("!/", "!//")
     folder, slash, base = wanted.rpartition("/")
     stem, dot, suffix = base.rpartition(".")
     name, repeat = wanted, 2

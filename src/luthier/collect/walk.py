@@ -14,6 +14,7 @@ from luthier.errors import NotFoundError, UserError
 
 PROJECT_FILE = re.compile(rb"(?ms)(?=.*^objective:)(?=.*^collect:)")
 HEAD_BYTES = 65_536
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 LEADS_OUT, LEADS_NOWHERE = "link that leads out of the folder", "link that leads nowhere"
 SPECIAL = "not a regular file"
 REFUSED = frozenset({LEADS_OUT, LEADS_NOWHERE, SPECIAL})
@@ -94,9 +95,15 @@ def _walk(folder: Path, *, root: Path, prefix: str) -> Iterator[Found]:
             yield Found(name=name, path=place, skipped=reason, is_refused=reason in REFUSED)
 
 
+def without_controls(name: str) -> str:
+    """A name that does nothing to a terminal: line breaks and other control characters as escapes."""
+    return name.translate(CONTROLS)
+
+
 def _readable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 as escapes."""
-    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+    """A file's name as text, no two alike: a backslash is doubled, and bytes that are no UTF-8 are escapes too."""
+    plain = os.fsencode(name).replace(b"\\", b"\\\\")
+    return without_controls(plain.decode("utf-8", errors="backslashreplace"))
 
 
 def _skip_reason(path: Path, entry: os.DirEntry[str], *, root: Path) -> str | None:

@@ -223,6 +223,7 @@ def flattened(files: dict[str, File]) -> dict[str, File]:
         if name.startswith(".hidden/"):
             found[".hidden"] = File(b"", "")
             continue
+        name = name.replace("\n", "\\x0a")
         found[name] = file
         if not name.startswith(".") and "/." not in name:
             found |= {f"{name}!/{inner}": member for inner, member in flattened(file.members).items()}

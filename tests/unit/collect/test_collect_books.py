@@ -178,15 +178,17 @@ def test_what_cannot_be_opened_has_failed_and_what_is_left_out_is_skipped(tmp_pa
 
 def test_names_are_text_and_never_meet(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("x")
+    (tmp_path / "caf\\xe9.txt").write_text("x")
     (tmp_path / "a.zip").write_bytes(b"")
     (tmp_path / "a.zip!").mkdir()
     (tmp_path / "a.zip!" / "x.txt").write_text("x")
     (tmp_path / "Read me!").mkdir()
     (tmp_path / "Read me!" / "two\nlines.txt").write_text("x")
     assert [found.name for found in find_files([tmp_path])] == [
-        "Read me!/two\nlines.txt",
+        "Read me!/two\\x0alines.txt",
         "a.zip",
         "a.zip!//x.txt",
+        "caf\\\\xe9.txt",
         "caf\\xe9.txt",
     ]
 

@@ -108,7 +108,9 @@ def test_every_row_of_a_row_file_leads_to_its_line(home: Path, capsys: pytest.Ca
     folder = project(home, objective="chat", group_by="question")
     texts, rows = learnt_texts(folder, home / "tiny-base"), splits_of(folder)
     assert len(rows) == 60
-    sources = {name: content.decode() for name, content in files.items() if not name.endswith(".zip")}
+    sources = {
+        name.replace("\n", "\\x0a"): content.decode() for name, content in files.items() if not name.endswith(".zip")
+    }
     sources["packed.zip!/in/rows.jsonl"] = "\n\n".join(objects[40:])
     for row in rows:
         source = sources[row["file"]]
