@@ -173,6 +173,8 @@ class Collector:
         items = drawing.over(reply.rows)
         # Every row is decoded here once before the first is used: of a worker that sends nonsense nothing is kept.
         tables = find_tables(items)
+        if any(table.name != item.name and not table.name.startswith(f"{item.name}!") for table in tables):
+            raise WireError("the reader sent rows of another file")
         fits = {table.name: fit for table in tables if table.sample and (fit := self._fit(table, reply)) is not None}
         if not fits and any(table.sample for table in tables):
             self._read_as_document(item, reply, tally)

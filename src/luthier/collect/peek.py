@@ -80,6 +80,8 @@ def _peek_files(intake: Intake, items: Iterable[Item], seen: Peek) -> None:
             seen.others[item.name] = item.settled[1] if item.settled else f"same bytes as {item.copy_of}"
         else:
             _peek_file(intake, item, reply, seen)
+            if item.name not in seen.others:
+                intake.keep(item)
             reply.close()
         item.close()
 

@@ -127,9 +127,11 @@ def test_a_generated_file_is_skipped_with_its_reason(tmp_path: Path) -> None:
 
 def test_a_first_look_sees_into_archives(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zipped(**{"faq.csv": FAQ, "guide.md": "# Guide\n", "x.png": b"\x89PNG\r\n\x1a\n"}))
+    (tmp_path / "copy.csv").write_text(FAQ)
     seen = peek([tmp_path])
     assert [(head.name, head.columns) for head in seen.heads] == [("a.zip!/faq.csv", ("question", "answer"))]
-    assert (seen.prose, list(seen.others)) == (["a.zip!/guide.md"], ["a.zip!/x.png"])
+    assert (seen.prose, list(seen.others)) == (["a.zip!/guide.md"], ["a.zip!/x.png", "copy.csv"])
+    assert seen.others["copy.csv"] == "same bytes as a.zip!/faq.csv"
 
 
 def test_any_number_of_workers_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from luthier.collect.config import CollectConfig
 from luthier.collect.confine import Job, Reply, Workers, open_file
+from luthier.collect.ledger import read_files
+from luthier.collect.stage import collect
 from luthier.collect.wire import WireError
 
 EVIL = """
 import ctypes, os, resource, signal, socket, subprocess, sys, threading
 from pathlib import Path
 from luthier.collect import registry, sandbox, worker
-from luthier.records import Document
+from luthier.records import Document, Row
 
 registry.DOCUMENT_READERS["text"] = "evil_reader:read"
+registry.ROW_READERS["tsv"] = "evil_reader:read_rows"
 sandbox.MOST_CPU_SECONDS = 1
 FOLDER = Path(__file__).parent
 
@@ -104,6 +108,10 @@ def read(source):
         text = f"refused: {text}: {error}"
     long = "x" * (2 << 20) if text == "long" else ""
     yield Document(id="0" * 64, file=source.name, kind="text", title=source.stem, text=text + long)
+
+
+def read_rows(source):
+    yield Row(at="good.csv:2", line=2, values={"question": "Why?", "answer": "Evil."})
 """
 IS_CONFINED = sys.platform == "linux" and os.uname().machine in {"x86_64", "aarch64"}
 
@@ -187,6 +195,16 @@ def test_a_document_that_is_none_is_not_believed(workers: Workers, place: Path) 
     with pytest.raises(WireError, match="damaged table"):
         list(reply.documents())
     reply.close()
+
+
+def test_rows_that_claim_to_stand_in_another_file_are_not_believed(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("bad.tsv", "good.csv"):
+        (tmp_path / "data" / name).write_text(f"question,answer\nWhy?,{name}.\n")
+    config = CollectConfig(sources=["."], accept_losses=True)
+    corpus = collect([tmp_path / "data"], config=config, out=tmp_path / "corpus", workers=workers)
+    bad, good = read_files(corpus.file("files.parquet"))
+    assert (bad.outcome, bad.reason, good.outcome) == ("failed", "the reader sent rows of another file", "ok")
 
 
 def test_a_reader_that_hangs_is_ended(workers: Workers, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
