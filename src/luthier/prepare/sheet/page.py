@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from luthier.artifacts.page import render
+from luthier.prepare.clean.language import UNKNOWN
 
 COLOURS = {"total": "tuned", "gone": "bad", "held": "base"}
 RECEIPTS = {
@@ -184,7 +185,8 @@ def _facts(sheet: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"{name}: {RECEIPTS.get(name, '')}", ", ".join(_counted(key, value) for key, value in counts.items()))
         for name, counts in sorted(sheet["rows"]["receipts"].items(), key=lambda one: int(one[0][1:]))
     ]
-    languages = ", ".join(f"{name} {count:,}" for name, count in sheet["languages"].items()) or "-"
+    told = {name.replace(UNKNOWN, "too short to tell"): count for name, count in sheet["languages"].items()}
+    languages = ", ".join(f"{name} {count:,}" for name, count in told.items()) or "-"
     labels = [("Labels", ", ".join(f"{name} ({count:,})" for name, count in sheet["labels"].items()))]
     pages, mended, about = sheet["files"]["pages"], sheet["mended"], sheet["about"]
     return [
