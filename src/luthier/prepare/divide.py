@@ -79,10 +79,10 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         sides[carved.parts[one.row.group]].append(one)
     labels = _keep_known_labels(sides, books) if means.objective.record == "label" else []
     if len(sides["train"]) < FEWEST_ROWS:
-        gone = "".join(f" {len(rows):,} left: {reason}." for reason, rows in readings.left.items())
+        why = "".join(f" {len(rows):,} left: {reason}." for reason, rows in readings.left.items())
         raise UserError(
             f"only {len(sides['train'])} of {len(gathered.kept)} distinct examples are left for training, at least "
-            f"{FEWEST_ROWS} are needed.{gone} Found {len(gathered.groups)} groups (by {gathered.grouped_by}). "
+            f"{FEWEST_ROWS} are needed.{why} Found {len(gathered.groups)} groups (by {gathered.grouped_by}). "
             "Add examples."
         )
     terms = Terms(
