@@ -131,8 +131,11 @@ def _link_reason(path: Path, *, root: Path) -> str | None:
 
 
 def _is_our_own(folder: Path) -> bool:
-    places = [folder / MANIFEST, *folder.glob(f"*/{MANIFEST}")]
-    return (folder / LOCK).exists() or any(place.is_file() and FORMAT.encode() in _head(place) for place in places)
+    try:
+        places = [folder / MANIFEST, *folder.glob(f"*/{MANIFEST}")]
+        return (folder / LOCK).exists() or any(place.is_file() and FORMAT.encode() in _head(place) for place in places)
+    except OSError:
+        return False  # whoever walks into it will say what is wrong
 
 
 def _head(path: Path) -> bytes:

@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -54,6 +55,29 @@ def test_links_are_not_followed_out_and_do_not_loop(tmp_path: Path) -> None:
     assert found["loop"] == "link to a folder that is read anyway"
     assert found["gone.csv"] == "link that leads nowhere"
     assert found["pipe.csv"] == "not a regular file"
+
+
+NOBODY = 65_534
+
+
+def test_what_may_not_be_opened_is_listed_with_the_reason() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        (place / "locked").mkdir()
+        (place / "locked" / "a.txt").write_text("x")
+        (place / "project.yaml").write_text("x: 1\n")
+        for path in (place / "locked", place / "project.yaml"):
+            path.chmod(0)
+        was = os.geteuid()
+        # The administrator may open everything.
+        os.seteuid(NOBODY if was == 0 else was)
+        try:
+            found = {one.name: (one.skipped, one.is_refused) for one in find_files([place])}
+        finally:
+            os.seteuid(was)
+        (place / "locked").chmod(0o755)
+    assert found == {"locked/": ("cannot be opened (Permission denied)", True), "project.yaml": (None, False)}
 
 
 def test_our_own_folders_and_project_files_are_not_input(tmp_path: Path) -> None:
