@@ -64,7 +64,7 @@ class PrepareConfig(Settings):
     instruction: str | None = None
     """Text put before every question (chat); not used by classify."""
     split: SplitConfig = SplitConfig()
-    max_length: int | Literal["auto"] = "auto"
+    max_length: Annotated[int, Field(ge=16)] | Literal["auto"] = "auto"
     """Longest row in tokens; `auto`: the smaller of 2,048 and what the base can read."""
     over_length: Literal["stop", "drop", "shorten"] | None = None
     """What to do with longer rows. `shorten`: chat drops its oldest turns, never system text or the last answer,
