@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luthier.artifacts.tables import read_table, write_table
+from luthier.prepare.dedup import candidates, signature
 from luthier.prepare.dedup.candidates import NearPair, near_pairs
 from luthier.prepare.dedup.clusters import Removed, cluster, rank
 from luthier.prepare.dedup.files import KEPT, REMOVED, Counted, drop_near_copies
@@ -108,6 +109,16 @@ def test_order_changes_nothing() -> None:
     assert {frozenset((pair.a, pair.b)) for pair in first} == {
         frozenset((order[pair.a], order[pair.b])) for pair in second
     }
+
+
+def test_the_size_of_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = [one for seed in range(6) for one in family(seed, size=8)]
+    whole = near_pairs(copies)
+    monkeypatch.setattr(candidates, "JUDGED", 7)
+    monkeypatch.setattr(candidates, "MOST_SHINGLES", 150)
+    monkeypatch.setattr(candidates, "HELD", 1)
+    monkeypatch.setattr(signature, "BATCH", 1_000)
+    assert near_pairs(copies) == whole
 
 
 def test_short_texts_with_other_numbers_are_no_pair() -> None:

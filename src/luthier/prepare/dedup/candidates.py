@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from luthier.prepare.dedup.matching import Offsets
 from luthier.prepare.dedup.shingles import Hashes
-from luthier.prepare.dedup.signature import Mask, Signed, jaccard_of, sign
+from luthier.prepare.dedup.signature import Mask, Signed, batches, jaccard_of, sign
 from luthier.prepare.dedup.store import StoredSignatures, write_signed
 from luthier.records import Listener, Tick, nobody_listens
 
@@ -21,10 +21,8 @@ CROWD = 1_000
 REPRESENTATIVES = 50
 HELD = 1 << 22
 """Candidates held before repeated ones are merged."""
-JUDGED = 1 << 13
-"""Candidates whose shingles are in memory at once."""
-SIGNED = 500
-"""Texts signed at once."""
+JUDGED, MOST_SHINGLES = 1 << 13, 1 << 23
+"""Candidates that are judged at once, and shingles of them that are in memory, but for those of the last two texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +106,11 @@ def _judged(candidates: Hashes, signatures: StoredSignatures, *, threshold: floa
         first, second = _unpacked(packed)
         sizes = np.sort([signatures.sizes[first], signatures.sizes[second]], axis=0)
         clash = signatures.codes.of(first).clash(signatures.codes.of(second))
-        packed = packed[(sizes[0] >= threshold * sizes[1]) & ~clash]
-        pairs = Pairs(packed, _similarities(*_unpacked(packed), signatures))
-        yield pairs.only(pairs.jaccard >= threshold)
+        can_be = (sizes[0] >= threshold * sizes[1]) & ~clash
+        held = np.cumsum(sizes.sum(axis=0)[can_be]) // MOST_SHINGLES
+        for some in np.split(packed[can_be], np.flatnonzero(np.diff(held)) + 1):
+            pairs = Pairs(some, _similarities(*_unpacked(some), signatures))
+            yield pairs.only(pairs.jaccard >= threshold)
 
 
 def _similarities(first: Offsets, second: Offsets, signatures: StoredSignatures) -> npt.NDArray[np.float64]:
@@ -176,6 +176,6 @@ def _unpacked(packed: Hashes) -> tuple[Offsets, Offsets]:
 
 
 def _signed(copies: Sequence[str], listener: Listener) -> Iterator[Signed]:
-    for start in range(0, len(copies), SIGNED):
-        yield sign(copies[start : start + SIGNED])
-        listener(Tick("prepare", min(start + SIGNED, len(copies)), len(copies), "near-duplicates"))
+    for batch in batches(np.array([len(copy) for copy in copies], dtype=np.int64)):
+        yield sign(copies[batch])
+        listener(Tick("prepare", batch.stop, len(copies), "near-duplicates"))

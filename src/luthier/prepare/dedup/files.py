@@ -18,7 +18,7 @@ from luthier.errors import UserError
 from luthier.prepare.dedup.candidates import REMOVES, pairs_in
 from luthier.prepare.dedup.clusters import find_stars
 from luthier.prepare.dedup.matching import Offsets
-from luthier.prepare.dedup.signature import BATCH, Signed, sign_texts
+from luthier.prepare.dedup.signature import Signed, batches, sign_texts
 from luthier.prepare.dedup.store import StoredSignatures, write_signed
 from luthier.records import Listener, nobody_listens
 
@@ -28,8 +28,6 @@ KEPT, REMOVED = "kept.parquet", "removed.parquet"
 KEY = b"key"
 SHARDS, IDS = "shards", "ids.arrow"
 ID_SCHEMA = pa.schema([("id", pa.string()), ("length", pa.int32())])
-ROW = 256
-"""Bytes that any text counts for when texts are taken together, however short it is."""
 HEAP = 31 << 20
 """Bytes of an array that, once freed, has the GNU C library keep what is freed later, instead of asking for new pages
 for every array."""
@@ -59,7 +57,8 @@ def drop_near_copies(
     until all is done: after a kill the same call does only the rest, and after the end nothing. A worker holds one row
     group. UserError for a file without these columns, or with empty cells in them.
     """
-    folder, tables = _tables(source)
+    # Other machines work in other folders.
+    out, (folder, tables) = out.absolute(), _tables(source.absolute())
     work = SignShard(folder, id_column, text_column)
     tasks = [Task(work.key(shard, digest), shard) for shard, digest in _shards(folder, tables)]
     key = sha256_of([task.key for task in tasks])
@@ -109,12 +108,8 @@ class SignShard:
         for rows in self._row_groups(shard):
             rows_ids, texts = (rows.column(name).cast(pa.string()).combine_chunks() for name in rows.column_names)
             ids.write(pa.record_batch([rows_ids, pc.utf8_length(texts)], schema=ID_SCHEMA))
-            sizes = pc.binary_length(texts).to_numpy() + ROW
-            ends = np.flatnonzero(np.diff(np.cumsum(sizes) // BATCH, append=-1)) + 1
-            start = 0
-            for end in ends.tolist():
-                yield sign_texts(texts[start:end].to_pylist())
-                start = end
+            for batch in batches(pc.binary_length(texts).to_numpy()):
+                yield sign_texts(texts[batch].to_pylist())
 
     def _row_groups(self, shard: Shard) -> Iterator[pa.Table]:
         path, columns = self.source / shard.table, [self.id_column, self.text_column]

@@ -42,7 +42,8 @@ class Copies:
 
     def of(self, text: int) -> bytes:
         """The matching copy of one text."""
-        return b" ".join(filter(None, self.letters[self.starts[text] : self.starts[text + 1]].split(b" ")))
+        letters = self.letters[self.starts[text] : self.starts[text + 1]].strip(b" ")
+        return b" ".join(filter(None, letters.split(b" "))) if b"  " in letters else letters
 
 
 def matching_copy(text: str) -> str:

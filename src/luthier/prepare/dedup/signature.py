@@ -5,7 +5,7 @@ gives two of them, its least and its greatest shingle: draws without putting bac
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -19,8 +19,9 @@ from luthier.prepare.dedup.shingles import Hashes, Shingles, is_unspaced, mix, s
 
 BANDS, ROWS = 32, 4
 PERMUTATIONS = BANDS * ROWS // 2
-BATCH = 1 << 19
-"""Letters of the texts that are signed at once: what is known of them fits the processor's cache."""
+BATCH, LEAST = 1 << 19, 1 << 8
+"""Letters of the texts that are signed at once (what is known of them fits the processor's cache), and letters that any
+text counts for there."""
 SHORT = 20
 """Words below which two texts with different numbers or codes are never duplicates."""
 NUMBERS = re.compile(r"\S*\d\S*")
@@ -65,6 +66,13 @@ class Signed:
     """Hash of the words of each matching copy."""
     codes: Codes
     """Empty for long texts: only compared where one of two texts is short."""
+
+
+def batches(lengths: Offsets) -> Iterator[slice]:
+    """Texts of these lengths cut into batches to be signed."""
+    ends = np.flatnonzero(np.diff(np.cumsum(lengths + LEAST) // BATCH, append=-1)) + 1
+    for start, end in pairwise([0, *ends.tolist()]):
+        yield slice(start, end)
 
 
 def sign_texts(texts: Sequence[str]) -> Signed:

@@ -80,9 +80,10 @@ class StoredSignatures:
                     yield np.frombuffer(os.pread(file.fileno(), size, start), dtype="<u8")
 
     def _column(self, name: str, folders: Sequence[Path]) -> Any:
+        # Mapped: Arrow would find room for the other columns too.
         options = pa.ipc.IpcReadOptions(included_fields=[SCHEMA.get_field_index(name)])
         tables = []
         for folder in folders:
-            with pa.ipc.open_file(pa.OSFile(str(folder / TEXTS)), options=options) as file:
+            with pa.ipc.open_file(pa.memory_map(str(folder / TEXTS)), options=options) as file:
                 tables.append(file.read_all())
         return pa.concat_tables([SCHEMA.empty_table().select([name]), *tables]).column(name).to_numpy()
