@@ -46,8 +46,9 @@ def pieces(
 
 
 def _first_stop(text: str, stop: Sequence[str]) -> int | None:
-    found = [place for place in (text.find(end) for end in stop) if place >= 0]
-    return min(found) if found else None
+    """Where the stop string begins that is complete first, however many letters come at once."""
+    found = [(place + len(end), place) for end in stop if (place := text.find(end)) >= 0]
+    return min(found)[1] if found else None
 
 
 def _settled(text: str, stop: Sequence[str]) -> str:

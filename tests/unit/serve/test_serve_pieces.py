@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -28,10 +28,12 @@ def test_joined_pieces_are_the_whole_text_for_any_bytes(ids: list[int]) -> None:
     assert [part.finish for part in parts][:-1] == [None] * (len(parts) - 1)
 
 
+@example("100", ["0", "100"])
+@example("xab", ["b", "ab"])
 @given(st.text(max_size=30), st.lists(st.text(min_size=1, max_size=4), max_size=3))
 def test_text_ends_before_the_first_stop_string_and_never_shows_a_part_of_it(text: str, stop: list[str]) -> None:
-    places = [text.find(end) for end in stop if end in text]
-    expected = text[: min(places)] if places else text
+    complete = [(text.find(end) + len(end), text.find(end)) for end in stop if end in text]
+    expected = text[: min(complete)[1]] if complete else text
     parts = list(pieces(iter(ids_of(text)), decode=decode, max_tokens=1000, stop=stop))
     assert "".join(part.text for part in parts) == expected
     assert parts[-1].finish == "stop"
