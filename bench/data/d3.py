@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 COUNT, PEERS_SHARE, ROUNDS, MILLION = 100_000, 5, 3, 1_000_000
 FLOOR, FASTER, GIB_A_MILLION = 10_000, 10, 1.5
 PART, ROW_GROUP = 50_000, 5_000
+WORKERS = 2
 REQUIREMENTS = {
     "datasketch": ["datasketch==2.0.0", "pyarrow==26.0.1", "xxhash==4.1.0"],
     "datatrove": ["datatrove[processing,io]==0.10.1"],
@@ -83,7 +84,9 @@ def measure(asked: Asked) -> Outcome:
 def _commands() -> dict[str, Command]:
     python = {name: str(peer_python(name, requirements=pins)) for name, pins in REQUIREMENTS.items()}
     return {
-        "luthier": lambda source, out: [sys.executable, str(HERE / "_luthier_near.py"), str(source), str(out)],
+        "luthier": lambda source, out: [
+            sys.executable, str(HERE / "_luthier_near.py"), str(source), str(out), str(WORKERS),
+        ],
         "datasketch": lambda source, out: [
             python["datasketch"], str(HERE / "_peer_datasketch.py"), str(source), str(out),
         ],
