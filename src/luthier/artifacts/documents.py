@@ -7,9 +7,8 @@ from typing import Any, Self
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from luthier.errors import UserError
+from luthier.artifacts.tables import opened, table_writer
 from luthier.records import Document, Grid, Page
 
 GROUP_ROWS = 1_000
@@ -68,9 +67,7 @@ class DocumentWriter:
         self.count = 0
         self._rows: list[dict[str, Any]] = []
         self._characters = 0
-        self._writer = pq.ParquetWriter(
-            path, DOCUMENT_SCHEMA, compression="zstd", version="2.6", write_statistics=False, store_schema=False
-        )
+        self._writer = table_writer(path, DOCUMENT_SCHEMA)
 
     def write(self, document: Document) -> None:
         """Add one document."""
@@ -105,12 +102,9 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
 def read_documents(path: Path) -> Iterator[Document]:
     """Read what `write_documents` wrote, in order, a few at a time; UserError if the file is damaged."""
-    try:
-        with pq.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=BATCH_ROWS):
-                yield from map(document_of, batch.to_pylist())
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error}). Run the stage that made it again.") from None
+    with opened(path) as table:
+        for batch in table.iter_batches(batch_size=BATCH_ROWS):
+            yield from map(document_of, batch.to_pylist())
 
 
 def document_row(document: Document) -> dict[str, Any]:

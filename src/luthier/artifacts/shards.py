@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from luthier.errors import UserError
+from luthier.artifacts.tables import opened
 
 AIM = 64 << 20
 """Bytes of one shard, before compression."""
@@ -66,23 +63,6 @@ def parts_of(folder: Path, tables: Iterable[str]) -> list[Part]:
 
 def read_shard(folder: Path, shard: Shard) -> Iterator[dict[str, Any]]:
     """Rows of a shard, one row group in memory at a time; UserError if the file cannot be read."""
-    path = folder / shard.table
-    with opened(path) as file:
+    with opened(folder / shard.table) as file:
         for number in range(shard.first, shard.last):
-            try:
-                rows = file.read_row_group(number, use_threads=False).to_pylist()
-            except (pa.ArrowInvalid, OSError) as error:
-                raise _unreadable(path, error) from None
-            yield from rows
-
-
-def opened(path: Path) -> pq.ParquetFile:
-    """A Parquet file for reading, a context manager; UserError if it is none."""
-    try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(f"{path}: not a readable Parquet file ({error}). Run the stage that made it again.")
+            yield from file.read_row_group(number, use_threads=False).to_pylist()

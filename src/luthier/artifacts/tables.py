@@ -1,6 +1,7 @@
 """Parquet tables with pinned writer settings, so that equal rows are equal bytes."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,7 @@ GROUP_CHARACTERS = 32 << 20
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, schema: pa.Schema) -> int:
     """Write rows (column -> value) under `schema`, at most 10,000 at a time, and return how many there were."""
     count = 0
-    with pq.ParquetWriter(
-        path, schema, compression="zstd", version="2.6", write_statistics=False, store_schema=False
-    ) as writer:
+    with table_writer(path, schema) as writer:
         for batch in _groups(rows):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
             count += len(batch)
@@ -28,11 +27,24 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, schema: pa.Sch
 
 def read_table(path: Path) -> list[dict[str, Any]]:
     """Read all rows; UserError if the file is damaged."""
+    with opened(path) as file:
+        rows: list[dict[str, Any]] = file.read().to_pylist()
+    return rows
+
+
+def table_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of row groups with the pinned settings, a context manager."""
+    return pq.ParquetWriter(path, schema, compression="zstd", version="2.6", write_statistics=False, store_schema=False)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file for reading; UserError if it, or what is read of it meanwhile, is damaged."""
     try:
-        rows: list[dict[str, Any]] = pq.ParquetFile(path).read().to_pylist()
+        with pq.ParquetFile(path) as file:
+            yield file
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({error}). Run the stage that made it again.") from None
-    return rows
 
 
 def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:

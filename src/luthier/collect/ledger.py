@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from luthier.artifacts.tables import GROUP_ROWS, read_table, write_table
+from luthier.artifacts.tables import GROUP_ROWS, read_table, table_writer, write_table
 from luthier.collect.kinds import CONTAINERS
 from luthier.records import Reject
 
@@ -119,9 +118,7 @@ class Refused:
         self._sizes: Counter[str] = Counter()
         self._waiting: list[Reject] = []
         self._characters = 0
-        self._writer = pq.ParquetWriter(
-            path, REJECT_SCHEMA, compression="zstd", version="2.6", write_statistics=False, store_schema=False
-        )
+        self._writer = table_writer(path, REJECT_SCHEMA)
 
     def add(self, bad: Reject) -> None:
         """Add one row."""

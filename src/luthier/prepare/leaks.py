@@ -17,6 +17,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_items, read_worded
 from luthier.errors import UserError
 from luthier.models.receipts import learnt_stretches
+from luthier.prepare.candidate import Candidate
 from luthier.prepare.dedup.against import NearIndex
 from luthier.prepare.facts import overlap
 from luthier.prepare.nearest import Questions
@@ -50,6 +51,12 @@ class Told:
     spans: tuple[Span, ...] = ()
     """Bytes of documents it was cut from; for an item those that no training row may be cut from: its chunk, or its
     fact where documents are trained."""
+
+
+def told(one: Candidate, *, name: str, group: str) -> Told:
+    """A candidate as leaks are judged on."""
+    origin = one.example.origin
+    return Told(name, group, one.question, one.answer, one.id, origin.parent, origin.spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from luthier.prepare.candidate import Books, Usable
 from luthier.prepare.clean.cleaning import Judged, settle
 from luthier.prepare.clean.texts import Cleaned
 from luthier.prepare.clean.thresholds import Thresholds
-from luthier.prepare.material import Material, Rooted, text_of_document
+from luthier.prepare.material import Material, Rooted
 from luthier.prepare.private.mask import Finding
 from luthier.prepare.treat import Treated
 from luthier.records import Chat, Example, Label, Tags, Text
@@ -50,7 +50,7 @@ def refine(treated: Sequence[Treated], *, thresholds: Thresholds, books: Books) 
             judged[one.judged.row.id] = one, one.judged
     cleaned = settle([found for _, found in judged.values()], thresholds)
     for gone in cleaned.dropped:
-        books.drop(_example(judged[gone.id][0]), rule=gone.rule, row_id=gone.id, score=gone.score)
+        books.drop(judged[gone.id][0].example, rule=gone.rule, row_id=gone.id, score=gone.score)
     material = Material([], [])
     spotted: list[Spotted] = []
     for row in cleaned.kept:
@@ -58,7 +58,7 @@ def refine(treated: Sequence[Treated], *, thresholds: Thresholds, books: Books) 
         at = one.item.document.file if isinstance(one.item, Rooted) else one.item.origin.at
         spotted += [Spotted(at, finding) for finding in one.findings]
         if one.is_private:
-            books.drop(_example(one), rule=PRIVATE)
+            books.drop(one.example, rule=PRIVATE)
         elif isinstance(one.item, Rooted):
             cut = cleaned.edits.get(row.id)
             edits["documents"] += cut is not None and not one.edited
@@ -66,10 +66,6 @@ def refine(treated: Sequence[Treated], *, thresholds: Thresholds, books: Books) 
         else:
             material.rows.append(_usable(one.item))
     return Refined(material, cleaned, dict(edits), spotted)
-
-
-def _example(one: Treated) -> Example:
-    return text_of_document(one.item.document) if isinstance(one.item, Rooted) else one.item
 
 
 def _usable(example: Example) -> Usable:

@@ -27,7 +27,7 @@ from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.likelihood import check_wanted, read_by_base
 from luthier.prepare.pieces import Workplace, check_memory
 from luthier.prepare.prepared import Prepared, find_prepared
-from luthier.prepare.private.mask import Rules, make_rules, shown_texts
+from luthier.prepare.private.mask import Rules, shown_texts
 from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.sheet.page import render_sheet
 from luthier.prepare.split.groups import QUESTION
@@ -72,8 +72,8 @@ def prepare(
         wording=load_wording(base.folder),
         frame=_frame(config, base, objective),
     )
-    rules = make_rules(config.private, key=target.secret, home=target.home)
     recipe = Recipe(objective, config.clean.thresholds(), config.private, target.secret, target.home)
+    rules = recipe.rules()
     place = Workplace(out / SHARDS, executor, aim=AIM)
     split = config.split
     by = split.group_by or (QUESTION if split.given else None)

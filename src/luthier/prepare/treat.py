@@ -15,7 +15,7 @@ from luthier.prepare.clean.rules import reason_to_drop
 from luthier.prepare.clean.texts import CleanInput
 from luthier.prepare.clean.thresholds import Thresholds
 from luthier.prepare.convert import convert
-from luthier.prepare.material import Rooted, offsets_of
+from luthier.prepare.material import Rooted, offsets_of, text_of_document
 from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.examples import mask_examples
 from luthier.prepare.private.mask import Finding, Rules, make_rules, mask_texts
@@ -62,6 +62,11 @@ class Treated:
     """Why nothing can be learnt from it, whatever the others say."""
     edited: tuple[str, ...] = ()
     """What was mended: `questions`, `answers`, `documents`."""
+
+    @property
+    def example(self) -> Example:
+        """The row, or the document as one text."""
+        return text_of_document(self.item.document) if isinstance(self.item, Rooted) else self.item
 
     @property
     def is_private(self) -> bool:

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from luthier.artifacts.canonical import sha256_of, sha256_of_file
-from luthier.artifacts.shards import Shard, opened, parts_of, plan
+from luthier.artifacts.shards import Shard, parts_of, plan
 from luthier.artifacts.storage import write_atomic
+from luthier.artifacts.tables import opened
 from luthier.compute.shards import HERE, Executor, Facts, Task, run_shards
 from luthier.errors import UserError
 from luthier.prepare.dedup.candidates import REMOVES, pairs_in

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from luthier.prepare.candidate import Books
 from luthier.prepare.exam.items import exam_item, within_caps
-from luthier.prepare.leaks import Leak, Reworded, Told, find_leaks, find_reworded, prompts_of
+from luthier.prepare.leaks import Leak, Reworded, find_leaks, find_reworded, prompts_of, told
 from luthier.prepare.nearest import Copied, check_copy_baseline, copy_baseline
 from luthier.prepare.word import Reading
 from luthier.records import Item
@@ -61,8 +61,8 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
             books.drop_candidates([one.candidate], rule=SAME)
         else:
             made[item.id] = (item, one)
-    asked = [_told(key, one) for key, (_item, one) in made.items()]
-    said = [_told(one.row.at, one) for one in trained]
+    asked = [told(one.candidate, name=key, group=one.row.group) for key, (_item, one) in made.items()]
+    said = [told(one.candidate, name=one.row.at, group=one.row.group) for one in trained]
     leaks = find_leaks(said, asked) + _same_ids(trained, made)
     assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
     leaking = {leak.item for leak in leaks}
@@ -85,11 +85,6 @@ def _ungradable(one: Reading, conflicts: frozenset[str]) -> str | None:
     if one.messages[-1].tool_calls:
         return CALL
     return None if one.is_last else EARLIER
-
-
-def _told(name: str, one: Reading) -> Told:
-    known, origin = one.candidate, one.candidate.example.origin
-    return Told(name, one.row.group, known.question, known.answer, known.id, origin.parent, origin.spans)
 
 
 def _same_ids(trained: Sequence[Reading], made: dict[str, tuple[Item, Reading]]) -> list[Leak]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from luthier.errors import UserError
 from luthier.prepare.candidate import Candidate, Part
-from luthier.prepare.leaks import Told, find_leaks
+from luthier.prepare.leaks import find_leaks, told
 from luthier.prepare.split.groups import Group
 
 FILE = "file"
@@ -39,13 +39,13 @@ def given_parts(candidates: Sequence[Candidate], *, by: str) -> dict[str, Part]:
 
     UserError for a row whose part cannot be told, and for a split without training or without an exam.
     """
-    told = {one.id: (_words_of_file(one) if by == FILE else _words_of_column(one, by)) for one in candidates}
+    words = {one.id: (_words_of_file(one) if by == FILE else _words_of_column(one, by)) for one in candidates}
     parts: dict[str, Part] = {}
     unknown: Counter[str] = Counter()
     for one in candidates:
-        part = next((NAMES[word] for word in told[one.id] if word in NAMES), None)
+        part = next((NAMES[word] for word in words[one.id] if word in NAMES), None)
         if part is None:
-            unknown[one.example.origin.file if by == FILE else " ".join(told[one.id]) or "nothing"] += 1
+            unknown[one.example.origin.file if by == FILE else " ".join(words[one.id]) or "nothing"] += 1
         else:
             parts[one.id] = part
     if unknown:
@@ -73,9 +73,9 @@ def keep_given(groups: Sequence[Group], given: Mapping[str, Part], candidates: S
         name_of |= {member: group.name for member in group.members}
     tied = [one for one in candidates if given[one.id] != parts[name_of[one.id]]]
     gone = {one.id for one in tied}
-    told = {one.id: _told(one, name_of[one.id]) for one in candidates if one.id not in gone}
-    asked = [one for name, one in told.items() if given[name] == "exam"]
-    leaks = {leak.at for leak in find_leaks((one for name, one in told.items() if given[name] != "exam"), asked)}
+    said = {one.id: told(one, name=one.id, group=name_of[one.id]) for one in candidates if one.id not in gone}
+    asked = [one for name, one in said.items() if given[name] == "exam"]
+    leaks = {leak.at for leak in find_leaks((one for name, one in said.items() if given[name] != "exam"), asked)}
     telling = [one for one in candidates if one.id in leaks]
     gone |= leaks
     left = [
@@ -83,11 +83,6 @@ def keep_given(groups: Sequence[Group], given: Mapping[str, Part], candidates: S
         for group in groups
     ]
     return Kept([group for group in left if group.members], parts, {TIED: tied, TELLING: telling})
-
-
-def _told(one: Candidate, group: str) -> Told:
-    origin = one.example.origin
-    return Told(one.id, group, one.question, one.answer, one.id, origin.parent, origin.spans)
 
 
 def _words_of_file(one: Candidate) -> list[str]:

@@ -7,8 +7,8 @@ from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.prepare.candidate import Books, Candidate, Usable, candidate
-from luthier.prepare.leaks import Told, find_leaks
-from luthier.prepare.material import Rooted, text_of_document
+from luthier.prepare.leaks import find_leaks, told
+from luthier.prepare.material import Rooted
 from luthier.prepare.treat import Treated
 from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
 
@@ -47,7 +47,7 @@ def set_apart(
     every = frozenset[str]().union(*files.values())
     apart = [one for one in treated if _file(one) in every]
     for one in apart:
-        books.drop(_example(one), rule=HELD_OUT)
+        books.drop(one.example, rule=HELD_OUT)
     return [one for one in treated if _file(one) not in every], apart
 
 
@@ -57,9 +57,9 @@ def without_given_away(candidates: Sequence[Candidate], apart: Sequence[Treated]
     The others leave training, validation and exam alike.
     """
     # Items of their own groups: wording that many rows share gives none of them away.
-    asked = [_told(one, group=one.id) for each in apart for one in _rows(each)]
+    asked = [told(one, name=one.id, group=one.id) for each in apart for one in _rows(each)]
     # Named by id, because two chunks of one page have the same place.
-    said = (_told(one, group="") for one in candidates)
+    said = (told(one, name=one.id, group="") for one in candidates)
     telling = {leak.at for leak in find_leaks(said, asked)} if asked else set()
     books.drop_candidates((one for one in candidates if one.id in telling), rule=GIVEN_AWAY)
     return [one for one in candidates if one.id not in telling]
@@ -75,10 +75,6 @@ def _names(pattern: str, path: str) -> bool:
 
 def _file(one: Treated) -> str:
     return one.item.document.file if isinstance(one.item, Rooted) else one.item.origin.file
-
-
-def _example(one: Treated) -> Example:
-    return text_of_document(one.item.document) if isinstance(one.item, Rooted) else one.item
 
 
 def _rows(one: Treated) -> list[Candidate]:
@@ -101,7 +97,3 @@ def _as_asked(example: Example) -> Usable:
             return Text(text=example.text, origin=example.origin)
         case Chat() | Label() | Text():
             return example
-
-
-def _told(one: Candidate, *, group: str) -> Told:
-    return Told(one.id, group, one.question, one.answer, spans=one.example.origin.spans)
