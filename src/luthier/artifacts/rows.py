@@ -8,6 +8,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from luthier.artifacts.tables import read_table, write_table
+from luthier.artifacts.worded import WORDED_SCHEMA, table_of_batch, worded_batches
 from luthier.records import (
     Chat,
     Entity,
@@ -81,17 +82,6 @@ EXAMPLE_SCHEMA = pa.schema(
     ]
 )
 """One table for every kind; `messages` holds a chat, or the prompt of a preference or rating."""
-WORDED_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("group", pa.string()),
-        ("at", pa.string()),
-        ("ids", pa.list_(pa.int32())),
-        ("trained", pa.list_(pa.bool_())),
-        ("label", pa.int32()),
-        ("answer_bytes", pa.int32()),
-    ]
-)
 ITEM_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -137,18 +127,7 @@ def write_worded(path: Path, rows: Iterable[Worded]) -> int:
 
 def read_worded(path: Path) -> list[Worded]:
     """Read what `write_worded` wrote, in order."""
-    return [
-        Worded(
-            id=row["id"],
-            group=row["group"],
-            at=row["at"],
-            ids=tuple(row["ids"]),
-            trained=tuple(row["trained"]),
-            label=row["label"],
-            answer_bytes=row["answer_bytes"],
-        )
-        for row in read_table(path)
-    ]
+    return [row for batch in worded_batches(path) for row in table_of_batch(batch)]
 
 
 def item_row(item: Item) -> dict[str, Any]:

@@ -7,6 +7,10 @@ runs them on what it wrote, `train` again on what it read.
 import json
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.artifacts.worded import NO_LABEL, IntArray, WordedTable, table_of
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.records import Message, Worded
@@ -18,16 +22,15 @@ PROBE = (Message("user", "a"), Message("assistant", "b"))
 
 def check_trained(rows: Sequence[Worded]) -> dict[str, int]:
     """R1: every row has something to learn: trained tokens, or a label."""
-    for row in rows:
-        if len(row.trained) != len(row.ids):
-            raise _failure("R1 (trained tokens)", row, "its mask is not as long as its ids", "Run prepare again.")
-        if row.label is None and not any(row.trained):
-            raise _failure(
-                "R1 (trained tokens)", row, "no token would be learnt", "Check its assistant turns' weights."
-            )
-        if row.label is not None and any(row.trained):
-            raise _failure("R1 (trained tokens)", row, "a labelled row has learnt tokens", "Run prepare again.")
-    return {"rows": len(rows), "trained_tokens": sum(sum(row.trained) for row in rows)}
+    table = table_of(rows)
+    unequal = table.trained.lengths != table.ids.lengths
+    _refuse("R1 (trained tokens)", table, unequal, "its mask is not as long as its ids", "Run prepare again.")
+    learnt, labelled = table.trained.sums(), table.labels != NO_LABEL
+    nothing = ~labelled & (learnt == 0)
+    _refuse("R1 (trained tokens)", table, nothing, "no token would be learnt", "Check its assistant turns' weights.")
+    both = labelled & (learnt > 0)
+    _refuse("R1 (trained tokens)", table, both, "a labelled row has learnt tokens", "Run prepare again.")
+    return {"rows": len(table), "trained_tokens": int(learnt.sum())}
 
 
 def check_start(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
@@ -58,18 +61,14 @@ def check_end(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
             f"receipt R4 (end of turn): the chat template ends an answer with token {ending}, but generation stops at "
             f"{list(wording.end_ids)}. Add {ending} to eos_token_id in generation_config.json."
         )
-    turns = 0
-    for row in rows:
-        for _start, end in learnt_stretches(row):
-            turns += 1
-            if row.ids[end - 1] not in wording.end_ids:
-                raise _failure(
-                    "R4 (end of turn)",
-                    row,
-                    f"an answer ends at token {end - 1} without an end of turn",
-                    "Run prepare again.",
-                )
-    return {"turns": turns}
+    table = table_of(rows)
+    last = _last_learnt(table)
+    open_ended = last[~np.isin(table.ids.values[last], wording.end_ids)]
+    if len(open_ended):
+        place = int(np.searchsorted(table.ids.starts, open_ended[0], side="right")) - 1
+        problem = f"an answer ends at token {open_ended[0] - table.ids.starts[place]} without an end of turn"
+        raise _failure("R4 (end of turn)", table[place], problem, "Run prepare again.")
+    return {"turns": len(last)}
 
 
 def check_told(row: Worded, messages: Sequence[Message], wording: Wording, *, tools: Sequence[str] = ()) -> None:
@@ -116,11 +115,13 @@ def check_document(row: Worded, text: str, wording: Wording) -> None:
 
 def check_lengths(rows: Sequence[Worded], *, limit: int) -> dict[str, int]:
     """R6: no row is longer than `limit` tokens, so nothing will be cut."""
-    for row in rows:
-        if len(row.ids) > limit:
-            problem = f"has {len(row.ids):,} tokens, the limit is {limit:,}"
-            raise _failure("R6 (length)", row, problem, "Set prepare.over_length or a larger prepare.max_length.")
-    return {"rows": len(rows), "longest": max((len(row.ids) for row in rows), default=0), "limit": limit}
+    lengths = table_of(rows).ids.lengths
+    longest = int(lengths.max(initial=0))
+    if longest > limit:
+        problem = f"has {longest:,} tokens, the limit is {limit:,}"
+        remedy = "Set prepare.over_length or a larger prepare.max_length."
+        raise _failure("R6 (length)", rows[int(lengths.argmax())], problem, remedy)
+    return {"rows": len(lengths), "longest": longest, "limit": limit}
 
 
 def check_content(row: Worded, messages: Sequence[Message], wording: Wording, *, tools: Sequence[str] = ()) -> None:
@@ -176,12 +177,24 @@ def check_round_trip(row: Worded, text: str, wording: Wording) -> None:
 
 def check_labels(rows: Sequence[Worded], labels: Sequence[str]) -> dict[str, int]:
     """R12: every row has a label of the list, and every label of the list has training rows."""
-    for row in rows:
-        if row.label is None or not 0 <= row.label < len(labels):
-            raise _failure("R12 (labels)", row, f"its label {row.label} is not one of {len(labels)}", "Prepare again.")
-    missing = sorted(set(range(len(labels))) - {row.label for row in rows})
+    return check_all_labels(label_rows(rows, labels), labels)
+
+
+def label_rows(rows: Sequence[Worded], labels: Sequence[str]) -> IntArray:
+    """R12: the number of rows of each label; UserError if a row has none of them."""
+    table = table_of(rows)
+    outside = (table.labels < 0) | (table.labels >= len(labels))
+    if outside.any():
+        row = table[int(outside.argmax())]
+        raise _failure("R12 (labels)", row, f"its label {row.label} is not one of {len(labels)}", "Prepare again.")
+    return np.bincount(table.labels, minlength=len(labels))
+
+
+def check_all_labels(counts: IntArray, labels: Sequence[str]) -> dict[str, int]:
+    """R12: every label has training rows; `counts` holds how many."""
+    missing = [label for label, count in zip(labels, counts.tolist(), strict=True) if not count]
     if missing:
-        names = ", ".join(f"'{labels[place]}'" for place in missing[:5] if place is not None)
+        names = ", ".join(f"'{label}'" for label in missing[:5])
         raise UserError(
             f"receipt R12 (labels): {len(missing)} labels have no training row, the first: {names}. A classifier would "
             "only guess them: add examples, or leave the label out."
@@ -207,6 +220,19 @@ def learnt_stretches(row: Worded) -> Iterator[tuple[int, int]]:
         elif not learnt and start is not None:
             yield start, place
             start = None
+
+
+def _last_learnt(table: WordedTable) -> IntArray:
+    """Where every unbroken run of learnt tokens ends, as places in the table's `ids`."""
+    learnt = table.trained.values
+    goes_on = np.append(learnt[1:], False)
+    goes_on[table.ids.starts[1:] - 1] = False
+    return np.flatnonzero(learnt & ~goes_on)
+
+
+def _refuse(receipt: str, table: WordedTable, bad: NDArray[np.bool_], problem: str, remedy: str) -> None:
+    if bad.any():
+        raise _failure(receipt, table[int(bad.argmax())], problem, remedy)
 
 
 def _called(messages: Sequence[Message], tools: Sequence[str], wording: Wording) -> str:

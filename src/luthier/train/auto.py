@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from luthier.artifacts.worded import IntArray
 from luthier.config import Resolved
 from luthier.objectives import Head, Objective
 from luthier.train.config import TrainConfig
@@ -35,9 +38,9 @@ class Choices:
         }
 
 
-def resolve(config: TrainConfig, lengths: Sequence[int], *, objective: Objective, hidden: int) -> Choices:
+def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective: Objective, hidden: int) -> Choices:
     """Settle every `auto` from the data's size and the base's width."""
-    tokens = sum(lengths)
+    tokens = int(np.sum(lengths))
     batch = _chosen(config.batch_tokens)
     if batch is None:
         grown = 2 ** max(0, round(math.log2(max(1.0, tokens / STEPS / BATCH_TOKENS))) - 1)

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
+
+from luthier.artifacts.worded import IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,33 +21,73 @@ class StepPlan:
     rows: tuple[int, ...]
 
 
-def plan_steps(lengths: Sequence[int], *, epochs: float, batch_tokens: int, seed: int) -> list[StepPlan]:
+class Steps(Sequence[StepPlan]):
+    """All steps of a run; of their rows, one epoch's order at a time is in memory."""
+
+    def __init__(self, ends: IntArray, *, rows: int, seed: int) -> None:
+        self.ends = ends
+        """[steps]: rows learnt from when each step is done, over all epochs."""
+        self._rows = rows
+        self._seed = seed
+        self._order: tuple[int, IntArray] | None = None
+
+    @property
+    def epochs(self) -> NDArray[np.float64]:
+        """Epochs done when each step is done: [steps]."""
+        return self.ends / self._rows
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, index: int) -> StepPlan: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[StepPlan]: ...
+    def __getitem__(self, index: int | slice) -> StepPlan | list[StepPlan]:
+        if isinstance(index, slice):
+            return [self._step(place) for place in range(len(self))[index]]
+        return self._step(range(len(self))[index])
+
+    def _step(self, place: int) -> StepPlan:
+        start, end = int(self.ends[place - 1]) if place else 0, int(self.ends[place])
+        epoch, first = divmod(start, self._rows)
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, _epoch_order(self._rows, seed=self._seed, epoch=epoch))
+        rows = self._order[1][first : first + end - start].tolist()
+        return StepPlan(place + 1, end / self._rows, tuple(rows))
+
+
+def plan_steps(lengths: Sequence[int] | IntArray, *, epochs: float, batch_tokens: int, seed: int) -> Steps:
     """Shuffle every epoch and cut it into steps of about `batch_tokens` real tokens; the last epoch may be partial.
 
     At least one row is learnt from.
     """
-    steps: list[StepPlan] = []
-    wanted = max(1, round(epochs * len(lengths)))
-    epoch = 0
-    done = 0
-    while done < wanted:
-        order = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(len(lengths))
-        rows: list[int] = []
-        tokens = 0
-        for row in order[: wanted - done].tolist():
-            if rows and tokens + lengths[row] > batch_tokens:
-                steps.append(StepPlan(len(steps) + 1, (done + len(rows)) / len(lengths), tuple(rows)))
-                done += len(rows)
-                rows, tokens = [], 0
-            rows.append(row)
-            tokens += lengths[row]
-        steps.append(StepPlan(len(steps) + 1, (done + len(rows)) / len(lengths), tuple(rows)))
-        done += len(rows)
-        epoch += 1
-    return steps
+    sizes = np.asarray(lengths, dtype=np.int64)
+    wanted = max(1, round(epochs * len(sizes)))
+    ends = []
+    for epoch, done in enumerate(range(0, wanted, len(sizes))):
+        order = _epoch_order(len(sizes), seed=seed, epoch=epoch)[: wanted - done]
+        ends.append(done + _cuts(sizes[order], batch_tokens))
+    return Steps(np.concatenate(ends), rows=len(sizes), seed=seed)
 
 
-def micro_batches(rows: Sequence[int], lengths: Sequence[int], *, tokens: int) -> list[list[int]]:
+def _epoch_order(rows: int, *, seed: int, epoch: int) -> IntArray:
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(rows)
+
+
+def _cuts(sizes: IntArray, batch_tokens: int) -> IntArray:
+    """Where to cut rows of these sizes so that each piece, unless it is one row, holds at most `batch_tokens`."""
+    totals = np.cumsum(sizes)
+    ends = []
+    start = before = 0
+    while start < len(sizes):
+        start = max(start + 1, int(np.searchsorted(totals, before + batch_tokens, side="right")))
+        before = int(totals[start - 1])
+        ends.append(start)
+    return np.array(ends, dtype=np.int64)
+
+
+def micro_batches(rows: Sequence[int], lengths: Sequence[int] | IntArray, *, tokens: int) -> list[list[int]]:
     """Cut a step into pieces of at most `tokens` padded tokens, like lengths together; a longer row stands alone."""
     pieces: list[list[int]] = []
     for row in sorted(rows, key=lambda index: (lengths[index], index)):
@@ -54,12 +98,8 @@ def micro_batches(rows: Sequence[int], lengths: Sequence[int], *, tokens: int) -
     return pieces
 
 
-def validation_steps(steps: Sequence[StepPlan], *, per_epoch: int = 4) -> set[int]:
+def validation_steps(steps: Steps, *, per_epoch: int = 4) -> set[int]:
     """Indices of the steps after which to validate: every quarter epoch, and the last."""
-    marks = {steps[-1].index}
-    passed = 0
-    for step in steps:
-        if int(step.epoch * per_epoch + 1e-9) > passed:
-            passed = int(step.epoch * per_epoch + 1e-9)
-            marks.add(step.index)
-    return marks
+    passed = (steps.epochs * per_epoch + 1e-9).astype(np.int64)
+    marks = np.flatnonzero(np.diff(passed, prepend=0) > 0) + 1
+    return {*marks.tolist(), len(steps)}

@@ -12,6 +12,7 @@ from luthier.models.adapters import adapter_state, load_adapter_state
 from luthier.records import Worded
 from luthier.train.batches import StepPlan, micro_batches
 from luthier.train.replay import Reminder, Replay
+from luthier.train.rows import sizes_of
 from luthier.train.schedule import rate_factor
 from luthier.train.stopping import History
 
@@ -76,7 +77,7 @@ class Learner:
     ) -> None:
         self.model = model.train()
         self.rows = rows
-        self.lengths = [len(row.ids) for row in rows]
+        self.lengths = sizes_of(rows).lengths
         self.loss = loss
         self.pace = pace
         self.heads = heads
@@ -88,13 +89,14 @@ class Learner:
     def learn(self, plan: StepPlan, *, of: int, history: History) -> Learned:
         """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""
         rate = self.pace.learning_rate * history.rate_scale * rate_factor(plan.index, steps=of, warmup=self.pace.warmup)
-        units = self.loss.units([self.rows[row] for row in plan.rows])
-        tokens = sum(self.lengths[row] for row in plan.rows)
+        rows = {row: self.rows[row] for row in plan.rows}
+        units = self.loss.units(list(rows.values()))
+        tokens = int(self.lengths[list(plan.rows)].sum())
         reminder = self.replay.remind(step=plan.index, tokens=tokens) if self.replay else None
         total = 0.0
         drift = None
         for piece in micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens):
-            summed = self.loss.sum(self.model, [self.rows[row] for row in piece], reminder=reminder)
+            summed = self.loss.sum(self.model, [rows[row] for row in piece], reminder=reminder)
             wanted = summed.nats / units
             if summed.drift is not None:
                 wanted = wanted + summed.drift

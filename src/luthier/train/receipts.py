@@ -1,26 +1,66 @@
 """The receipts that train runs before its first step, on what it read (data.md section 9: R1, R4, R6, R10, R12)."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from luthier.errors import UserError
 from luthier.models.chat import Wording
-from luthier.models.receipts import check_end, check_labels, check_lengths, check_trained
+from luthier.models.receipts import check_all_labels, check_end, check_lengths, check_trained, label_rows
 from luthier.objectives import Objective
 from luthier.records import Worded
 from luthier.train.batches import StepPlan, micro_batches
+from luthier.train.rows import sizes_of
+
+DEEP = 100
+"""Steps whose rows are read, to let the loss itself count them; the others are added up from the rows' sizes."""
+
+
+class RowReceipts:
+    """What prepare promised of the rows, checked again as they are read."""
+
+    def __init__(self, objective: Objective, *, wording: Wording, labels: Sequence[str]) -> None:
+        self._objective = objective
+        self._wording = wording
+        self._labels = labels
+        self._totals: Counter[str] = Counter()
+        self._longest = 0
+        self._label_rows = np.zeros(len(labels), dtype=np.int64)
+
+    def check(self, rows: Sequence[Worded]) -> None:
+        """Check some rows; UserError at the first failure."""
+        self._totals.update(check_trained(rows))
+        self._longest = max(self._longest, check_lengths(rows, limit=self._wording.context)["longest"])
+        if self._objective.record == "chat":
+            self._totals.update(check_end(rows, self._wording))
+        if self._objective.record == "label":
+            self._label_rows += label_rows(rows, self._labels)
+
+    def counts(self) -> dict[str, dict[str, Any]]:
+        """Counts by receipt, when all rows are read; UserError if there are none, or a label has none."""
+        rows = self._totals["rows"]
+        if not rows:
+            raise UserError("receipt R1 (trained tokens): there is no row to learn from. Run prepare again.")
+        counts = {
+            "R1": {"rows": rows, "trained_tokens": self._totals["trained_tokens"]},
+            "R6": {"rows": rows, "longest": self._longest, "limit": self._wording.context},
+        }
+        if self._objective.record == "chat":
+            counts["R4"] = {"turns": self._totals["turns"]}
+        if self._objective.record == "label":
+            counts["R12"] = check_all_labels(self._label_rows, self._labels)
+        return counts
 
 
 def check_rows(
     rows: Sequence[Worded], *, objective: Objective, wording: Wording, labels: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """What prepare promised of the rows, checked again: counts by receipt. UserError at the first failure."""
-    counts = {"R1": check_trained(rows), "R6": check_lengths(rows, limit=wording.context)}
-    if objective.record == "chat":
-        counts["R4"] = check_end(rows, wording)
-    if objective.record == "label":
-        counts["R12"] = check_labels(rows, labels)
-    return counts
+    """`RowReceipts` of rows that are all there."""
+    receipts = RowReceipts(objective, wording=wording, labels=labels)
+    receipts.check(rows)
+    return receipts.counts()
 
 
 def check_denominators(
@@ -31,12 +71,16 @@ def check_denominators(
 
     Returns how many were added up, and the sum of the steps' denominators.
     """
-    lengths = [len(row.ids) for row in rows]
+    sizes = sizes_of(rows)
     counts = {"steps": len(steps), "micro_batches": 0, "denominators": 0}
     for step in steps:
-        pieces = micro_batches(step.rows, lengths, tokens=tokens)
-        whole = units([rows[index] for index in step.rows])
-        parts = [units([rows[index] for index in piece]) for piece in pieces]
+        pieces = micro_batches(step.rows, sizes.lengths, tokens=tokens)
+        whole = int(sizes.units[list(step.rows)].sum())
+        parts = [int(sizes.units[piece].sum()) for piece in pieces]
+        if step.index <= DEEP:
+            held = {index: rows[index] for index in step.rows}
+            whole = units(list(held.values()))
+            parts = [units([held[index] for index in piece]) for piece in pieces]
         if not all(parts):
             row = rows[pieces[parts.index(0)][0]]
             raise UserError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from luthier.errors import LuthierError, StoppedError
 from luthier.records import Tick, Worded
-from luthier.train.batches import StepPlan, validation_steps
+from luthier.train.batches import StepPlan, Steps, validation_steps
 from luthier.train.checkpoint import Checkpoint, CheckpointStore
 from luthier.train.learner import Learned
 from luthier.train.loop import train_loop
@@ -26,7 +26,7 @@ class Session:
 
     setup: Setup
     store: CheckpointStore
-    steps: list[StepPlan]
+    steps: Steps
     validation: list[Worded]
     history: History = field(default_factory=History)
     marks: set[int] = field(default_factory=set)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import torch
 
 from luthier.artifacts.folders import DatasetDir
-from luthier.artifacts.rows import read_worded
 from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.models.adapters import AdapterShape, inject
 from luthier.models.bases import Base
@@ -22,7 +22,9 @@ from luthier.train.config import TrainConfig
 from luthier.train.learner import Learner, Loss, Pace
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.losses.classify import ClassifyLoss
+from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, replay_rows
+from luthier.train.rows import store_rows
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
@@ -52,6 +54,8 @@ class Setup:
     choices: Choices
     reasons: dict[str, str]
     """Decisions about this machine and this architecture, in words."""
+    receipts: dict[str, dict[str, Any]]
+    """What the receipts found while the rows were read."""
     listener: Listener
 
 
@@ -59,11 +63,13 @@ def set_up(job: Job) -> Setup:
     """Load the base, put the adapter in, settle every `auto` and sample the replay rows."""
     facts = job.dataset.manifest.facts
     asked = objective(str(facts["objective"]))
-    rows = read_worded(job.dataset.file("train.parquet"))
-    dtype, why = _dtype(job, sequence=asked.head == "sequence")
     labels = tuple(facts.get("labels") or ())
+    receipts = RowReceipts(asked, wording=job.wording, labels=labels)
+    rows = store_rows(job.dataset.file("train.parquet"), scratch=job.scratch, check=receipts.check)
+    found = receipts.counts()
+    dtype, why = _dtype(job, sequence=asked.head == "sequence")
     loaded = load_model(job.base, asked, dtype=dtype, labels=labels, seed=job.config.seed)
-    choices = resolve(job.config, [len(row.ids) for row in rows], objective=asked, hidden=_width(loaded))
+    choices = resolve(job.config, rows.sizes.lengths, objective=asked, hidden=_width(loaded))
     shape = AdapterShape(choices.rank.value, choices.alpha.value, choices.dropout.value)
     inject(loaded.model, shape, skip=loaded.skip, seed=job.config.seed)
     for head in loaded.heads:
@@ -85,7 +91,7 @@ def set_up(job: Job) -> Setup:
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace, heads=loaded.heads)
     learner.replay = replay
-    return Setup(job.config, learner, loaded, shape, choices, reasons, job.listener)
+    return Setup(job.config, learner, loaded, shape, choices, reasons, found, job.listener)
 
 
 def _replay(job: Job, loaded: Loaded) -> Replay:

@@ -14,12 +14,12 @@ from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
 from luthier.models.receipts import check_template
-from luthier.objectives import objective
 from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
 from luthier.train.config import TrainConfig, train_key
-from luthier.train.receipts import check_denominators, check_rows
+from luthier.train.receipts import check_denominators
+from luthier.train.rows import first_rows
 from luthier.train.scale import Scale, choose_scale
 from luthier.train.session import Session
 from luthier.train.setup import Job, Setup, set_up
@@ -80,17 +80,14 @@ def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
     store = CheckpointStore(
         job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, run=run, listener=setup.listener
     )
-    validation = read_worded(job.dataset.file("validation.parquet"))
     # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
-    validation = sorted(validation, key=lambda row: row.id)[:VALIDATION_ROWS]
+    validation = first_rows(job.dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)
     return Session(setup=setup, store=store, steps=steps, validation=validation)
 
 
 def _check(session: Session, job: Job) -> dict[str, dict[str, Any]]:
     """Receipts before the first step: what each of them counted or measured."""
-    facts, learner = job.dataset.manifest.facts, session.setup.learner
-    asked = objective(str(facts["objective"]))
-    receipts = check_rows(learner.rows, objective=asked, wording=job.wording, labels=facts.get("labels") or ())
+    learner, receipts = session.setup.learner, dict(session.setup.receipts)
     if "forward" in session.setup.reasons:
         receipts["R7"] = {"found": session.setup.reasons["forward"]}
     receipts["R9"] = {"template_hash": job.wording.template_hash}
