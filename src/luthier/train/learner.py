@@ -22,7 +22,7 @@ class Summed(NamedTuple):
 
     nats: Tensor
     drift: Tensor | None
-    """Mean KL(base || tuned) per token; None without a reminder."""
+    """What the reminder's rows add to the step's mean KL(base || tuned) per token; None without a reminder."""
 
 
 class Loss(Protocol):
@@ -94,16 +94,17 @@ class Learner:
         tokens = int(self.lengths[list(plan.rows)].sum())
         reminder = self.replay.remind(step=plan.index, tokens=tokens) if self.replay else None
         total = 0.0
-        drift = None
-        for piece in micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens):
-            summed = self.loss.sum(self.model, [rows[row] for row in piece], reminder=reminder)
+        drift = None if reminder is None else 0.0
+        pieces = micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens)
+        parts = [None] * len(pieces) if reminder is None else reminder.split(len(pieces))
+        for piece, part in zip(pieces, parts, strict=True):
+            summed = self.loss.sum(self.model, [rows[row] for row in piece], reminder=part)
             wanted = summed.nats / units
             if summed.drift is not None:
                 wanted = wanted + summed.drift
-                drift = float(summed.drift.detach())
+                drift = (drift or 0.0) + float(summed.drift.detach())
             wanted.backward()
             total += float(summed.nats.detach())
-            reminder = None  # the rows of a reminder ride along with the first piece
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.pace.clip)
         finite = bool(torch.isfinite(norm)) and math.isfinite(total)
         if finite:

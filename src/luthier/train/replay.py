@@ -6,7 +6,6 @@ the loss is KL(base || tuned), whose target is the base's whole distribution (Hi
 
 # T tokens, E embedding, V vocabulary
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import orjson
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.models.adapters import switch
@@ -55,66 +55,110 @@ PROMPTS = (
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """The replay rows of one step and what the base makes of them."""
+    """Replay rows of one step, or of a piece of it, and what the base makes of them."""
 
     rows: tuple[tuple[int, ...], ...]
-    states_TE: Tensor
-    """The base's last hidden states over all rows."""
+    states: tuple[Tensor, ...]
+    """The base's last hidden states of each row: [T, E]."""
+    tokens: int
+    """Replay tokens of the whole step: the denominator of its mean."""
+
+    def split(self, pieces: int) -> list["Reminder | None"]:
+        """Deal the rows out to the pieces of a step, so that none of them grows much; None where none is left."""
+        dealt = [(self.rows[place::pieces], self.states[place::pieces]) for place in range(pieces)]
+        return [Reminder(rows, states, self.tokens) if rows else None for rows, states in dealt]
 
     def divergence(self, tuned_TE: Tensor, head_VE: Tensor) -> Tensor:
-        """Mean KL(base || tuned) in nats per token."""
-        count = len(self.states_TE)
+        """What these rows add to the mean KL(base || tuned) in nats per token. No [T, V] is kept for the gradient."""
         total = tuned_TE.new_zeros((), dtype=torch.float32)
-        for start in range(0, count, PIECE):
-            part = slice(start, start + PIECE)
-            with torch.no_grad():
-                base_TV = logits_of(self.states_TE[part], head_VE).log_softmax(dim=-1)
-            tuned_TV = logits_of(tuned_TE[part], head_VE).log_softmax(dim=-1)
-            total = total + F.kl_div(tuned_TV, base_TV, reduction="sum", log_target=True)
-        return total / count
+        pairs = zip(tuned_TE.split(PIECE), torch.cat(self.states).split(PIECE), strict=True)
+        for tuned, base in pairs:
+            total = total + checkpoint(_divergence, tuned, base, head_VE, use_reentrant=False, preserve_rng_state=False)
+        return total / self.tokens
+
+
+def _divergence(tuned_TE: Tensor, base_TE: Tensor, head_VE: Tensor) -> Tensor:
+    with torch.no_grad():
+        base_TV = logits_of(base_TE, head_VE).log_softmax(dim=-1)
+    tuned_TV = logits_of(tuned_TE, head_VE).log_softmax(dim=-1)
+    return F.kl_div(tuned_TV, base_TV, reduction="sum", log_target=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How the base comes to write: prompts, and groups of them that are sampled at once, each from a seed of its own.
+
+    A group is written when a step first needs it and then kept in `folder`: same seed, same rows, whoever asks when.
+    """
+
+    model: Any
+    prompts: tuple[tuple[int, ...], ...]
+    pad_id: int
+    seed: int
+    folder: Path
+    listener: Listener
+
+    def write(self, group: int) -> list[list[int]]:
+        """The rows of one group, sampled at temperature 1."""
+        kept = self.folder / f"replay-{group}.json"
+        if not kept.is_file():
+            first = group * TOGETHER
+            self.listener(Tick("train: sampling the base", first, len(self.prompts)))
+            part = self.prompts[first : first + TOGETHER]
+            rows = sample(self.model, part, length=LENGTH, seed=self.seed + first, pad_id=self.pad_id)
+            with explain_disk(kept):
+                write_atomic(kept, orjson.dumps(rows))
+        found: list[list[int]] = orjson.loads(kept.read_bytes())
+        return found
 
 
 class Replay:
     """Rows the base wrote, dealt out step by step in a fixed order."""
 
-    def __init__(self, model: Any, rows: Sequence[Sequence[int]], *, forward: Forward, share: float) -> None:
-        self.rows = [tuple(row) for row in rows]
+    def __init__(self, writer: Writer, *, forward: Forward, share: float) -> None:
+        self.writer = writer
+        self.forward = forward
         self.share = share
+        self._rows: dict[int, tuple[int, ...]] = {}
+        self._states: dict[int, Tensor] = {}
+
+    def remind(self, *, step: int, tokens: int) -> Reminder | None:
+        """The rows of one step (from 1) that learns from `tokens` tokens.
+
+        None at the first: the model still is the base, so there is nothing to be reminded of and no gradient.
+        """
+        if step == 1:
+            return None
+        wanted = max(1, round(self.share * tokens / LENGTH))
+        chosen = [((step - 1) * wanted + place) % len(self.writer.prompts) for place in range(wanted)]
+        for group in sorted({index // TOGETHER for index in chosen if index not in self._rows}):
+            self._read(group)
+        rows = tuple(self._rows[index] for index in chosen)
+        return Reminder(rows, tuple(self._states[index] for index in chosen), sum(map(len, rows)))
+
+    def read_all(self) -> None:
+        """Have every row written now: for a training that changes the base's own weights."""
+        for group in range(-(-len(self.writer.prompts) // TOGETHER)):
+            self._read(group)
+
+    def _read(self, group: int) -> None:
+        """Let the base write a group and read it again. Always the same rows at once: a resumed run reads alike."""
+        model = self.writer.model
         switch(model, active=False)
-        model.eval()  # what is kept close to is the base without dropout, on the first run and on a resumed one
-        self.states_TE: dict[int, Tensor] = {}
+        rows = self.writer.write(group)
+        model.eval()  # what is kept close to is the base without dropout
         with torch.no_grad():
-            for batch in batches_by_length(self.rows, tokens=BATCH):
-                states = forward(model, [self.rows[index] for index in batch])
-                pieces = states.split([len(self.rows[index]) for index in batch])
-                self.states_TE.update(zip(batch, pieces, strict=True))
+            for batch in batches_by_length(rows, tokens=BATCH):
+                states = self.forward(model, [rows[index] for index in batch])
+                for index, piece in zip(batch, states.split([len(rows[index]) for index in batch]), strict=True):
+                    self._rows[group * TOGETHER + index] = tuple(rows[index])
+                    self._states[group * TOGETHER + index] = piece.clone()
+        model.train()
         switch(model, active=True)
 
-    def remind(self, *, step: int, tokens: int) -> Reminder:
-        """The rows of one step (from 1) that learns from `tokens` tokens."""
-        wanted = max(1, round(self.share * tokens / LENGTH))
-        chosen = [((step - 1) * wanted + place) % len(self.rows) for place in range(wanted)]
-        return Reminder(
-            rows=tuple(self.rows[index] for index in chosen),
-            states_TE=torch.cat([self.states_TE[index] for index in chosen]),
-        )
 
-
-def replay_rows(model: Any, wording: Wording, *, cache: Path, seed: int, listener: Listener) -> list[list[int]]:
-    """Sample the rows once, at temperature 1, and keep them beside the checkpoints; same seed, same rows."""
-    if cache.is_file():
-        rows: list[list[int]] = orjson.loads(cache.read_bytes())
-        return rows
-    switch(model, active=False)
-    start = [wording.start_id if wording.start_id is not None else wording.end_ids[0]]
-    chats = [list(wording.prompt_ids([Message("user", text)])) for text in PROMPTS]
-    prompts = [start] * DOCUMENTS + chats * (DOCUMENTS // 2 // len(chats))
-    rows = []
-    for first in range(0, len(prompts), TOGETHER):
-        listener(Tick("train: sampling the base", first, len(prompts)))
-        part = prompts[first : first + TOGETHER]
-        rows += sample(model, part, length=LENGTH, seed=seed + first, pad_id=wording.pad_id)
-    switch(model, active=True)
-    with explain_disk(cache):
-        write_atomic(cache, orjson.dumps(rows))
-    return rows
+def replay_prompts(wording: Wording) -> tuple[tuple[int, ...], ...]:
+    """What the base continues: bare documents, and half as many answers to general questions."""
+    start = (wording.start_id if wording.start_id is not None else wording.end_ids[0],)
+    chats = [wording.prompt_ids([Message("user", text)]) for text in PROMPTS]
+    return (*[start] * DOCUMENTS, *chats * (DOCUMENTS // 2 // len(chats)))

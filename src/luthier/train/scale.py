@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from luthier.models.adapters import AdapterShape, rescale
 from luthier.records import Listener, Tick, Worded
@@ -40,7 +40,7 @@ def choose_scale(
         rescale(learner.model, factor=factor, shape=shape)
         ratios = -np.log(np.array(learner.score(general)) / np.array(before))
         error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios))
-        low = float(ratios.mean()) - float(student.ppf(0.95, len(ratios) - 1)) * error
+        low = float(ratios.mean()) - float(stdtrit(len(ratios) - 1, 0.95)) * error
         tried.append({"factor": factor, "mean_log_ratio": float(ratios.mean()), "low": low})
         if low > -MARGIN:
             return Scale(

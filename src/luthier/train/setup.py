@@ -12,7 +12,7 @@ from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.models.adapters import AdapterShape, inject
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
-from luthier.models.forward import choose_forward
+from luthier.models.forward import Forward, choose_forward
 from luthier.models.load import Loaded, load_model
 from luthier.models.machine import faster_dtype
 from luthier.objectives import objective
@@ -23,7 +23,7 @@ from luthier.train.learner import Learner, Loss, Pace
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.losses.classify import ClassifyLoss
 from luthier.train.receipts import RowReceipts
-from luthier.train.replay import Replay, replay_rows
+from luthier.train.replay import Replay, Writer, replay_prompts
 from luthier.train.rows import store_rows
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -80,7 +80,7 @@ def set_up(job: Job) -> Setup:
     if asked.head == "causal":
         forward, reasons["forward"] = choose_forward(loaded.model, [row.ids for row in rows[:SAMPLE]])
         loss = ChatLoss(forward)
-        replay = _replay(job, loaded) if job.config.replay > 0 else None
+        replay = _replay(job, loaded, forward) if job.config.replay > 0 else None
     pace = Pace(
         learning_rate=choices.learning_rate.value,
         warmup=job.config.warmup,
@@ -94,11 +94,10 @@ def set_up(job: Job) -> Setup:
     return Setup(job.config, learner, loaded, shape, choices, reasons, found, job.listener)
 
 
-def _replay(job: Job, loaded: Loaded) -> Replay:
-    cache = job.scratch / "replay.json"
-    rows = replay_rows(loaded.model, job.wording, cache=cache, seed=job.config.seed, listener=job.listener)
-    forward, _ = choose_forward(loaded.model, rows[:SAMPLE])
-    return Replay(loaded.model, rows, forward=forward, share=job.config.replay)
+def _replay(job: Job, loaded: Loaded, forward: Forward) -> Replay:
+    prompts, seed = replay_prompts(job.wording), job.config.seed
+    writer = Writer(loaded.model, prompts, job.wording.pad_id, seed, job.scratch, job.listener)
+    return Replay(writer, forward=forward, share=job.config.replay)
 
 
 def _dtype(job: Job, *, sequence: bool) -> tuple[torch.dtype, str]:

@@ -54,12 +54,11 @@ def train(
 def _train(job: Job, *, key: str, out: Path) -> None:
     threads = use_all_cores()
     setup = set_up(job)
-    general = _general(setup, job.dataset)
     session = _session(setup, job, key=key, run=out.parent)
     receipts = _check(session, job)
     with keeping_freed_memory():
         session.run()
-    scale = _scale(setup, general)
+    scale = _scale(setup, job.dataset)
     inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
     facts = job.dataset.manifest.facts
     with building(out, ModelDir, key=key, settings=job.config.model_dump(), inputs=inputs) as draft:
@@ -107,9 +106,10 @@ def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:
     return list(zip(rows, nats, strict=True))
 
 
-def _scale(setup: Setup, general: list[tuple[Worded, float]]) -> Scale:
+def _scale(setup: Setup, dataset: DatasetDir) -> Scale:
     if setup.config.scale != "auto":
         return Scale(setup.config.scale, "set in the project file", ())
+    general = _general(setup, dataset)
     if not general:
         return Scale(1.0, "nothing general to keep for this objective", ())
     rows, before = [row for row, _ in general], [nats for _, nats in general]

@@ -24,7 +24,7 @@ from luthier.models.adapters import AdapterShape, inject, lora_layers, rescale
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.engines.hf import load_engine
-from luthier.models.forward import packed_states, padded_states
+from luthier.models.forward import Forward, packed_states, padded_states
 from luthier.models.load import load_model
 from luthier.models.sampling import sample
 from luthier.objectives import objective
@@ -120,14 +120,25 @@ def test_pieces_of_a_step_add_up_to_the_plain_gradient(
             assert distance(step_gradient(learner, plan), expected) <= 1e-5
 
 
-def test_replay_adds_the_divergence_from_the_base(make_base: Callable[[str], Base], wording: Wording) -> None:
+def replay_of(
+    model: torch.nn.Module, rows: Sequence[Sequence[int]], *, forward: Forward, share: float, folder: Path
+) -> replay.Replay:
+    """A replay of rows that the base is said to have written."""
+    (folder / "replay-0.json").write_text(json.dumps([list(row) for row in rows]))
+    writer = replay.Writer(model, tuple(tuple(row[:1]) for row in rows), 0, 0, folder, nobody_listens)
+    return replay.Replay(writer, forward=forward, share=share)
+
+
+def test_replay_adds_the_divergence_from_the_base(
+    make_base: Callable[[str], Base], wording: Wording, tmp_path: Path
+) -> None:
     rows = make_rows(wording, "chat", 4)
     texts = [wording.document_ids(text) for text in ("a day of sun", "an owl", "what is it that we see here")]
-    plan = StepPlan(1, 1.0, (0, 1, 2, 3))
+    plan = StepPlan(2, 1.0, (0, 1, 2, 3))
     alone = step_gradient(make_learner(make_base, "chat", rows), plan)
     learner = make_learner(make_base, "chat", rows)
     share = replay.LENGTH * 3 / sum(len(row.ids) for row in rows)
-    learner.replay = replay.Replay(learner.model, texts, forward=packed_states, share=share)
+    learner.replay = replay_of(learner.model, texts, forward=packed_states, share=share, folder=tmp_path)
     model = copy.deepcopy(learner.model)
     logits = [model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1) for ids in texts]
     for _, layer in lora_layers(model):
@@ -140,7 +151,11 @@ def test_replay_adds_the_divergence_from_the_base(make_base: Callable[[str], Bas
     divergence.backward()
     extra = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.requires_grad])
     assert distance(step_gradient(learner, plan), alone + extra) <= 1e-5
-    learned = learner.learn(StepPlan(2, 1.0, (0, 1, 2, 3)), of=10, history=History())
+    cut = make_learner(make_base, "chat", rows, micro_batch_tokens=60)
+    cut.replay = replay_of(cut.model, texts, forward=packed_states, share=share, folder=tmp_path)
+    assert distance(step_gradient(cut, plan), alone + extra) <= 1e-5
+    assert cut.replay.remind(step=1, tokens=100) is None  # the model still is the base
+    learned = learner.learn(StepPlan(3, 1.0, (0, 1, 2, 3)), of=10, history=History())
     assert learned.drift is not None
     assert learned.drift > 0
 
@@ -330,11 +345,28 @@ def test_too_little_general_text_ships_the_adapter_whole(make_training: Callable
     assert "general" in model.manifest.facts["scale"]["reason"]
 
 
-def test_a_reminder_is_the_base_without_dropout() -> None:
+def test_a_reminder_is_the_base_without_dropout(tmp_path: Path) -> None:
     """Else a resumed run, which samples nothing, would be reminded of something else."""
     torch.manual_seed(0)
     size = {"hidden_size": 16, "ffn_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 32}
     model = OPTForCausalLM(OPTConfig(**size, word_embed_proj_dim=16, dropout=0.5, pad_token_id=1))
-    rows = [[3, 4, 5], [6, 7]]
-    first, second = (replay.Replay(model.train(), rows, forward=padded_states, share=1.0) for _ in range(2))
-    assert all(torch.equal(first.states_TE[index], second.states_TE[index]) for index in range(2))
+    reminders = []
+    for _ in range(2):
+        made = replay_of(model.train(), [[3, 4, 5], [6, 7]], forward=padded_states, share=64.0, folder=tmp_path)
+        reminders.append(made.remind(step=2, tokens=2))
+    first, second = reminders
+    assert len(first.states) == 2
+    assert all(map(torch.equal, first.states, second.states))
+
+
+def test_the_base_writes_when_it_is_asked(make_training: Callable[..., Training]) -> None:
+    """Nothing before the second step, then a group at a time; and it would write the same again."""
+    training = make_training("chat", epochs=0.05)
+    assert training.run("short").manifest.counts["steps"] == 1
+    assert not list(training.scratch("short").glob("replay-*"))
+    training = make_training("chat", epochs=0.4)
+    for name in ("one", "two"):
+        training.run(name)
+    one, two = ({path.name: path.read_bytes() for path in training.scratch(n).glob("replay-*")} for n in ("one", "two"))
+    assert list(one) == ["replay-0.json"]
+    assert one == two

@@ -33,7 +33,7 @@ class ChatLoss:
         nats = labelled_loss(states[positions], head, targets)
         if reminder is None:
             return Summed(nats, None)
-        return Summed(nats, reminder.divergence(states[-len(reminder.states_TE) :], head))
+        return Summed(nats, reminder.divergence(states[-sum(map(len, extra)) :], head))
 
     def score(self, model: Any, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row, without gradient."""
