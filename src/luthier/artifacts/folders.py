@@ -91,7 +91,9 @@ class ExamDir(Artifact):
 
 @dataclass(frozen=True, slots=True)
 class ModelDir(Artifact):
-    """A tuned model: adapter in peft format, tokenizer, template, generation config, training curve, receipts.json."""
+    """A tuned model: adapter in peft format or all weights, tokenizer, template, generation config, training curve,
+    receipts.json.
+    """
 
     kind: ClassVar[str] = "model"
 

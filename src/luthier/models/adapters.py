@@ -156,6 +156,11 @@ def save_adapter(
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether a model folder holds an adapter rather than a whole model."""
+    return (folder / SETTINGS).is_file()
+
+
 def load_adapter(folder: Path) -> tuple[AdapterShape, dict[str, Tensor]]:
     """Read an adapter folder; UserError if it is damaged."""
     try:

@@ -10,12 +10,21 @@ import numpy as np
 from luthier.artifacts.worded import IntArray
 from luthier.config import Resolved
 from luthier.objectives import Head, Objective
-from luthier.train.config import TrainConfig
+from luthier.train.config import AdapterConfig, TrainConfig
 
 STEPS = 150
 """Optimizer steps that a small domain needs. Four times as many, stopped early, never anneal and end worse."""
 MAX_EPOCHS = {"causal": 10, "sequence": 20}
 BATCH_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterChoices:
+    """The adapter, with its reasons."""
+
+    rank: Resolved[int]
+    alpha: Resolved[float]
+    dropout: Resolved[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +35,15 @@ class Choices:
     learning_rate: Resolved[float]
     batch_tokens: Resolved[int]
     micro_batch_tokens: Resolved[int]
-    rank: Resolved[int]
-    alpha: Resolved[float]
-    dropout: Resolved[float]
+    adapter: AdapterChoices | None
+    """None where there is no adapter."""
 
     def as_rows(self) -> dict[str, dict[str, Any]]:
         """Name -> value and reason, for the manifest."""
-        return {
-            name: {"value": getattr(self, name).value, "reason": getattr(self, name).reason}
-            for name in self.__dataclass_fields__
-        }
+        settled = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "adapter"}
+        if self.adapter is not None:
+            settled |= {name: getattr(self.adapter, name) for name in self.adapter.__dataclass_fields__}
+        return {name: {"value": each.value, "reason": each.reason} for name, each in settled.items()}
 
 
 def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective: Objective, hidden: int) -> Choices:
@@ -52,11 +60,6 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
         count = min(most, max(1, round(wanted / per_epoch)))
         epochs = Resolved(float(count), f"{per_epoch} steps an epoch, about {wanted} wanted, at most {most} epochs")
     steps = max(1, round(per_epoch * epochs.value))
-    rank = _chosen(config.adapter.rank) or Resolved(16, "enough for a domain; more did not help on small data")
-    alpha = _chosen(config.adapter.alpha) or Resolved(2.0 * rank.value, "2 x rank")
-    dropout = _chosen(config.adapter.dropout)
-    if dropout is None:
-        dropout = Resolved(0.0, "early stopping and the adapter's scale guard against overfitting at no cost in time")
     micro = _chosen(config.micro_batch_tokens) or Resolved(
         512, "larger pieces are no faster and take 1.5 MB of activations a token"
     )
@@ -65,22 +68,33 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
         learning_rate=_learning_rate(config, steps, hidden, head=objective.head),
         batch_tokens=batch,
         micro_batch_tokens=micro,
-        rank=rank,
-        alpha=alpha,
-        dropout=dropout,
+        adapter=_adapter(config.adapter) if config.method == "lora" else None,
     )
 
 
+def _adapter(config: AdapterConfig) -> AdapterChoices:
+    rank = _chosen(config.rank) or Resolved(16, "enough for a domain; more did not help on small data")
+    alpha = _chosen(config.alpha) or Resolved(2.0 * rank.value, "2 x rank")
+    dropout = _chosen(config.dropout)
+    if dropout is None:
+        dropout = Resolved(0.0, "early stopping and the adapter's scale guard against overfitting at no cost in time")
+    return AdapterChoices(rank=rank, alpha=alpha, dropout=dropout)
+
+
 def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, head: Head) -> Resolved[float]:
-    """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and less for wider models
-    (Schulman et al. 2025, "LoRA Without Regret"). Under a new classification head half of that overfits less.
+    """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and both want less for wider
+    models (Schulman et al. 2025, "LoRA Without Regret"). Under a new classification head half of that overfits less.
     """
     fixed = _chosen(config.learning_rate)
     if fixed is not None:
         return fixed
-    factor = 5 if head == "sequence" else 15 if steps < 100 else 10
-    rate = float(f"{5e-5 * factor * (2000 / hidden) ** 0.78:.2g}")
-    return Resolved(rate, f"{factor} x the full fine-tuning rate for width {hidden}, {steps} steps")
+    full = 5e-5 * (2000 / hidden) ** 0.78
+    if config.method == "full":
+        factor, reason = (0.5, "half the usual rate") if head == "sequence" else (1, "the usual rate")
+    else:
+        factor = 5 if head == "sequence" else 15 if steps < 100 else 10
+        reason = f"{factor} x the rate"
+    return Resolved(float(f"{factor * full:.2g}"), f"{reason} of full fine-tuning for width {hidden}, {steps} steps")
 
 
 def _chosen(value: Any) -> Resolved[Any] | None:

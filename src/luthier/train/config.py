@@ -1,8 +1,8 @@
 """Settings of the train stage."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from luthier.artifacts.folders import stage_key
 from luthier.config import Settings
@@ -29,6 +29,8 @@ class AdapterConfig(Settings):
 class TrainConfig(Settings):
     """How the base is trained further."""
 
+    method: Literal["lora", "full"] = "lora"
+    """What trains: an adapter over the frozen base, or every weight of it."""
     epochs: Positive | Auto = "auto"
     learning_rate: NotNegative | Auto = "auto"
     batch_tokens: Count | Auto = "auto"
@@ -47,13 +49,20 @@ class TrainConfig(Settings):
     keep_checkpoints: Count = 2
     adapter: AdapterConfig = AdapterConfig()
     scale: NotNegative | Auto = "auto"
-    """Factor on the adapter that ships; `auto` takes the largest of 0.25, 0.5, 0.75, 1 that keeps general ability."""
+    """Factor on what was learnt (the adapter, or tuned minus base weights) that ships; `auto` takes the largest of
+    0.25, 0.5, 0.75, 1 that keeps general ability."""
     replay: NotNegative = 0.1
     """Tokens of the base's own writing, as a share of trained tokens, on which the model must stay close to the base
     (chat). 0 switches it off."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: what this machine multiplies faster, measured."""
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _adapter_needs_lora(self) -> Self:
+        if self.method == "full" and self.adapter != AdapterConfig():
+            raise ValueError("method: full trains every weight and has no adapter. Remove the settings of 'adapter'")
+        return self
 
 
 def train_key(config: TrainConfig, *, dataset_digest: str, base_digest: str) -> str:

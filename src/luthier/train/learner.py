@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from luthier.models.adapters import adapter_state, load_adapter_state
 from luthier.records import Worded
 from luthier.train.batches import StepPlan, micro_batches
+from luthier.train.optimizer import AdamW
 from luthier.train.replay import Reminder, Replay
 from luthier.train.rows import sizes_of
 from luthier.train.schedule import rate_factor
@@ -64,27 +64,17 @@ class Pace:
 
 
 class Learner:
-    """The model, its trainable weights and their optimizer (AdamW, Loshchilov & Hutter 2019, arXiv:1711.05101)."""
+    """The model, its trainable weights and their optimizer."""
 
-    def __init__(
-        self,
-        model: Any,
-        rows: Sequence[Worded],
-        *,
-        loss: Loss,
-        pace: Pace,
-        heads: tuple[str, ...],
-    ) -> None:
+    def __init__(self, model: Any, rows: Sequence[Worded], *, loss: Loss, pace: Pace) -> None:
         self.model = model.train()
         self.rows = rows
         self.lengths = sizes_of(rows).lengths
         self.loss = loss
         self.pace = pace
-        self.heads = heads
         self.replay: Replay | None = None
-        self.names = [name for name, value in model.named_parameters() if value.requires_grad]
-        self.weights = [value for value in model.parameters() if value.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.weights, lr=pace.learning_rate, weight_decay=pace.weight_decay)
+        trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+        self.optimizer = AdamW(trained, decay=pace.weight_decay)
 
     def learn(self, plan: StepPlan, *, of: int, history: History) -> Learned:
         """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""
@@ -105,13 +95,8 @@ class Learner:
                 drift = (drift or 0.0) + float(summed.drift.detach())
             wanted.backward()
             total += float(summed.nats.detach())
-        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.pace.clip)
-        finite = bool(torch.isfinite(norm)) and math.isfinite(total)
-        if finite:
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        finite = math.isfinite(total) and self.optimizer.step(rate=rate, clip=self.pace.clip)
+        self.optimizer.forget()
         history.skipped += not finite
         history.skipped_in_a_row = 0 if finite else history.skipped_in_a_row + 1
         return Learned(
@@ -137,28 +122,13 @@ class Learner:
 
     def state(self) -> dict[str, Tensor]:
         """Weights and optimizer as named tensors: all that the next step depends on, besides the history."""
-        tensors = dict(adapter_state(self.model, heads=self.heads))
-        for name, weight in zip(self.names, self.weights, strict=True):
-            for key, value in self.optimizer.state.get(weight, {}).items():
-                tensors[f"optimizer.{key}.{name}"] = value.detach().clone().contiguous()
-        tensors["random"] = torch.get_rng_state()
-        return tensors
+        return {**self.optimizer.state(), "random": torch.get_rng_state()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Continue from what `state` returned, bit for bit."""
-        self.restore_weights(tensors)
+        self.optimizer.restore(tensors)
         torch.set_rng_state(tensors["random"])
-        self.optimizer.state.clear()
-        for name, weight in zip(self.names, self.weights, strict=True):
-            held = {
-                key: tensors[f"optimizer.{key}.{name}"].clone()
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"optimizer.{key}.{name}" in tensors
-            }
-            if held:
-                self.optimizer.state[weight] = held
 
     def restore_weights(self, tensors: dict[str, Tensor]) -> None:
         """Take only the weights of a saved state."""
-        weights = {name: value for name, value in tensors.items() if not name.startswith(("optimizer.", "random"))}
-        load_adapter_state(self.model, weights, heads=self.heads)
+        self.optimizer.restore_weights(tensors)

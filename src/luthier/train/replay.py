@@ -21,6 +21,7 @@ from luthier.models.adapters import switch
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, batches_by_length
 from luthier.models.fused import logits_of
+from luthier.models.load import head_weight
 from luthier.models.sampling import sample
 from luthier.records import Listener, Message, Tick
 
@@ -60,27 +61,30 @@ class Reminder:
     rows: tuple[tuple[int, ...], ...]
     states: tuple[Tensor, ...]
     """The base's last hidden states of each row: [T, E]."""
+    head_VE: Tensor
+    """The base's."""
     tokens: int
     """Replay tokens of the whole step: the denominator of its mean."""
 
     def split(self, pieces: int) -> list["Reminder | None"]:
         """Deal the rows out to the pieces of a step, so that none of them grows much; None where none is left."""
         dealt = [(self.rows[place::pieces], self.states[place::pieces]) for place in range(pieces)]
-        return [Reminder(rows, states, self.tokens) if rows else None for rows, states in dealt]
+        return [Reminder(rows, states, self.head_VE, self.tokens) if rows else None for rows, states in dealt]
 
     def divergence(self, tuned_TE: Tensor, head_VE: Tensor) -> Tensor:
         """What these rows add to the mean KL(base || tuned) in nats per token. No [T, V] is kept for the gradient."""
         total = tuned_TE.new_zeros((), dtype=torch.float32)
         pairs = zip(tuned_TE.split(PIECE), torch.cat(self.states).split(PIECE), strict=True)
         for tuned, base in pairs:
-            total = total + checkpoint(_divergence, tuned, base, head_VE, use_reentrant=False, preserve_rng_state=False)
+            heads = (head_VE, self.head_VE)
+            total = total + checkpoint(_divergence, tuned, base, heads, use_reentrant=False, preserve_rng_state=False)
         return total / self.tokens
 
 
-def _divergence(tuned_TE: Tensor, base_TE: Tensor, head_VE: Tensor) -> Tensor:
+def _divergence(tuned_TE: Tensor, base_TE: Tensor, heads: tuple[Tensor, Tensor]) -> Tensor:
     with torch.no_grad():
-        base_TV = logits_of(base_TE, head_VE).log_softmax(dim=-1)
-    tuned_TV = logits_of(tuned_TE, head_VE).log_softmax(dim=-1)
+        base_TV = logits_of(base_TE, heads[1]).log_softmax(dim=-1)
+    tuned_TV = logits_of(tuned_TE, heads[0]).log_softmax(dim=-1)
     return F.kl_div(tuned_TV, base_TV, reduction="sum", log_target=True)
 
 
@@ -119,6 +123,8 @@ class Replay:
         self.writer = writer
         self.forward = forward
         self.share = share
+        head_VE = head_weight(writer.model)
+        self._head_VE = head_VE.detach().clone() if head_VE.requires_grad else head_VE
         self._rows: dict[int, tuple[int, ...]] = {}
         self._states: dict[int, Tensor] = {}
 
@@ -134,7 +140,7 @@ class Replay:
         for group in sorted({index // TOGETHER for index in chosen if index not in self._rows}):
             self._read(group)
         rows = tuple(self._rows[index] for index in chosen)
-        return Reminder(rows, tuple(self._states[index] for index in chosen), sum(map(len, rows)))
+        return Reminder(rows, tuple(self._states[index] for index in chosen), self._head_VE, sum(map(len, rows)))
 
     def read_all(self) -> None:
         """Have every row written now: for a training that changes the base's own weights."""

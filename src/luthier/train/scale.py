@@ -1,13 +1,12 @@
-"""How much of the adapter ships: the most that keeps the base's general ability."""
+"""How much of what was learnt ships: the most that keeps the base's general ability."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
 
-from luthier.models.adapters import AdapterShape, rescale
 from luthier.records import Listener, Tick, Worded
 from luthier.train.learner import Learner
 
@@ -26,18 +25,23 @@ class Scale:
 
 
 def choose_scale(
-    learner: Learner, general: Sequence[Worded], before: Sequence[float], *, shape: AdapterShape, listener: Listener
+    learner: Learner,
+    general: Sequence[Worded],
+    before: Sequence[float],
+    *,
+    rescale: Callable[[float], None],
+    listener: Listener,
 ) -> Scale:
     """Take the largest factor whose loss on general validation text stays within the margin at one-sided 95 %.
 
-    `before` holds the base's nats per row. If no factor does, the adapter ships whole and the exam tells.
+    `before` holds the base's nats per row. If no factor does, everything learnt ships and the exam tells.
     """
     if len(general) < 2:
         return Scale(1.0, f"{len(general)} rows of general text are too few to tell", ())
     tried = []
     for index, factor in enumerate(FACTORS):
-        listener(Tick("train: general ability", index, len(FACTORS), f"adapter at {factor}"))
-        rescale(learner.model, factor=factor, shape=shape)
+        listener(Tick("train: general ability", index, len(FACTORS), f"what was learnt, times {factor}"))
+        rescale(factor)
         ratios = -np.log(np.array(learner.score(general)) / np.array(before))
         error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios))
         low = float(ratios.mean()) - float(stdtrit(len(ratios) - 1, 0.95)) * error
@@ -46,5 +50,5 @@ def choose_scale(
             return Scale(
                 factor, f"the largest that keeps general text within 1 % (lower bound {low:+.4f})", tuple(tried)
             )
-    rescale(learner.model, factor=1.0, shape=shape)
+    rescale(1.0)
     return Scale(1.0, "no smaller factor kept general text within 1 % either", tuple(tried))

@@ -1,6 +1,7 @@
 """What a training run needs before its first step: model, loss, settled settings, replay."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.storage import explain_disk, write_atomic
-from luthier.models.adapters import AdapterShape, inject
+from luthier.models.adapters import AdapterShape
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, choose_forward
@@ -17,11 +18,12 @@ from luthier.models.load import Loaded, load_model
 from luthier.models.machine import faster_dtype
 from luthier.objectives import objective
 from luthier.records import Listener
-from luthier.train.auto import Choices, resolve
+from luthier.train.auto import AdapterChoices, Choices, resolve
 from luthier.train.config import TrainConfig
 from luthier.train.learner import Learner, Loss, Pace
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.losses.classify import ClassifyLoss
+from luthier.train.method import Full, Lora, Method
 from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, Writer, replay_prompts
 from luthier.train.rows import store_rows
@@ -50,7 +52,7 @@ class Setup:
     config: TrainConfig
     learner: Learner
     loaded: Loaded
-    shape: AdapterShape
+    method: Method
     choices: Choices
     reasons: dict[str, str]
     """Decisions about this machine and this architecture, in words."""
@@ -60,7 +62,7 @@ class Setup:
 
 
 def set_up(job: Job) -> Setup:
-    """Load the base, put the adapter in, settle every `auto` and sample the replay rows."""
+    """Load the base, make ready what trains, settle every `auto` and sample the replay rows."""
     facts = job.dataset.manifest.facts
     asked = objective(str(facts["objective"]))
     labels = tuple(facts.get("labels") or ())
@@ -68,12 +70,10 @@ def set_up(job: Job) -> Setup:
     rows = store_rows(job.dataset.file("train.parquet"), scratch=job.scratch, check=receipts.check)
     found = receipts.counts()
     dtype, why = _dtype(job, sequence=asked.head == "sequence")
-    loaded = load_model(job.base, asked, dtype=dtype, labels=labels, seed=job.config.seed)
+    load = partial(load_model, job.base, asked, dtype=dtype, labels=labels, seed=job.config.seed)
+    loaded = load()
     choices = resolve(job.config, rows.sizes.lengths, objective=asked, hidden=_width(loaded))
-    shape = AdapterShape(choices.rank.value, choices.alpha.value, choices.dropout.value)
-    inject(loaded.model, shape, skip=loaded.skip, seed=job.config.seed)
-    for head in loaded.heads:
-        loaded.model.get_submodule(head).requires_grad_(True)
+    method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
     reasons = {"dtype": why}
     loss: Loss = ClassifyLoss(job.wording.pad_id)
     replay = None
@@ -89,15 +89,23 @@ def set_up(job: Job) -> Setup:
         micro_batch_tokens=choices.micro_batch_tokens.value,
     )
     torch.manual_seed(job.config.seed)
-    learner = Learner(loaded.model, rows, loss=loss, pace=pace, heads=loaded.heads)
+    learner = Learner(loaded.model, rows, loss=loss, pace=pace)
     learner.replay = replay
-    return Setup(job.config, learner, loaded, shape, choices, reasons, found, job.listener)
+    return Setup(job.config, learner, loaded, method, choices, reasons, found, job.listener)
+
+
+def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:
+    shape = AdapterShape(chosen.rank.value, chosen.alpha.value, chosen.dropout.value)
+    return Lora(loaded, shape, base_name=job.base.hub_name, seed=job.config.seed)
 
 
 def _replay(job: Job, loaded: Loaded, forward: Forward) -> Replay:
     prompts, seed = replay_prompts(job.wording), job.config.seed
     writer = Writer(loaded.model, prompts, job.wording.pad_id, seed, job.scratch, job.listener)
-    return Replay(writer, forward=forward, share=job.config.replay)
+    replay = Replay(writer, forward=forward, share=job.config.replay)
+    if job.config.method == "full":
+        replay.read_all()  # the base is gone after the first step
+    return replay
 
 
 def _dtype(job: Job, *, sequence: bool) -> tuple[torch.dtype, str]:

@@ -9,9 +9,9 @@ import orjson
 from luthier.artifacts.folders import DatasetDir, Draft, ModelDir, building, find
 from luthier.artifacts.rows import read_worded
 from luthier.artifacts.storage import explain_disk
-from luthier.models.adapters import AdapterShape, save_adapter, switch
+from luthier.models.adapters import switch
 from luthier.models.bases import Base
-from luthier.models.chat import Wording, load_wording, save_wording
+from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
 from luthier.models.receipts import check_template
 from luthier.records import Listener, Worded, nobody_listens
@@ -62,9 +62,10 @@ def _train(job: Job, *, key: str, out: Path) -> None:
     inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
     facts = job.dataset.manifest.facts
     with building(out, ModelDir, key=key, settings=job.config.model_dump(), inputs=inputs) as draft:
-        _write(draft, session, job.wording, base=job.base, scale=scale)
+        _write(draft, session, job, scale=scale)
         (draft.path / "receipts.json").write_bytes(orjson.dumps(receipts, option=orjson.OPT_INDENT_2))
         draft.facts.update(objective=facts["objective"], labels=facts.get("labels"), threads=threads)
+        draft.facts["method"] = job.config.method
         draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)
 
 
@@ -108,26 +109,19 @@ def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:
 
 def _scale(setup: Setup, dataset: DatasetDir) -> Scale:
     if setup.config.scale != "auto":
+        setup.method.rescale(setup.config.scale)
         return Scale(setup.config.scale, "set in the project file", ())
     general = _general(setup, dataset)
     if not general:
         return Scale(1.0, "nothing general to keep for this objective", ())
     rows, before = [row for row, _ in general], [nats for _, nats in general]
-    return choose_scale(setup.learner, rows, before, shape=setup.shape, listener=setup.listener)
+    return choose_scale(setup.learner, rows, before, rescale=setup.method.rescale, listener=setup.listener)
 
 
-def _write(draft: Draft, session: Session, wording: Wording, *, base: Base, scale: Scale) -> None:
+def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
     setup, history = session.setup, session.history
-    shipped = AdapterShape(setup.shape.rank, setup.shape.alpha * scale.factor, setup.shape.dropout)
-    save_adapter(
-        draft.path,
-        setup.loaded.model,
-        shape=shipped,
-        base_name=base.hub_name,
-        heads=setup.loaded.heads,
-        task=setup.loaded.task,
-    )
-    save_wording(draft.path, wording, base=base.folder)
+    setup.method.save(draft.path)
+    save_wording(draft.path, job.wording, base=job.base.folder)
     lines = [orjson.dumps(point) for point in history.curve]
     (draft.path / "curve.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     speed = session.tokens / max(1e-9, time.monotonic() - session.started_at)

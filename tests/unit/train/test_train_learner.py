@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from scipy import stats
 from tiny_bases import write_tiny_tokenizer
 from torch import Tensor
-from trainings import LABELS, Training, general_row, make_rows
+from trainings import LABELS, Training, general_row, make_rows, trained_name
 from transformers import OPTConfig, OPTForCausalLM
 
 from luthier.artifacts.folders import ModelDir
@@ -59,13 +59,17 @@ def make_learner(
     no_dropout(loaded.model)
     loss: Loss = ChatLoss(packed_states if packs else padded_states) if goal == "chat" else ClassifyLoss(2)
     values = {name: getattr(PACE, name) for name in PACE.__dataclass_fields__}
-    return Learner(loaded.model, rows, loss=loss, pace=Pace(**{**values, **pace}), heads=loaded.heads)
+    return Learner(loaded.model, rows, loss=loss, pace=Pace(**{**values, **pace}))
 
 
 def disturb(model: torch.nn.Module, strength: float) -> None:
     generator = torch.Generator().manual_seed(1)
     for _, layer in lora_layers(model):
         torch.nn.init.normal_(layer.lora_B, std=strength, generator=generator)
+
+
+def strength_of(learner: Learner) -> Callable[[float], None]:
+    return lambda factor: rescale(learner.model, factor=factor, shape=SHAPE)
 
 
 def no_dropout(model: torch.nn.Module) -> None:
@@ -77,13 +81,15 @@ def no_dropout(model: torch.nn.Module) -> None:
 def step_gradient(learner: Learner, plan: StepPlan) -> Tensor:
     """What the optimizer is handed in one step."""
     seen = []
+    step = learner.optimizer.step
 
-    def look(*_: object) -> None:
-        seen.append(torch.cat([weight.grad.flatten() for weight in learner.weights]))
+    def look(**settings: float) -> bool:
+        seen.append(learner.optimizer.gradient_P.clone())
+        return step(**settings)
 
-    hook = learner.optimizer.register_step_pre_hook(look)
+    learner.optimizer.step = look  # type: ignore[method-assign]
     learner.learn(plan, of=10, history=History())
-    hook.remove()
+    learner.optimizer.step = step  # type: ignore[method-assign]
     return seen[0]
 
 
@@ -288,8 +294,10 @@ def test_training_that_stops_early_ships_the_best_step(overfitting: Training) ->
     best, last = training.store("run").at(counts["best_step"]), training.store("run").at(counts["steps"])
     assert best is not None
     shipped = load_file(model.path / "adapter_model.safetensors")
-    assert all(torch.equal(best.tensors[name], value) for name, value in shipped.items())
-    assert last is None or not all(torch.equal(last.tensors[name], value) for name, value in shipped.items())
+    assert all(torch.equal(best.tensors[trained_name(name)], value) for name, value in shipped.items())
+    assert last is None or not all(
+        torch.equal(last.tensors[trained_name(name)], value) for name, value in shipped.items()
+    )
 
 
 @pytest.mark.parametrize("goal", ["chat", "classify"])
@@ -326,7 +334,7 @@ def test_the_largest_factor_that_keeps_general_text_ships(make_base: Callable[[s
             ratios = np.log(np.array(before) / np.array(learner.score(general)))
             if stats.ttest_1samp(ratios, -MARGIN, alternative="greater").pvalue < 0.05:
                 fits.append(factor)
-        scale = choose_scale(learner, general, before, shape=SHAPE, listener=nobody_listens)
+        scale = choose_scale(learner, general, before, rescale=strength_of(learner), listener=nobody_listens)
         assert scale.factor == max(fits, default=1.0)
         assert ("no smaller factor" in scale.reason) == (not fits)
         assert {layer.scale for _, layer in lora_layers(learner.model)} == {scale.factor * 2.0}

@@ -41,12 +41,33 @@ def test_auto_asks_for_neither_too_much_nor_nothing(lengths: list[int], name: st
     assert 1 <= choices.epochs.value <= MAX_EPOCHS[goal.head]
     assert 1024 <= choices.batch_tokens.value <= 8192
     assert 1e-5 < choices.learning_rate.value < 0.1
-    assert choices.alpha.value == 2 * choices.rank.value
+    assert choices.adapter is not None
+    assert choices.adapter.alpha.value == 2 * choices.adapter.rank.value
     steps = plan_steps(lengths, epochs=choices.epochs.value, batch_tokens=choices.batch_tokens.value, seed=0)
     # Steps are cut between rows, so they hold less than a batch; a long row needs a step of its own.
     assert len(steps) <= 2 * max(STEPS, 2 * sum(lengths) / 8192 + 1, len(lengths))
     for row in choices.as_rows().values():
         assert row["reason"]
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_tuning_every_weight_takes_a_tenth_of_the_rate_of_an_adapter(name: str) -> None:
+    lengths = [100] * 200
+    full, lora = (
+        resolve(TrainConfig(method=method), lengths, objective=objective(name), hidden=576)
+        for method in ("full", "lora")
+    )
+    assert full.adapter is None
+    assert "rank" not in full.as_rows()
+    assert lora.learning_rate.value == pytest.approx(10 * full.learning_rate.value, rel=0.05)
+    assert "full fine-tuning" in full.learning_rate.reason
+
+
+def test_tuning_every_weight_has_no_adapter_to_set(tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text("method: full\nadapter: {rank: 4}\n")
+    with pytest.raises(UserError, match="Remove the settings of 'adapter'"):
+        load_settings(TrainConfig, file)
 
 
 def test_what_is_set_is_used_and_changes_the_key() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from safetensors.torch import load_file
-from trainings import LABELS, Training, content, label_row, make_rows
+from trainings import LABELS, Training, content, label_row, make_rows, trained_name
 
 from luthier.errors import UserError
 from luthier.models.chat import load_wording
@@ -68,7 +68,7 @@ def test_without_rows_to_choose_by_the_last_step_ships(make_training: Making, na
         assert "no validation rows" in facts["story"]
         last = training.newest("run").tensors
         shipped = load_file(model.path / "adapter_model.safetensors")
-        assert all(bool((last[tensor] == value).all()) for tensor, value in shipped.items())
+        assert all(bool((last[trained_name(tensor)] == value).all()) for tensor, value in shipped.items())
     else:
         assert facts["scale"]["factor"] == 1.0
 

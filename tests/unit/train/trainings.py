@@ -113,6 +113,11 @@ class Training:
         return found
 
 
+def trained_name(name: str) -> str:
+    """Name in a checkpoint of a tensor of a saved adapter."""
+    return f"weight.{name.removeprefix('base_model.model.').removesuffix('.weight')}"
+
+
 def content(model: ModelDir) -> dict[str, bytes]:
     """All hashed files of a tuned model."""
     return {name: (model.path / name).read_bytes() for name in model.manifest.files}

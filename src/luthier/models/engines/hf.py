@@ -1,6 +1,7 @@
 """Answers in float32 over `transformers` modules: the oracle that evaluation and serving share.
 
-One copy of the base is in memory; the adapter is switched on and off, so base and tuned see the same code.
+One copy of the base is in memory and its adapter is switched on and off, so base and tuned see the same code; a base
+that was tuned whole is there twice.
 """
 
 # B rows, L tokens, V vocabulary
@@ -16,7 +17,7 @@ from transformers import DynamicCache
 
 from luthier.artifacts.folders import ModelDir
 from luthier.errors import UserError
-from luthier.models.adapters import inject, load_adapter, load_adapter_state, switch
+from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapter_state, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.engines.engine import Sampling
@@ -25,6 +26,7 @@ from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
+from luthier.models.whole import load_whole
 from luthier.objectives import Objective, objective
 from luthier.records import Answer, Listener, Tick, Worded, nobody_listens
 
@@ -35,10 +37,16 @@ FloatArray = NDArray[np.float64]
 
 
 class Engine:
-    """A base, with or without a tuned adapter, that answers token ids."""
+    """A base, with or without a tuned adapter, that answers token ids.
 
-    def __init__(self, model: Any, *, wording: Wording, labels: tuple[str, ...], has_adapter: bool) -> None:
+    Where the base was tuned whole, `model` is the tuned one, `untuned` the base, and `adapter` chooses between them.
+    """
+
+    def __init__(
+        self, model: Any, *, wording: Wording, labels: tuple[str, ...], has_adapter: bool, untuned: Any = None
+    ) -> None:
         self.model = model.eval()
+        self.arms = {True: self.model, False: self.model if untuned is None else untuned.eval()}
         self.wording = wording
         self.labels = labels
         self.has_adapter = has_adapter
@@ -122,6 +130,7 @@ class Engine:
 
     def _switch(self, adapter: bool) -> None:
         assert self.has_adapter or not adapter, "no adapter was loaded"
+        self.model = self.arms[adapter]
         switch(self.model, active=adapter)
 
     def _forward(self, rows: TokenRows) -> Any:
@@ -203,6 +212,9 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
         saved = load_wording(tuned.path)
         if saved.template_hash != wording.template_hash:
             raise UserError(f"{tuned.path}: its tokenizer or template is not the base's (R9). Train it again.")
+        if not is_adapter(tuned.path):
+            whole = load_whole(tuned.path, base, asked, labels=labels)
+            return Engine(whole.model, wording=wording, labels=labels, has_adapter=True, untuned=loaded.model)
         shape, state = load_adapter(tuned.path)
         inject(loaded.model, shape, skip=loaded.skip, seed=0)
         load_adapter_state(loaded.model, state, heads=loaded.heads)

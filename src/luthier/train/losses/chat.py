@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from luthier.models.dense import trained_head_loss
 from luthier.models.engines.hf import labelled_positions
 from luthier.models.forward import Forward
 from luthier.models.fused import labelled_loss, token_nats
@@ -30,7 +31,8 @@ class ChatLoss:
         extra = reminder.rows if reminder is not None else ()
         states = self.forward(model, [*(row.ids for row in rows), *extra])
         head = head_weight(model)
-        nats = labelled_loss(states[positions], head, targets)
+        measure = trained_head_loss if head.requires_grad else labelled_loss
+        nats = measure(states[positions], head, targets)
         if reminder is None:
             return Summed(nats, None)
         return Summed(nats, reminder.divergence(states[-sum(map(len, extra)) :], head))

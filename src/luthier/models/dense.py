@@ -1,0 +1,144 @@
+"""Layers whose every weight is trained: they add their gradients to the weight's own buffer, in float32.
+
+Autograd would make each gradient as a tensor of its own first, and for an embedding one as large as the vocabulary.
+"""
+
+# T tokens of all rows, I inputs, O outputs, V vocabulary, E embedding
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from luthier.models.fused import CHUNK, ROUND, logits_of
+
+
+class DenseProduct(torch.autograd.Function):
+    """y = x W' + b for x [T, I], W [O, I], b [O] or None."""
+
+    @staticmethod
+    def forward(ctx: Any, x_TI: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x_TI)
+        ctx.weight, ctx.bias = weight, bias
+        return F.linear(x_TI, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        (x_TI,) = ctx.saved_tensors
+        dy_TO = gradients[0]
+        dx_TI = dy_TO @ ctx.weight if ctx.needs_input_grad[0] else None
+        dbias = None if ctx.bias is None else _add(ctx.bias, dy_TO.sum(dim=0))
+        return dx_TI, _add_product(ctx.weight, dy_TO, x_TI), dbias
+
+
+class TokenVectors(torch.autograd.Function):
+    """Rows of an embedding [V, E] by token: ids of any shape -> [..., E]."""
+
+    @staticmethod
+    def forward(ctx: Any, ids: Tensor, weight: Tensor, padding: int | None) -> Tensor:
+        ctx.save_for_backward(ids)
+        ctx.weight, ctx.padding = weight, padding
+        return F.embedding(ids, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor | None, None]:
+        (ids,) = ctx.saved_tensors
+        ids, rows = ids.flatten(), gradients[0].flatten(0, -2).float()
+        if ctx.padding is not None:
+            kept = ids != ctx.padding
+            ids, rows = ids[kept], rows[kept]
+        if ctx.weight.grad is None:
+            return None, torch.zeros_like(ctx.weight, dtype=rows.dtype).index_add_(0, ids, rows), None
+        ctx.weight.grad.index_add_(0, ids, rows)
+        return None, None, None
+
+
+class TrainedHeadLoss(torch.autograd.Function):
+    """Sum of next-token cross-entropies through a head that is trained too, in chunks, gradients found on the way.
+
+    hidden [T, E] of the labelled positions only, head [V, E], targets [T]. No tensor of T x V ever exists.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden_TE: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        total = hidden_TE.new_zeros((), dtype=torch.float64)
+        dhidden_TE = torch.empty_like(hidden_TE)
+        dhead_VE = torch.zeros_like(head, dtype=torch.float32)
+        for start in range(0, hidden_TE.shape[0], CHUNK):
+            part = slice(start, start + CHUNK)
+            logits = logits_of(hidden_TE[part], head)
+            total += F.cross_entropy(logits, targets[part], reduction="sum").double()
+            share = logits.softmax(dim=-1)
+            count = share.shape[0]
+            share[torch.arange(count), targets[part]] -= 1
+            share = F.pad(share.to(head.dtype), (0, 0, 0, -count % ROUND))
+            dhidden_TE[part] = (share @ head)[:count]
+            dhead_VE += share.t() @ F.pad(hidden_TE[part], (0, 0, 0, -count % ROUND))
+        ctx.save_for_backward(dhidden_TE, dhead_VE)
+        ctx.head = head
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        dhidden_TE, dhead_VE = ctx.saved_tensors
+        factor = float(gradients[0])
+        return dhidden_TE * factor, _add(ctx.head, dhead_VE, factor=factor), None
+
+
+def _add(weight: Tensor, gradient: Tensor, *, factor: float = 1.0) -> Tensor | None:
+    """Add to the weight's gradient if it has a buffer, else leave that to autograd."""
+    if weight.grad is None:
+        return gradient * factor
+    weight.grad.add_(gradient, alpha=factor)
+    return None
+
+
+def _add_product(weight: Tensor, dy_TO: Tensor, x_TI: Tensor) -> Tensor | None:
+    """Add dy' x [O, I]."""
+    if weight.grad is not None and weight.grad.dtype == x_TI.dtype:
+        weight.grad.addmm_(dy_TO.t(), x_TI)
+        return None
+    return _add(weight, dy_TO.t() @ x_TI)
+
+
+# torch leaves `apply` untyped.
+dense_product = cast(Callable[..., Tensor], DenseProduct.apply)
+token_vectors = cast(Callable[..., Tensor], TokenVectors.apply)
+trained_head_loss = cast(Callable[..., Tensor], TrainedHeadLoss.apply)
+
+
+class DenseLinear(nn.Module):
+    """A linear layer under training; it takes over the parameters of a plain one."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., I] -> [..., O]."""
+        return dense_product(x.reshape(-1, x.shape[-1]), self.weight, self.bias).view(*x.shape[:-1], -1)
+
+
+class DenseEmbedding(nn.Module):
+    """An embedding under training; it takes over the parameter of a plain one."""
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.weight, self.padding_idx = embedding.weight, embedding.padding_idx
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Ids of any shape -> [..., E]."""
+        return token_vectors(ids, self.weight, self.padding_idx)
+
+
+def densify(model: nn.Module, *, skip: Sequence[str]) -> None:
+    """Make every plain linear layer and embedding but the named modules one that adds up its own gradients."""
+    kinds = {nn.Linear: DenseLinear, nn.Embedding: DenseEmbedding}
+    for name, module in list(model.named_modules()):
+        kind = kinds.get(type(module))
+        plain = not isinstance(module, nn.Embedding) or (module.max_norm is None and not module.scale_grad_by_freq)
+        if kind is not None and plain and name not in skip:
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, kind(module))
