@@ -18,7 +18,7 @@ class Method(Protocol):
     """How a base is tuned, after its weights were made ready for it."""
 
     def rescale(self, factor: float) -> None:
-        """Set what was learnt to `factor` times what training left."""
+        """Set what was learnt to `factor` times what training left; 0 is the base."""
 
     def save(self, folder: Path) -> None:
         """Write the tuned model as it now stands, so that other tools load it."""

@@ -9,7 +9,6 @@ import orjson
 from luthier.artifacts.folders import DatasetDir, Draft, ModelDir, building, find
 from luthier.artifacts.rows import read_worded
 from luthier.artifacts.storage import explain_disk
-from luthier.models.adapters import switch
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
@@ -101,9 +100,9 @@ def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:
     if setup.learner.replay is None or "general.parquet" not in dataset.manifest.files:
         return []
     rows = read_worded(dataset.file("general.parquet"))
-    switch(setup.loaded.model, active=False)
+    setup.method.rescale(0.0)
     nats = setup.learner.score(rows)
-    switch(setup.loaded.model, active=True)
+    setup.method.rescale(1.0)
     return list(zip(rows, nats, strict=True))
 
 
