@@ -37,6 +37,7 @@ class Choices:
     micro_batch_tokens: Resolved[int]
     adapter: AdapterChoices | None
     """None where there is no adapter."""
+    share_prefixes: Resolved[bool]
 
     def as_rows(self) -> dict[str, dict[str, Any]]:
         """Name -> value and reason, for the manifest."""
@@ -69,6 +70,7 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
         batch_tokens=batch,
         micro_batch_tokens=micro,
         adapter=_adapter(config.adapter) if config.method == "lora" else None,
+        share_prefixes=Resolved(False, "this objective computes whole rows"),
     )
 
 

@@ -37,6 +37,8 @@ class TrainConfig(Settings):
     """Real tokens per optimizer step."""
     micro_batch_tokens: Count | Auto = "auto"
     """Real tokens computed at once; decides peak memory."""
+    share_prefixes: Literal["auto", "on", "off"] = "auto"
+    """Compute what rows begin with once; `auto`: where that saves more than 10 % of the tokens."""
     warmup: Share = 0.05
     """Share of all steps."""
     weight_decay: NotNegative = 0.01

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from luthier.records import Worded
-from luthier.train.batches import StepPlan, micro_batches
+from luthier.train.batches import Cut, StepPlan, cut_by_length
 from luthier.train.optimizer import AdamW
 from luthier.train.replay import Reminder, Replay
 from luthier.train.rows import sizes_of
@@ -69,7 +70,9 @@ class Learner:
     def __init__(self, model: Any, rows: Sequence[Worded], *, loss: Loss, pace: Pace) -> None:
         self.model = model.train()
         self.rows = rows
-        self.lengths = sizes_of(rows).lengths
+        self.lengths = self.counted = sizes_of(rows).lengths
+        """Tokens of each row, and how many of them its step was planned with: siblings share a beginning."""
+        self.cut: Cut = partial(cut_by_length, tokens=pace.micro_batch_tokens)
         self.loss = loss
         self.pace = pace
         self.replay: Replay | None = None
@@ -82,10 +85,11 @@ class Learner:
         rows = {row: self.rows[row] for row in plan.rows}
         units = self.loss.units(list(rows.values()))
         tokens = int(self.lengths[list(plan.rows)].sum())
-        reminder = self.replay.remind(step=plan.index, tokens=tokens) if self.replay else None
+        counted = int(self.counted[list(plan.rows)].sum())
+        reminder = self.replay.remind(step=plan.index, tokens=counted) if self.replay else None
         total = 0.0
         drift = None if reminder is None else 0.0
-        pieces = micro_batches(plan.rows, self.lengths, tokens=self.pace.micro_batch_tokens)
+        pieces = self.cut(rows)
         parts = [None] * len(pieces) if reminder is None else reminder.split(len(pieces))
         for piece, part in zip(pieces, parts, strict=True):
             summed = self.loss.sum(self.model, [rows[row] for row in piece], reminder=part)
@@ -111,9 +115,8 @@ class Learner:
         """Nats of each row under the present weights."""
         self.model.eval()
         found = [0.0] * len(rows)
-        lengths = [len(row.ids) for row in rows]
         with torch.no_grad():
-            for piece in micro_batches(range(len(rows)), lengths, tokens=self.pace.micro_batch_tokens):
+            for piece in self.cut(dict(enumerate(rows))):
                 values = self.loss.score(self.model, [rows[index] for index in piece])
                 for index, value in zip(piece, values, strict=True):
                     found[index] = value

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from luthier.models.chat import Wording
 from luthier.models.receipts import check_all_labels, check_end, check_lengths, check_trained, label_rows
 from luthier.objectives import Objective
 from luthier.records import Worded
-from luthier.train.batches import StepPlan, micro_batches
+from luthier.train.batches import Cut, StepPlan, cut_by_length, micro_batches
 from luthier.train.rows import sizes_of
 
 DEEP = 100
@@ -64,23 +65,30 @@ def check_rows(
 
 
 def check_denominators(
-    steps: Sequence[StepPlan], rows: Sequence[Worded], *, tokens: int, units: Callable[[Sequence[Worded]], int]
+    steps: Sequence[StepPlan],
+    rows: Sequence[Worded],
+    *,
+    tokens: int,
+    units: Callable[[Sequence[Worded]], int],
+    cut: Cut | None = None,
 ) -> dict[str, int]:
     """R10: the micro-batches of every step hold its rows once, and their denominators add up to the step's. R1: none
     of them is empty.
 
     Returns how many were added up, and the sum of the steps' denominators.
     """
-    sizes = sizes_of(rows)
+    sizes, cut = sizes_of(rows), cut or partial(cut_by_length, tokens=tokens)
     counts = {"steps": len(steps), "micro_batches": 0, "denominators": 0}
     for step in steps:
-        pieces = micro_batches(step.rows, sizes.lengths, tokens=tokens)
-        whole = int(sizes.units[list(step.rows)].sum())
-        parts = [int(sizes.units[piece].sum()) for piece in pieces]
         if step.index <= DEEP:
             held = {index: rows[index] for index in step.rows}
+            pieces = cut(held)
             whole = units(list(held.values()))
             parts = [units([held[index] for index in piece]) for piece in pieces]
+        else:
+            pieces = micro_batches(step.rows, sizes.lengths, tokens=tokens)
+            whole = int(sizes.units[list(step.rows)].sum())
+            parts = [int(sizes.units[piece].sum()) for piece in pieces]
         if not all(parts):
             row = rows[pieces[parts.index(0)][0]]
             raise UserError(

@@ -1,6 +1,7 @@
 """What a training run needs before its first step: model, loss, settled settings, replay."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import torch
 
 from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.storage import explain_disk, write_atomic
+from luthier.artifacts.worded import IntArray, WordedTable
+from luthier.config import Resolved
 from luthier.models.adapters import AdapterShape
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, choose_forward
 from luthier.models.load import Loaded, load_model
 from luthier.models.machine import faster_dtype
+from luthier.models.tree import choose_tree, tree_states
 from luthier.objectives import objective
 from luthier.records import Listener
 from luthier.train.auto import AdapterChoices, Choices, resolve
@@ -24,9 +28,10 @@ from luthier.train.learner import Learner, Loss, Pace
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.losses.classify import ClassifyLoss
 from luthier.train.method import Full, Lora, Method
+from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
 from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, Writer, replay_prompts
-from luthier.train.rows import store_rows
+from luthier.train.rows import StoredRows, store_rows
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
@@ -58,6 +63,8 @@ class Setup:
     """Decisions about this machine and this architecture, in words."""
     receipts: dict[str, dict[str, Any]]
     """What the receipts found while the rows were read."""
+    sharing: Sharing | None
+    """Which rows stay together because they begin alike; None if nothing is shared."""
     listener: Listener
 
 
@@ -67,19 +74,29 @@ def set_up(job: Job) -> Setup:
     asked = objective(str(facts["objective"]))
     labels = tuple(facts.get("labels") or ())
     receipts = RowReceipts(asked, wording=job.wording, labels=labels)
-    rows = store_rows(job.dataset.file("train.parquet"), scratch=job.scratch, check=receipts.check)
+    beginnings = Beginnings()
+
+    def look(table: WordedTable) -> None:
+        receipts.check(table)
+        beginnings.note(table)
+
+    rows = store_rows(job.dataset.file("train.parquet"), scratch=job.scratch, check=look)
     found = receipts.counts()
     dtype, why = _dtype(job, sequence=asked.head == "sequence")
     load = partial(load_model, job.base, asked, dtype=dtype, labels=labels, seed=job.config.seed)
     loaded = load()
-    choices = resolve(job.config, rows.sizes.lengths, objective=asked, hidden=_width(loaded))
+    settle = partial(resolve, job.config, objective=asked, hidden=_width(loaded))
+    choices = settle(rows.sizes.lengths)
     method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
     reasons = {"dtype": why}
     loss: Loss = ClassifyLoss(job.wording.pad_id)
-    replay = None
+    replay, sharing = None, None
     if asked.head == "causal":
-        forward, reasons["forward"] = choose_forward(loaded.model, [row.ids for row in rows[:SAMPLE]])
-        loss = ChatLoss(forward)
+        sample = [row.ids for row in rows[:SAMPLE]]
+        forward, reasons["forward"] = choose_forward(loaded.model, sample)
+        refusal = choose_tree(loaded.model, sample, forward=forward)
+        sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal)
+        loss = ChatLoss(tree_states if sharing else forward)
         replay = _replay(job, loaded, forward) if job.config.replay > 0 else None
     pace = Pace(
         learning_rate=choices.learning_rate.value,
@@ -91,12 +108,38 @@ def set_up(job: Job) -> Setup:
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace)
     learner.replay = replay
-    return Setup(job.config, learner, loaded, method, choices, reasons, found, job.listener)
+    if sharing is not None:
+        learner.counted = sharing.bundles.counted
+        learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
+    return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, job.listener)
 
 
 def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:
     shape = AdapterShape(chosen.rank.value, chosen.alpha.value, chosen.dropout.value)
     return Lora(loaded, shape, base_name=job.base.hub_name, seed=job.config.seed)
+
+
+def _share(
+    job: Job, rows: StoredRows, beginnings: Beginnings, *, settle: Callable[[IntArray], Choices], refusal: str | None
+) -> tuple[Sharing | None, Choices]:
+    """Decide whether what rows begin with is computed once, and settle the steps that this makes."""
+    choices = settle(rows.sizes.lengths)
+    micro = choices.micro_batch_tokens.value
+    sharing, decision = choose_sharing(
+        job.config.share_prefixes,
+        refusal=refusal,
+        plan=lambda: plan_sharing(
+            rows,
+            beginnings,
+            lengths=rows.sizes.lengths,
+            batch_tokens=choices.batch_tokens.value,
+            micro=[micro, 2 * micro, 4 * micro] if job.config.micro_batch_tokens == "auto" else [micro],
+        ),
+    )
+    if sharing is not None:
+        found = Resolved(sharing.micro_batch_tokens, "rows that begin alike meet in it")
+        choices = replace(settle(sharing.bundles.sizes), micro_batch_tokens=found)
+    return sharing, replace(choices, share_prefixes=decision)
 
 
 def _replay(job: Job, loaded: Loaded, forward: Forward) -> Replay:

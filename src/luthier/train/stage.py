@@ -17,7 +17,7 @@ from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
 from luthier.train.config import TrainConfig, train_key
-from luthier.train.receipts import check_denominators
+from luthier.train.receipts import DEEP, check_denominators
 from luthier.train.rows import first_rows
 from luthier.train.scale import Scale, choose_scale
 from luthier.train.session import Session
@@ -70,11 +70,13 @@ def _train(job: Job, *, key: str, out: Path) -> None:
 
 def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
     choices = setup.choices
+    bundles = setup.sharing.bundles if setup.sharing is not None else None
     steps = plan_steps(
-        setup.learner.lengths,
+        bundles.sizes if bundles is not None else setup.learner.lengths,
         epochs=choices.epochs.value,
         batch_tokens=choices.batch_tokens.value,
         seed=setup.config.seed,
+        members=bundles.members if bundles is not None else None,
     )
     store = CheckpointStore(
         job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, run=run, listener=setup.listener
@@ -91,7 +93,9 @@ def _check(session: Session, job: Job) -> dict[str, dict[str, Any]]:
         receipts["R7"] = {"found": session.setup.reasons["forward"]}
     receipts["R9"] = {"template_hash": job.wording.template_hash}
     tokens, units = learner.pace.micro_batch_tokens, learner.loss.units
-    receipts["R10"] = check_denominators(session.steps, learner.rows, tokens=tokens, units=units)
+    # Trees are cut by what the rows hold, and to read all of them would take long.
+    steps = session.steps if session.setup.sharing is None else session.steps[:DEEP]
+    receipts["R10"] = check_denominators(steps, learner.rows, tokens=tokens, units=units, cut=learner.cut)
     return receipts
 
 

@@ -1,0 +1,200 @@
+"""Rows that begin alike: found among all rows, kept together in steps and micro-batches, and what that saves."""
+
+# N rows, L depths
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.artifacts.worded import IntArray, Ragged, WordedTable
+from luthier.config import Resolved
+from luthier.errors import UserError
+from luthier.models.tree import LEAST, common_length, tree_order
+from luthier.records import Worded
+from luthier.train.batches import plan_steps
+
+DEPTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""Lengths of the beginnings by which siblings are found."""
+WORTH = 0.25
+"""Share of their tokens that siblings must save to stay together: less is not worth steps of similar rows."""
+COMMON = 0.25
+"""Share of all rows from which a beginning meets itself in steps drawn at random."""
+STRETCH = 2
+"""A step may be this many times as long as asked for, if that keeps siblings together."""
+LEAST_SAVING = 0.1
+"""Share of all tokens from which sharing switches itself on."""
+LOSS = 1.05
+"""Tokens computed that a smaller micro-batch may cost, as a factor."""
+SAMPLE = 32
+"""Steps on which the saving is measured."""
+TOGETHER = 4096
+"""Rows hashed at once."""
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Grove(NamedTuple):
+    """Rows computed as one tree, by number in the order of the tree, and the tokens that each adds to it."""
+
+    rows: list[int]
+    added: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles:
+    """What steps are made of: single rows, and siblings that stay together."""
+
+    members: Ragged
+    """Rows of each bundle, the bundles in the order of their first rows."""
+    counted: IntArray
+    """[N] tokens that each row adds to its bundle."""
+
+    @property
+    def sizes(self) -> IntArray:
+        """Tokens of each bundle."""
+        sizes: IntArray = np.add.reduceat(self.counted[self.members.values], self.members.starts[:-1])
+        return sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What a run that shares beginnings deals out and computes at once, and what it saves."""
+
+    bundles: Bundles
+    micro_batch_tokens: int
+    saved: float
+    """Share of all tokens that is not computed again."""
+
+
+class Beginnings:
+    """Hashes of what each row begins with, taken as the rows are read: 32 bytes a row."""
+
+    def __init__(self) -> None:
+        self._marks = [np.zeros((0, len(DEPTHS)), dtype=np.uint32)]
+
+    def note(self, table: WordedTable) -> None:
+        """Add some rows."""
+        for first in range(0, len(table), TOGETHER):
+            starts = table.ids.starts[first : first + TOGETHER + 1]
+            self._marks.append(_hashes(table.ids.values[starts[0] : starts[-1]], starts - starts[0]))
+
+    def families(self, lengths: IntArray, *, step_tokens: int) -> IntArray:
+        """The same number for siblings that are worth keeping together, -1 for every other row: [N].
+
+        Siblings begin alike for long enough, and fit into one step or are too few to meet by chance.
+        """
+        marks = np.concatenate(self._marks)
+        found = np.full(len(lengths), -1)
+        rows, above, used = np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.uint64), 0
+        for place, depth in enumerate(DEPTHS):
+            deep = lengths[rows] >= depth
+            rows, above = rows[deep], above[deep]
+            _, alike = np.unique((above << np.uint64(32)) | marks[rows, place], return_inverse=True)
+            members, tokens = np.bincount(alike), np.bincount(alike, weights=lengths[rows])
+            saved = depth * (members - 1)
+            is_rare = (members < COMMON * len(lengths)) | (tokens - saved <= step_tokens)
+            chosen = (is_rare & (members > 1) & (saved >= WORTH * tokens))[alike]
+            found[rows[chosen]] = used + alike[chosen]
+            used += len(members)
+            left = ~chosen & (members > 1)[alike]
+            rows, above = rows[left], alike[left].astype(np.uint64)
+        return found
+
+
+def choose_sharing(
+    asked: str, *, refusal: str | None, plan: Callable[[], Sharing]
+) -> tuple[Sharing | None, Resolved[bool]]:
+    """Whether to share beginnings, as `asked` for: on, off, or auto, which is where it saves more than 10 %.
+
+    UserError if it was asked for and cannot be: `refusal` says why.
+    """
+    if asked == "off":
+        return None, Resolved(False, "set in the project file")
+    if refusal is not None:
+        if asked == "on":
+            raise UserError(f"train.share_prefixes cannot be on: {refusal}. Set it to auto.")
+        return None, Resolved(False, refusal)
+    sharing = plan()
+    found = f"{sharing.saved:.1%} of the tokens are beginnings that a row shares with others of its micro-batch"
+    if asked == "on" or sharing.saved > LEAST_SAVING:
+        return sharing, Resolved(True, found)
+    return None, Resolved(False, f"{found}: at most {LEAST_SAVING:.0%} is not worth it")
+
+
+def plan_sharing(
+    rows: Sequence[Worded], beginnings: Beginnings, *, lengths: IntArray, batch_tokens: int, micro: Sequence[int]
+) -> Sharing:
+    """How beginnings would be shared, and how much that saves.
+
+    Of the sizes `micro` of a micro-batch, smallest first, it takes the first that saves about as much as the last.
+    """
+    families = beginnings.families(lengths, step_tokens=batch_tokens)
+    bundles = keep_siblings(rows, lengths, families, step_tokens=batch_tokens)
+    steps = plan_steps(bundles.sizes, epochs=1.0, batch_tokens=batch_tokens, seed=0, members=bundles.members)
+    sample = np.unique(np.linspace(0, len(steps) - 1, SAMPLE).astype(int)).tolist()
+    steps_held = [{row: rows[row] for row in steps[place].rows} for place in sample]
+    computed = {size: sum(_computed(held, tokens=size) for held in steps_held) for size in micro}
+    chosen = next(size for size in micro if computed[size] <= LOSS * computed[micro[-1]])
+    tokens = sum(len(row.ids) for held in steps_held for row in held.values())
+    return Sharing(bundles, chosen, 1 - computed[chosen] / tokens)
+
+
+def _computed(held: Mapping[int, Worded], *, tokens: int) -> int:
+    return sum(sum(grove.added) for grove in groves(held, tokens=tokens))
+
+
+def keep_siblings(rows: Sequence[Worded], lengths: IntArray, families: IntArray, *, step_tokens: int) -> Bundles:
+    """Every row once, siblings together as far as a step holds them."""
+    leaders, counted = np.arange(len(rows)), lengths.copy()
+    order = np.argsort(families, kind="stable")
+    ends = np.flatnonzero(np.diff(families[order], prepend=-1, append=families.max() + 1))
+    for start, end in pairwise(ends.tolist()):
+        held = {row: rows[row] for row in order[start:end].tolist()}
+        for grove in groves(held, tokens=STRETCH * step_tokens):
+            leaders[grove.rows] = min(grove.rows)
+            counted[grove.rows] = grove.added
+    order = np.argsort(leaders, kind="stable")
+    starts = np.flatnonzero(np.diff(leaders[order], prepend=-1, append=len(rows)))
+    return Bundles(Ragged(order, starts), counted)
+
+
+def groves(held: Mapping[int, Worded], *, tokens: int) -> list[Grove]:
+    """Cut rows, given by number, into trees of at most `tokens`; a longer row stands alone."""
+    numbers, ids = list(held), [np.asarray(row.ids) for row in held.values()]
+    order = tree_order(ids)
+    shared = [0, *(common_length(ids[one], ids[two]) for one, two in pairwise(order))]
+    cut: list[Grove] = []
+    room = 0
+    for place, begun in zip(order, shared, strict=True):
+        whole = len(ids[place])
+        added = whole - begun * (begun >= LEAST)
+        if not cut or added > room:
+            cut.append(Grove([], []))
+            added, room = whole, tokens
+        cut[-1].rows.append(numbers[place])
+        cut[-1].added.append(added)
+        room -= added
+    return cut
+
+
+def cut_by_tree(held: Mapping[int, Worded], *, tokens: int) -> list[list[int]]:
+    """Micro-batches in which rows that begin alike stand together, and whose trees hold at most `tokens`."""
+    return [grove.rows for grove in groves(held, tokens=tokens)]
+
+
+def _hashes(ids: NDArray[np.int32], starts: IntArray) -> NDArray[np.uint32]:
+    """One number for the first tokens of each row at every depth: [rows, L].
+
+    A sum over tokens of a mix of token and place, so that the sum over any beginning is a difference of two.
+    """
+    lengths = np.diff(starts)
+    places = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
+    words = (ids.astype(np.uint64) + np.uint64(1)) * _ODD
+    words = (words ^ (words >> np.uint64(29))) * (2 * places.astype(np.uint64) + np.uint64(1)) * _ODD
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(words ^ (words >> np.uint64(32)))])
+    ends = starts[:-1, None] + np.minimum(lengths[:, None], np.array(DEPTHS))
+    marks: NDArray[np.uint32] = ((sums[ends] - sums[starts[:-1], None]) >> np.uint64(32)).astype(np.uint32)
+    return marks

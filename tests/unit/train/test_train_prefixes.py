@@ -1,0 +1,194 @@
+"""Rows that begin alike: found, kept together, cut into trees, and learnt from as if each stood alone."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from test_train_learner import make_learner, step_gradient
+from test_train_resume import BrokenError, breaking
+from trainings import Training, content, make_rows
+
+from luthier.artifacts.worded import table_of
+from luthier.errors import UserError
+from luthier.models.bases import Base
+from luthier.models.chat import load_wording
+from luthier.models.tree import LEAST, grow_tree, tree_states
+from luthier.records import Worded
+from luthier.train.batches import StepPlan, plan_steps
+from luthier.train.learner import Learner
+from luthier.train.losses.chat import ChatLoss
+from luthier.train.prefixes import (
+    STRETCH,
+    Beginnings,
+    Bundles,
+    choose_sharing,
+    cut_by_tree,
+    groves,
+    keep_siblings,
+    plan_sharing,
+)
+
+stems = st.lists(st.tuples(st.integers(0, 90), st.integers(1, 5), st.integers(1, 30)), min_size=1, max_size=6)
+"""Length of a beginning, rows that have it, and what else each of them has."""
+
+
+def worded(ids: Sequence[int], place: int = 0) -> Worded:
+    trained = (False, *(True,) * (len(ids) - 1))
+    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", tuple(ids), trained, None, 1)
+
+
+def families_of(shapes: Sequence[tuple[int, int, int]], *, seed: int = 0, header: int = 0) -> list[Worded]:
+    """Rows in random order: for each shape, some that begin alike and go on differently."""
+    dice = np.random.default_rng(seed)
+    head = dice.integers(3, 9**9, header)
+    made = []
+    for begun, count, rest in shapes:
+        stem = dice.integers(3, 9**9, begun)
+        made += [[*head, *stem, *dice.integers(3, 9**9, rest)] for _ in range(count)]
+    return [worded([int(token) for token in made[old]], new) for new, old in enumerate(dice.permutation(len(made)))]
+
+
+def bundled(rows: list[Worded], *, step_tokens: int) -> Bundles:
+    table, beginnings = table_of(rows), Beginnings()
+    beginnings.note(table)
+    families = beginnings.families(table.ids.lengths, step_tokens=step_tokens)
+    return keep_siblings(rows, table.ids.lengths, families, step_tokens=step_tokens)
+
+
+def tree_size(rows: Sequence[Worded]) -> int:
+    return grow_tree([row.ids for row in rows]).places.unique().numel()
+
+
+@given(shapes=stems, seed=st.integers(0, 99), step_tokens=st.integers(50, 400))
+def test_bundles_hold_every_row_once_and_fit_into_a_step(
+    shapes: list[tuple[int, int, int]], seed: int, step_tokens: int
+) -> None:
+    rows = families_of(shapes, seed=seed)
+    bundles = bundled(rows, step_tokens=step_tokens)
+    sizes, members = bundles.sizes, bundles.members
+    assert sorted(members.values.tolist()) == list(range(len(rows)))
+    first = members.values[members.starts[:-1]]
+    assert first.tolist() == sorted(first.tolist())
+    for place, size in enumerate(sizes.tolist()):
+        held = [rows[row] for row in members.of(place)]
+        assert len(held) == 1 or size <= STRETCH * step_tokens
+        assert abs(size - tree_size(held)) <= LEAST * len(held)
+        assert size <= sum(len(row.ids) for row in held)
+
+
+def test_siblings_stay_together_and_others_do_not() -> None:
+    rows = families_of([(600, 8, 50)] * 6 + [(0, 1, 300)] * 10, header=40)
+    bundles = bundled(rows, step_tokens=1024)
+    held = [[rows[row].ids[:640] for row in bundles.members.of(place)] for place in range(len(bundles.sizes))]
+    assert sorted(map(len, held)) == [1] * 10 + [8] * 6
+    assert all(len(set(each)) == 1 for each in held)
+    assert sorted(bundles.sizes.tolist()) == [340] * 10 + [640 + 8 * 50] * 6
+
+
+def test_a_header_that_all_rows_have_changes_no_step() -> None:
+    rows = families_of([(0, 1, size) for size in range(20, 60)], header=64)
+    lengths = table_of(rows).ids.lengths
+    bundles = bundled(rows, step_tokens=512)
+    assert bundles.sizes.tolist() == bundles.counted.tolist() == lengths.tolist()
+    usual = plan_steps(lengths, epochs=2.0, batch_tokens=512, seed=3)
+    steps = plan_steps(bundles.sizes, epochs=2.0, batch_tokens=512, seed=3, members=bundles.members)
+    assert list(steps) == list(usual)
+
+
+def test_a_large_family_is_dealt_out_in_pieces_that_hold_its_own_families() -> None:
+    system = families_of([(300, 1, 1)])[0].ids
+    dice = np.random.default_rng(1)
+    rows, passages = [], []
+    for place in range(40):
+        passages.append([int(token) for token in dice.integers(3, 9**9, 100)])
+        rows += [worded([*system, *passages[-1], 7 + asked, place + 3], place * 4 + asked) for asked in range(4)]
+    rows += families_of([(0, 1, 60)] * 600)
+    bundles = bundled(rows, step_tokens=512)
+    together = [members for place in range(len(bundles.sizes)) if len(members := bundles.members.of(place)) > 1]
+    assert sum(len(members) for members in together) == 160
+    assert sum(len({row // 4 for row in members.tolist()}) for members in together) <= 40 + len(together)
+
+
+@given(shapes=stems, seed=st.integers(0, 99), tokens=st.integers(1, 400))
+def test_groves_hold_every_row_once_and_keep_the_limit(
+    shapes: list[tuple[int, int, int]], seed: int, tokens: int
+) -> None:
+    rows = families_of(shapes, seed=seed)
+    held = {3 * place: row for place, row in enumerate(rows)}
+    cut = groves(held, tokens=tokens)
+    assert sorted(row for grove in cut for row in grove.rows) == list(held)
+    for grove in cut:
+        assert len(grove.rows) == 1 or sum(grove.added) <= tokens
+        assert abs(sum(grove.added) - tree_size([held[row] for row in grove.rows])) <= LEAST * len(grove.rows)
+
+
+def test_the_smallest_micro_batch_in_which_siblings_meet_is_taken() -> None:
+    rows = families_of([(600, 8, 50)] * 6)
+    table, beginnings = table_of(rows), Beginnings()
+    beginnings.note(table)
+    sharing = plan_sharing(rows, beginnings, lengths=table.ids.lengths, batch_tokens=1024, micro=[512, 1024, 2048])
+    assert sharing.micro_batch_tokens == 1024
+    assert sharing.saved == pytest.approx(1 - 1000 / (8 * 650))
+
+
+def test_sharing_switches_itself_on_where_it_saves_a_tenth() -> None:
+    def decide(asked: str, *, begun: int, refusal: str | None = None) -> tuple[bool, bool, str]:
+        rows = families_of([(0, 1, 100)] * 40, header=begun)
+        table, beginnings = table_of(rows), Beginnings()
+        beginnings.note(table)
+        plan = partial(plan_sharing, rows, beginnings, lengths=table.ids.lengths, batch_tokens=600, micro=[600])
+        sharing, decision = choose_sharing(asked, refusal=refusal, plan=plan)
+        return sharing is not None, decision.value, decision.reason
+
+    on, value, reason = decide("auto", begun=40)
+    assert (on, value) == (True, True)
+    assert reason.startswith("21.4%")
+    assert decide("auto", begun=0)[:2] == (False, False)
+    assert decide("on", begun=0)[:2] == (True, True)
+    assert decide("off", begun=40) == (False, False, "set in the project file")
+    assert decide("auto", begun=40, refusal="no") == (False, False, "no")
+    with pytest.raises(UserError, match=r"cannot be on: no\. Set it to auto"):
+        decide("on", begun=40, refusal="no")
+
+
+def sibling_rows(base: Base) -> list[Worded]:
+    """Chat rows of which some go on from a long question, some repeat another, and some stand alone."""
+    plain = make_rows(load_wording(base.folder), "chat", 12)
+    long = [worded([*plain[0].ids, *row.ids], 20 + place) for place, row in enumerate(plain[1:6])]
+    return [*plain, *long, worded([*long[0].ids, *plain[7].ids], 30), worded(long[1].ids, 31)]
+
+
+def learner_on_trees(make_base: Callable[[str], Base], rows: list[Worded], *, tokens: int) -> Learner:
+    learner = make_learner(make_base, "chat", rows)
+    learner.loss, learner.cut = ChatLoss(tree_states), partial(cut_by_tree, tokens=tokens)
+    return learner
+
+
+def test_a_step_on_a_tree_has_the_loss_and_gradient_of_single_rows(make_base: Callable[[str], Base]) -> None:
+    rows = sibling_rows(make_base("llama"))
+    plan = StepPlan(1, 1.0, tuple(range(len(rows))))
+    expected = step_gradient(make_learner(make_base, "chat", rows, micro_batch_tokens=1), plan)
+    for tokens in (10_000, 200, 1):
+        found = step_gradient(learner_on_trees(make_base, rows, tokens=tokens), plan)
+        assert float((found - expected).abs().max() / expected.abs().max()) <= 1e-5
+    alone = make_learner(make_base, "chat", rows, micro_batch_tokens=1).score(rows)
+    assert learner_on_trees(make_base, rows, tokens=200).score(rows) == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_broken_run_that_shares_ends_as_an_unbroken_one(
+    make_training: Callable[..., Training], make_base: Callable[[str], Base]
+) -> None:
+    rows = sibling_rows(make_base("llama"))
+    training = make_training("chat", rows={"train": rows}, share_prefixes="on")
+    whole = training.run("whole")
+    assert whole.manifest.facts["choices"]["share_prefixes"]["value"] is True
+    steps = whole.manifest.counts["steps"]
+    for at in (2, steps - 1):
+        with pytest.raises(BrokenError):
+            training.run(f"broken-{at}", listener=breaking(at))
+        assert content(training.run(f"broken-{at}")) == content(whole)
+    assert torch.get_num_threads() == 1
