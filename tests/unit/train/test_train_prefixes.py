@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from test_train_learner import make_learner, step_gradient
@@ -183,12 +182,11 @@ def test_a_broken_run_that_shares_ends_as_an_unbroken_one(
     make_training: Callable[..., Training], make_base: Callable[[str], Base]
 ) -> None:
     rows = sibling_rows(make_base("llama"))
-    training = make_training("chat", rows={"train": rows}, share_prefixes="on")
+    training = make_training("chat", rows={"train": rows}, share_prefixes="on", epochs=1.0)
     whole = training.run("whole")
     assert whole.manifest.facts["choices"]["share_prefixes"]["value"] is True
     steps = whole.manifest.counts["steps"]
-    for at in (2, steps - 1):
-        with pytest.raises(BrokenError):
-            training.run(f"broken-{at}", listener=breaking(at))
-        assert content(training.run(f"broken-{at}")) == content(whole)
-    assert torch.get_num_threads() == 1
+    assert steps >= 4
+    with pytest.raises(BrokenError):
+        training.run("broken", listener=breaking(steps // 2 + 1))
+    assert content(training.run("broken")) == content(whole)
