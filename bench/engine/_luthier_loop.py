@@ -1,27 +1,25 @@
-"""One round of Luthier's training loop on rows in a file, in a process of its own.
+"""Luthier's training loop on tokenized rows, one epoch, step by step, in a process of its own.
 
-    python -m bench.engine._luthier_loop ROWS STEPS SEED
+    python -m bench.engine._luthier_loop ROWS OUT SEED REPLAY
 
-Prints one JSON object. Loading, the base's own writing and the first step are not timed.
+`REPLAY` is the share of the base's own writing: 0 does the peers' work and no other; `default` does what is shipped.
+Leaves the adapter in OUT.
 """
 
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
-from bench.engine._rows import read_rows
+from bench.engine._gate import Gate
 
 from luthier.artifacts.folders import DatasetDir, building
 from luthier.artifacts.rows import write_worded
-from luthier.models.adapters import lora_layers
+from luthier.models.adapters import save_adapter
 from luthier.models.bases import Base, resolve_base
 from luthier.models.chat import Wording, load_wording
-from luthier.models.load import head_weight
-from luthier.models.machine import keeping_freed_memory, multiply_rate, use_all_cores
-from luthier.records import Message, Worded, nobody_listens
+from luthier.models.machine import keeping_freed_memory, use_all_cores
+from luthier.records import Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.config import TrainConfig
 from luthier.train.setup import Job, Setup, set_up
@@ -31,68 +29,61 @@ BASE = "smollm2-135m"
 
 
 def main() -> None:
-    """Train for a few steps and print what was measured."""
-    file, steps, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    """Train on every row once."""
+    gate = Gate()
+    file, out, seed, replay = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     base = resolve_base(BASE, relative_to=Path())
     wording = load_wording(base.folder)
     threads = use_all_cores()
+    settings = {"seed": seed, "epochs": 1.0} | ({} if replay == "default" else {"replay": float(replay)})
+    config = TrainConfig.model_validate(settings)
     with tempfile.TemporaryDirectory() as folder, keeping_freed_memory():
-        dataset = _dataset(Path(folder) / "dataset", _worded(file, wording), base=base, wording=wording)
-        config = TrainConfig(seed=seed)
+        dataset = write_dataset(Path(folder) / "dataset", read(file), base=base, wording=wording)
         setup = set_up(Job(dataset, base, config, wording, Path(folder), nobody_listens))
-        found = _measure(setup, steps=steps, seed=seed)
-    print(json.dumps({**found, "threads": threads, "reasons": setup.reasons}))
+        choices = setup.choices
+        learner = setup.learner
+        plans = plan_steps(learner.lengths, epochs=1, batch_tokens=choices.batch_tokens.value, seed=seed)
+        gate.ready(
+            threads=threads,
+            steps=len(plans),
+            choices=choices.as_rows(),
+            learning_rate=choices.learning_rate.value,
+            replay=config.replay,
+            reasons=setup.reasons,
+        )
+        history = History()
+        for plan in plans:
+            gate.wait()
+            learned = learner.learn(plan, of=len(plans), history=history)
+            gate.done(tokens=learned.tokens, loss=learned.loss)
+        assert history.skipped == 0, "a step without a finite loss is no step"
+        save(setup, out, base=base)
+    gate.end()
 
 
-def _worded(file: Path, wording: Wording) -> list[Worded]:
+def read(file: Path) -> list[Worded]:
+    """The rows that all loops learn from."""
     rows = []
-    for place, messages in enumerate(read_rows(file)):
-        chat = wording.chat_ids([Message("user", messages[0]["content"]), Message("assistant", messages[1]["content"])])
-        rows.append(Worded(f"{place}", f"{place}", f"rows:{place}", chat.ids, chat.trained, None, chat.answer_bytes))
+    for place, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        trained = tuple(map(bool, row["trained"]))
+        rows.append(Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(row["ids"]), trained, None, 1))
     return rows
 
 
-def _dataset(folder: Path, rows: list[Worded], *, base: Base, wording: Wording) -> DatasetDir:
+def write_dataset(folder: Path, rows: list[Worded], *, base: Base, wording: Wording) -> DatasetDir:
+    """A dataset folder as prepare leaves it, as far as training reads it."""
     with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
         write_worded(draft.path / "train.parquet", rows)
         draft.facts |= {"objective": "chat", "base": base.name, "template_hash": wording.template_hash}
     return DatasetDir.open(folder)
 
 
-def _measure(setup: Setup, *, steps: int, seed: int) -> dict[str, Any]:
-    learner, batch = setup.learner, setup.choices.batch_tokens.value
-    plans = plan_steps(learner.lengths, epochs=1 + steps, batch_tokens=batch, seed=seed)
-    history = History()
-    tokens, seconds = [], []
-    for plan in plans[: steps + 1]:
-        began = time.perf_counter()
-        tokens.append(learner.learn(plan, of=len(plans), history=history).tokens)
-        seconds.append(time.perf_counter() - began)
-    assert history.skipped == 0, "a step without a finite loss is no step"
-    return {
-        "tokens": sum(tokens[1:]),
-        "seconds": sum(seconds[1:]),
-        "steps": steps,
-        "batch_tokens": batch,
-        **_floor(setup),
-    }
-
-
-def _floor(setup: Setup) -> dict[str, float]:
-    """The speed at which the multiplications alone would run, in tokens per second (engine.md, section 3).
-
-    Per token: 4 N for the frozen weights (forward, gradient of the input), 6 P for LoRA (and its own gradient), and
-    4 V d for every token that carries loss.
-    """
-    rows = setup.learner.rows
-    layers = [layer for _, layer in lora_layers(setup.loaded.model)]
-    frozen = sum(layer.linear.weight.numel() for layer in layers)
-    added = sum(layer.lora_A.numel() + layer.lora_B.numel() for layer in layers)
-    head = head_weight(setup.loaded.model)
-    labelled = sum(sum(row.trained) for row in rows) / sum(len(row.ids) for row in rows)
-    operations = 4 * frozen + 6 * added + 4 * head.numel() * labelled
-    rate = multiply_rate(head.dtype, repeats=40)
-    return {"floor": rate / operations, "gflops": rate / 1e9, "labelled_share": labelled}
+def save(setup: Setup, out: Path, *, base: Base) -> None:
+    """The adapter as it stands after the last step."""
+    out.mkdir(parents=True, exist_ok=True)
+    loaded = setup.loaded
+    save_adapter(out, loaded.model, shape=setup.shape, base_name=base.hub_name, heads=loaded.heads, task=loaded.task)
 
 
 if __name__ == "__main__":

@@ -35,15 +35,15 @@ def standard_rows(count: int, *, seed: int, wording: Wording) -> list[list[dict[
     return rows
 
 
-def write_rows(path: Path, rows: list[list[dict[str, str]]]) -> None:
-    """One conversation per line, in OpenAI's form."""
-    path.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows), encoding="utf-8")
+def tokenized(rows: list[list[dict[str, str]]], wording: Wording) -> list[dict[str, Any]]:
+    """Ids of each conversation, and which of them carry loss: what every loop learns from."""
+    chats = [wording.chat_ids([Message(turn["role"], turn["content"]) for turn in row]) for row in rows]
+    return [{"ids": list(chat.ids), "trained": [int(each) for each in chat.trained]} for chat in chats]
 
 
-def read_rows(path: Path) -> list[list[dict[str, str]]]:
-    """What `write_rows` wrote."""
-    lines: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [line["messages"] for line in lines]
+def write_tokenized(path: Path, rows: list[dict[str, Any]]) -> None:
+    """One row a line."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _lengths(count: int, dice: random.Random) -> list[int]:

@@ -1,122 +1,196 @@
-"""T1: training speed of the demo's loop on the standard rows, alternating with TRL's SFTTrainer on the same machine.
+"""T1: training speed against TRL's SFTTrainer, LitGPT and this machine's own floor, taking turns in one run.
 
-LoRA r = 16 on all linear layers of SmolLM2-135M, 96 conversations of 190 tokens on average, a third of them answer.
-Real tokens per second over steady steps: loading, the first step and padding do not count.
+LoRA r = 16 on all linear layers of SmolLM2-135M. Everybody learns once from the same 64 conversations of 190 tokens on
+average, tokenized before, a third of each answer, the answer alone carrying loss. Real tokens per second over all steps
+but the first; loading and padding do not count. Luthier runs twice: doing what its peers do, which the bars are about,
+and as shipped, which adds a tenth of the base's own writing. The loss is that of 16 other conversations after the same
+tokens, every model scored by plain `transformers` and `peft` in float32.
 """
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from bench.engine._rows import standard_rows, write_rows
+from bench.engine._products import lora_floor
+from bench.engine._race import Runner, race, start
+from bench.engine._rows import standard_rows, tokenized, write_tokenized
+from bench.engine.ceiling import measured_products
 from bench.peers import peer_python
 from bench.record import ROOT, Asked, Outcome, run_bench, say
 
 from luthier.models.bases import resolve_base
 from luthier.models.chat import load_wording
-from luthier.records import Message
 
-BAR = 200
-"""Real tokens per second."""
+TIMES_DEFAULTS, TIMES_BEST, SHARE = 10, 5, 0.6
+"""The bars: times TRL's defaults, times TRL's best setting, share of the floor."""
 BASE = "smollm2-135m"
-ROWS = 96
+ROWS, HELD_OUT = 64, 16
+TURN = 1520
+"""Tokens of one turn: a step of TRL's defaults, 8 rows."""
 TRL = ("trl==1.16.0", "torch==2.13.0", "transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0")
-STEPS = {"luthier": 8, "defaults": 2, "best": 2}
-"""Timed steps of one round."""
-NOISE = 0.2
-"""Cores that others may use before a round counts as disturbed."""
-Found = dict[str, list[dict[str, Any]]]
+TRL_BEST = "like lengths, pure bfloat16"
+"""The fastest of the settings that `bench.engine.trl` compares."""
+LITGPT = ("litgpt==0.5.13", "torch==2.13.0", "lightning==2.6.6", "torchmetrics==1.9.0", "numpy==2.4.6")
+LITGPT_BEST = "bf16-true,1"
+"""Weights in bfloat16, and one row at a time: LitGPT pads, so more at once are slower."""
+SCRIPTS = ROOT / "bench" / "engine"
 
 
 def measure(asked: Asked) -> Outcome:
-    """Three alternating rounds; the quick form is one short round without TRL."""
+    """All five loops; the quick form is Luthier alone."""
     base = resolve_base(BASE, relative_to=Path())
-    python = None if asked.quick else peer_python("trl", requirements=TRL)
-    found: Found = {name: [] for name in STEPS}
-    with tempfile.TemporaryDirectory() as folder:
-        rows = _write(Path(folder) / "rows.jsonl", base.folder, seed=asked.seed)
-        for number in range(1 if asked.quick else 3):
-            steps = 2 if asked.quick else STEPS["luthier"]
-            ours = [sys.executable, "-m", "bench.engine._luthier_loop", str(rows), str(steps), str(asked.seed)]
-            _note(found, "luthier", ours, number)
-            # Its best setting is beside the bar, so once is enough.
-            for setting in (("defaults", "best") if number == 0 else ("defaults",)) if python else ():
-                script = str(ROOT / "bench" / "engine" / "_trl_loop.py")
-                words = [str(rows), str(base.folder), str(STEPS[setting]), str(asked.seed), setting]
-                _note(found, setting, [str(python), script, *words], number)
-    return _outcome(found)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        labelled = _write(folder, base.folder, seed=asked.seed)
+        floors = [_floor(labelled)]
+        runners = _luthier(folder, asked.seed)
+        if not asked.quick:
+            runners += _peers(folder, base.folder, asked.seed, rate=runners[0].facts["learning_rate"])
+        race(runners, turn=TURN)
+        floors.append(_floor(labelled))
+        losses = {} if asked.quick else _score(folder, base.folder, [runner.name for runner in runners])
+    return _outcome({runner.name: runner for runner in runners}, floors, losses, labelled=labelled)
 
 
-def _write(path: Path, base: Path, *, seed: int) -> Path:
+def _write(folder: Path, base: Path, *, seed: int) -> float:
+    """Rows to learn and rows to score; returns the share of tokens that carry loss."""
     wording = load_wording(base)
-    rows = standard_rows(ROWS, seed=seed, wording=wording)
-    write_rows(path, rows)
-    worded = [
-        wording.chat_ids([Message("user", row[0]["content"]), Message("assistant", row[1]["content"])]) for row in rows
-    ]
-    lengths = [len(row.ids) for row in worded]
-    share = sum(sum(row.trained) for row in worded) / sum(lengths)
+    rows = tokenized(standard_rows(ROWS + HELD_OUT, seed=seed, wording=wording), wording)
+    write_tokenized(folder / "rows.jsonl", rows[:ROWS])
+    write_tokenized(folder / "held-out.jsonl", rows[ROWS:])
+    lengths = [len(row["ids"]) for row in rows[:ROWS]]
+    share = sum(sum(row["trained"]) for row in rows[:ROWS]) / sum(lengths)
     mean = statistics.mean(lengths)
-    say(f"{ROWS} rows, {mean:.0f} tokens on average ({min(lengths)} to {max(lengths)}), {share:.0%} answer")
-    return path
+    say(f"{ROWS} rows, {mean:.0f} tokens on average ({min(lengths)} to {max(lengths)}), {share:.0%} carries loss")
+    return share
 
 
-def _note(found: Found, name: str, words: list[str], number: int) -> None:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    before = _others()
-    began = time.perf_counter()
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    others = (_others() - before) / (time.perf_counter() - began)
+def _floor(labelled: float) -> dict[str, float]:
+    found = lora_floor(measured_products(BASE, "bfloat16"), labelled=labelled)
+    own, square = found["own"], found["square"]
+    say(f"floor {own:,.0f} tokens/s at the rates of the model's own shapes, {square:,.0f} at the best square rate")
+    return found
+
+
+def _luthier(folder: Path, seed: int) -> list[Runner]:
+    return [
+        start(
+            name,
+            [
+                sys.executable,
+                "-m",
+                "bench.engine._luthier_loop",
+                str(folder / "rows.jsonl"),
+                str(folder / name),
+                str(seed),
+                replay,
+            ],
+            scratch=folder,
+        )
+        for name, replay in (("Luthier", "0"), ("Luthier as shipped", "default"))
+    ]
+
+
+def _peers(folder: Path, base: Path, seed: int, *, rate: float) -> list[Runner]:
+    trl, litgpt = peer_python("trl", requirements=TRL), peer_python("litgpt", requirements=LITGPT)
+    asked = {
+        "TRL (defaults)": (trl, "_trl_loop.py", "defaults"),
+        "TRL (best)": (trl, "_trl_loop.py", TRL_BEST),
+        "LitGPT": (litgpt, "_litgpt_loop.py", LITGPT_BEST),
+    }
+    return [
+        start(
+            name,
+            [
+                str(python),
+                str(SCRIPTS / script),
+                str(folder / "rows.jsonl"),
+                str(base),
+                str(folder / name),
+                str(seed),
+                setting,
+                str(rate),
+            ],
+            scratch=folder,
+        )
+        for name, (python, script, setting) in asked.items()
+    ]
+
+
+def _score(folder: Path, base: Path, names: list[str]) -> dict[str, float]:
+    python = peer_python("trl", requirements=TRL)
+    models = [f"{name}={folder / name}" for name in names]
+    words = [str(python), str(SCRIPTS / "_score_loop.py"), str(folder / "held-out.jsonl"), str(base), *models]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{name} failed:\n{done.stderr[-2000:]}")
-    result = json.loads(done.stdout.strip().splitlines()[-1])
-    result |= {"speed": result["tokens"] / result["seconds"], "cores_used_by_others": round(others, 2)}
-    found[name].append(result)
-    say(f"round {number + 1}, {_named(name)}: {result['speed']:.0f} tokens/s over {result['seconds']:.0f} s")
-    if "reasons" in result:
-        say(f"    {result['reasons']['dtype']}; {result['reasons']['forward']}")
-    if others > NOISE:
-        say(f"    other processes used {others:.1f} cores meanwhile: this round says little")
+        raise RuntimeError(f"scoring failed:\n{done.stderr[-2000:]}")
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
 
 
-def _others() -> float:
-    """Seconds of processor time that this machine spent so far, without our own children."""
-    fields = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
-    user, nice, system = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[:3])
-    ours = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return user + nice + system - ours.ru_utime - ours.ru_stime
-
-
-def _outcome(found: Found) -> Outcome:
-    speeds = {name: [each["speed"] for each in rounds] for name, rounds in found.items() if rounds}
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    ours = medians["luthier"]
-    floor = statistics.median(each["floor"] for each in found["luthier"])
-    say(f"Luthier {ours:.0f} tokens/s: {ours / floor:.0%} of the matrix-multiply floor of {floor:.0f} tokens/s")
-    for name in ("defaults", "best"):
-        if name in medians:
-            say(f"{ours / medians[name]:.1f} times {_named(name)} ({medians[name]:.0f} tokens/s)")
-    versions = found["defaults"][0]["versions"] if found["defaults"] else {}
-    rounds = {name: [{**each, "versions": None} for each in made] for name, made in found.items()}
+def _outcome(
+    runners: dict[str, Runner], floors: list[dict[str, float]], losses: dict[str, float], *, labelled: float
+) -> Outcome:
+    floor = max(found["own"] for found in floors)  # the machine's better moment
+    table = {name: _row(runner, floor=floor, loss=losses.get(name)) for name, runner in runners.items()}
+    ours = table["Luthier"]["tokens_per_second"]
+    value: dict[str, Any] = {"tokens_per_second": ours, "share_of_floor": table["Luthier"]["share_of_floor"]}
+    for name, row in table.items():
+        loss = f", held-out loss {row['held_out_loss']:.4f}" if losses else ""
+        say(
+            f"{name}: {row['tokens_per_second']:.0f} tokens/s, {row['share_of_floor']:.1%} of the floor, "
+            f"{row['peak_gib']:.2f} GiB{loss}"
+        )
+        if not name.startswith("Luthier"):
+            value[f"times {name}"] = round(ours / row["tokens_per_second"], 2)
+            say(f"    Luthier is {value[f'times {name}']:.1f} times as fast")
+    if losses:
+        say(f"the untuned base: held-out loss {losses['base']:.4f}")
     return Outcome(
-        holds=ours >= BAR,
-        value=round(ours, 1),
-        bar=f">= {BAR} real tokens/s",
-        peer=round(medians["defaults"], 1) if "defaults" in medians else None,
-        detail={"speeds": speeds, "share_of_floor": ours / floor, "rounds": rounds},
-        versions={f"trl's {name}" if name != "trl" else name: version for name, version in versions.items()},
+        holds=(
+            value["share_of_floor"] >= SHARE
+            and value.get("times TRL (defaults)", 0) >= TIMES_DEFAULTS
+            and value.get("times TRL (best)", 0) >= TIMES_BEST
+        ),
+        value=value,
+        bar=f">= {TIMES_DEFAULTS} x TRL's defaults, >= {TIMES_BEST} x TRL's best setting, >= {SHARE:.0%} of the floor",
+        peer={name: row["tokens_per_second"] for name, row in table.items() if not name.startswith("Luthier")},
+        detail={
+            "loops": table,
+            "floors": floors,
+            "labelled_share": labelled,
+            "base_loss": losses.get("base"),
+            "floor": "4 N + 4 V d t / T operations a token at the best bfloat16 rate of each of the model's own shapes",
+        },
+        versions=_versions(runners),
     )
 
 
-def _named(name: str) -> str:
-    return "Luthier" if name == "luthier" else f"TRL ({name})"
+def _row(runner: Runner, *, floor: float, loss: float | None) -> dict[str, Any]:
+    return {
+        "tokens_per_second": round(runner.speed, 1),
+        "share_of_floor": round(runner.speed / floor, 3),
+        "peak_gib": round(runner.peak / 2**30, 2),
+        "held_out_loss": None if loss is None else round(loss, 4),
+        "tokens": runner.tokens,
+        "speeds": runner.speeds,
+        "cores_used_by_others": max(step.others for step in runner.steps),
+        "facts": {key: value for key, value in runner.facts.items() if key not in {"event", "versions"}},
+    }
+
+
+def _versions(runners: dict[str, Runner]) -> dict[str, str]:
+    found = {}
+    for label, name in (("TRL's", "TRL (defaults)"), ("LitGPT's", "LitGPT")):
+        if name in runners:
+            found |= {f"{label} {each}": version for each, version in runners[name].facts["versions"].items()}
+    return found
 
 
 if __name__ == "__main__":

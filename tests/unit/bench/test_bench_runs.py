@@ -58,8 +58,10 @@ def test_standard_rows_depend_on_the_seed_alone(tmp_path: Path) -> None:
     wording = word_wording()
     first, again, other = (_rows.standard_rows(8, seed=seed, wording=wording) for seed in (0, 0, 1))
     assert first == again != other
-    _rows.write_rows(tmp_path / "rows.jsonl", first)
-    assert _rows.read_rows(tmp_path / "rows.jsonl") == first
+    _rows.write_tokenized(tmp_path / "rows.jsonl", _rows.tokenized(first, wording))
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert lines == _rows.tokenized(first, wording)
+    assert all(len(line["ids"]) == len(line["trained"]) > sum(line["trained"]) > 0 for line in lines)
 
 
 def test_a_moment_of_the_unbroken_run_is_a_moment_of_a_stage() -> None:
