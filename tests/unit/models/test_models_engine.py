@@ -20,7 +20,8 @@ from luthier.models.adapters import AdapterShape, inject, lora_layers, save_adap
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording, save_wording
 from luthier.models.engines.engine import Sampling
-from luthier.models.engines.hf import Engine, load_engine, shared_prefix
+from luthier.models.engines.hf import Engine, load_engine
+from luthier.models.engines.slots import Slots, shared_prefix
 from luthier.models.load import load_model
 from luthier.objectives import objective
 from luthier.records import Tick, Worded
@@ -147,19 +148,22 @@ def test_sampled_tokens_follow_the_probabilities(wording: Wording) -> None:
     assert abs(drawn.count(top) / 300 - share) < 4 * (share * (1 - share) / 300) ** 0.5
 
 
-def test_closing_a_stream_stops_the_model(wording: Wording) -> None:
-    engine = engine_of("llama", with_ends(wording, []))
-    calls = []
-    hook = engine.model.register_forward_hook(lambda *_: calls.append(1))
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_closing_a_stream_stops_the_model(wording: Wording, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_of(kind, with_ends(wording, []))
+    stream = engine.stream(PROMPTS[0], adapter=False, sampling=Sampling(50))
+    next(stream)
+    calls: list[str] = []
+    step = Slots.step
+    monkeypatch.setattr(Slots, "step", lambda *given: calls.append("slots") or step(*given))
+    hook = engine.model.register_forward_hook(lambda *_: calls.append("modules"))
     try:
-        stream = engine.stream(PROMPTS[0], adapter=False, sampling=Sampling(50))
-        next(stream)
         next(stream)
         stream.close()
         assert list(stream) == []
     finally:
         hook.remove()
-    assert len(calls) == 2
+    assert calls == ["slots" if kind == "llama" else "modules"]
 
 
 def write_tuned(base: Base, folder: Path, goal: str, *, digest: str | None = None) -> ModelDir:

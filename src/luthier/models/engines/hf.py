@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import DynamicCache
 
 from luthier.artifacts.folders import ModelDir
 from luthier.errors import UserError
 from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapter_state, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
+from luthier.models.engines.decoder import Decoder, choose_decoder
 from luthier.models.engines.engine import Sampling
-from luthier.models.forward import TokenRows, batches_by_length, pad_left, pad_rows, padded_states
+from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
 from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
@@ -30,7 +30,6 @@ from luthier.models.whole import load_whole
 from luthier.objectives import Objective, objective
 from luthier.records import Answer, Listener, Tick, Worded, nobody_listens
 
-BATCH = 64
 BATCH_TOKENS = 4096
 
 FloatArray = NDArray[np.float64]
@@ -50,6 +49,9 @@ class Engine:
         self.wording = wording
         self.labels = labels
         self.has_adapter = has_adapter
+        self.reason = ""
+        """Why answers are written as they are; known after the first."""
+        self._decoder: tuple[bool, Decoder] | None = None
 
     def generate(
         self,
@@ -60,33 +62,30 @@ class Engine:
         listener: Listener = nobody_listens,
     ) -> list[Answer]:
         """Greedy answers, in the order of the prompts; a prompt that fills the context is answered with nothing."""
-        self._switch(adapter)
-        answers = [Answer(text="", ids=(), ended=False) for _ in prompts]
-        fitting = [index for index, prompt in enumerate(prompts) if len(prompt) < self.wording.context]
-        order = sorted(fitting, key=lambda index: (len(prompts[index]), index))
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            written = self._greedy([prompts[index] for index in chosen], max_tokens)
-            for index, ids in zip(chosen, written, strict=True):
-                answers[index] = self._answer(ids, max_tokens)
-            listener(Tick("answer", min(start + BATCH, len(order)), len(order)))
-        return answers
+        if not prompts:
+            return []
+        fitting = sum(len(prompt) < self.wording.context for prompt in prompts)
+        written = self.decoder(adapter).write(
+            prompts,
+            [Sampling(max_tokens=max_tokens)] * len(prompts),
+            ends=self.wording.end_ids,
+            context=self.wording.context,
+            report=lambda done: listener(Tick("answer", done, fitting)),
+        )
+        return [self._answer(ids) for ids in written]
 
     def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
         """Token ids of one answer as they are chosen, the end token left out. Close the iterator to abort."""
+        return self.decoder(adapter).stream(prompt, sampling, ends=self.wording.end_ids, context=self.wording.context)
+
+    def decoder(self, adapter: bool) -> Decoder:
+        """What writes with the adapter on or off; only the last one asked for is kept, for it holds weights."""
         self._switch(adapter)
-        generator = torch.Generator().manual_seed(sampling.seed)
-        cache = DynamicCache(config=self.model.config)
-        ids = torch.tensor([list(prompt)])
-        for _ in range(min(sampling.max_tokens, self.wording.context - len(prompt))):
-            with torch.no_grad():
-                logits = self._logits(ids, mask=None, positions=None, cache=cache)[0]
-            token = _choose(logits, sampling, generator)
-            if token in self.wording.end_ids:
-                return
-            yield token
-            self._switch(adapter)  # another answer may have run in between
-            ids = torch.tensor([[token]])
+        if self._decoder is None or self._decoder[0] != adapter:
+            self._decoder = None
+            found, self.reason = choose_decoder(self.model, adapter=adapter, pad_id=self.wording.pad_id)
+            self._decoder = (adapter, found)
+        return self._decoder[1]
 
     def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
         """Total nats of the trained tokens of each row."""
@@ -146,52 +145,9 @@ class Engine:
         sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, owners, nats)
         return [float(value) for value in sums]
 
-    def _logits(self, ids: Tensor, *, mask: Tensor | None, positions: Tensor | None, cache: DynamicCache) -> Tensor:
-        """Logits [B, V] after the last column of `ids` [B, L]."""
-        output = self.model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
-        )
-        logits: Tensor = output.logits[:, -1]
-        return logits
-
-    def _greedy(self, prompts: TokenRows, max_tokens: int) -> list[list[int]]:
-        """Continue the prompts; what all of them begin with is computed once, and a row that ends leaves the batch."""
-        written: list[list[int]] = [[] for _ in prompts]
-        # A sliding window counts the padding that would stand between a shared prefix and a row.
-        shared = 0 if any(DynamicCache(config=self.model.config).is_sliding) else shared_prefix(prompts)
-        cache = self._prefix_cache(prompts[0][:shared], len(prompts))
-        ids, mask = pad_left([prompt[shared:] for prompt in prompts], pad_id=self.wording.pad_id)
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + shared
-        mask = torch.cat([mask.new_ones(len(prompts), shared), mask], dim=1)
-        room = torch.tensor([self.wording.context - len(prompt) for prompt in prompts])
-        live = torch.arange(len(prompts))
-        for count in range(1, max_tokens + 1):
-            with torch.no_grad():
-                chosen = self._logits(ids, mask=mask, positions=positions, cache=cache).argmax(dim=-1)
-            for row, token in zip(live.tolist(), chosen.tolist(), strict=True):
-                written[row].append(token)
-            stay = torch.tensor([token not in self.wording.end_ids for token in chosen.tolist()]) & (room[live] > count)
-            if not bool(stay.any()):
-                break
-            if not bool(stay.all()):
-                cache.batch_select_indices(stay.nonzero()[:, 0])
-                live, chosen, mask, positions = live[stay], chosen[stay], mask[stay], positions[stay]
-            ids = chosen[:, None]
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            positions = positions[:, -1:] + 1
-        return written
-
-    def _prefix_cache(self, prefix: Sequence[int], rows: int) -> DynamicCache:
-        cache = DynamicCache(config=self.model.config)
-        if prefix:
-            with torch.no_grad():
-                self._logits(torch.tensor([list(prefix)]), mask=None, positions=None, cache=cache)
-            cache.batch_repeat_interleave(rows)
-        return cache
-
-    def _answer(self, ids: list[int], max_tokens: int) -> Answer:
+    def _answer(self, ids: list[int]) -> Answer:
         ended = bool(ids) and ids[-1] in self.wording.end_ids
-        kept = tuple(ids[:-1] if ended else ids[:max_tokens])
+        kept = tuple(ids[:-1] if ended else ids)
         return Answer(text=self.wording.decode(kept), ids=kept, ended=ended)
 
 
@@ -221,16 +177,6 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
     return Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
 
 
-def shared_prefix(rows: TokenRows) -> int:
-    """How many tokens all rows begin with, at least one token of each row left over."""
-    most = min(len(row) for row in rows) - 1
-    first = rows[0]
-    for place in range(most):
-        if any(row[place] != first[place] for row in rows):
-            return place
-    return most
-
-
 def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:
     """Where the packed states of `rows` predict a trained token: positions, targets and owning rows, each [N]."""
     positions, targets, owners = [], [], []
@@ -243,14 +189,3 @@ def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:
                 owners.append(owner)
         start += len(row.ids)
     return torch.tensor(positions).long(), torch.tensor(targets).long(), torch.tensor(owners).long()
-
-
-def _choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """One token from logits [V]: greedy, or temperature with nucleus sampling (Holtzman et al. 2020)."""
-    if sampling.temperature <= 0:
-        return int(logits.argmax())
-    chances = (logits.double() / sampling.temperature).softmax(dim=-1)
-    ordered, tokens = chances.sort(descending=True)
-    kept = ordered.cumsum(dim=-1) - ordered < sampling.top_p
-    picked = torch.multinomial(ordered * kept, 1, generator=generator)
-    return int(tokens[picked])

@@ -1,0 +1,170 @@
+"""Decoding: 64 prompts x 48 new tokens greedily, and one stream, against `generate` of transformers on the same rows.
+
+Ours and transformers' default (float32) alternate in one process on all cores; bfloat16, which answers otherwise, is
+shown beside them. Ids must be equal, or part where the two best logits in float32 are nearly equal. Last, short answers
+to a part of an exam tell how long 1,000 take. Generated tokens per second, reading the prompts included.
+"""
+
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from bench.engine._rows import standard_rows
+from bench.record import Asked, Outcome, run_bench, say
+from transformers import AutoModelForCausalLM
+
+from luthier.models.bases import Base, resolve_base
+from luthier.models.engines.engine import Sampling
+from luthier.models.engines.hf import Engine, load_engine
+from luthier.models.machine import use_all_cores
+from luthier.records import Message
+
+BASE = "smollm2-135m"
+PROMPTS, TOKENS, ROUNDS = 64, 48, 3
+BAR, STREAM_BAR = 5, 60
+"""Times transformers; tokens per second of one stream."""
+NEAR = 1e-3
+"""Two logits (of about 20) nearer than this are a near-tie: rounding in another order moves them by a tenth of it."""
+WORDS = (6, 40)
+"""Of a prompt."""
+SHORT = 16
+"""Most tokens of a short answer."""
+Rows = list[list[int]]
+
+
+def measure(asked: Asked) -> Outcome:
+    """Alternating rounds; the quick form is one round of 8 prompts."""
+    use_all_cores()
+    torch.manual_seed(asked.seed)
+    base = resolve_base(BASE, relative_to=Path())
+    engine = load_engine(base, tuned=None)
+    count = 8 if asked.quick else PROMPTS
+    prompts = _prompts(engine, count, seed=asked.seed)
+    say(f"{count} prompts of {statistics.mean(map(len, prompts)):.0f} tokens on average, {TOKENS} new tokens each")
+    plain = _load(base, torch.float32)
+    _ours(engine, prompts[:2])
+    _theirs(plain, prompts[:2])
+    speeds: dict[str, list[float]] = {"luthier": [], "transformers": []}
+    for number in range(1 if asked.quick else ROUNDS):
+        speed, ours = _ours(engine, prompts)
+        speeds["luthier"].append(speed)
+        speed, theirs = _theirs(plain, prompts)
+        speeds["transformers"].append(speed)
+        say(f"round {number + 1}: Luthier {speeds['luthier'][-1]:.0f} tokens/s, transformers {speed:.0f} tokens/s")
+    say(f"    {engine.reason}")
+    parted = _parted(plain, prompts, ours, theirs)
+    say(f"{count - len(parted)} of {count} rows equal; gaps where the others part: {[f'{gap:.1e}' for gap in parted]}")
+    streams = [_stream(engine, prompt) for prompt in prompts[: 1 if asked.quick else 4]]
+    say(f"one stream: {statistics.median(streams):.0f} tokens/s")
+    half = _half(base, prompts, theirs)
+    exam = _exam(engine, asked)
+    ratio = statistics.median(one / other for one, other in zip(speeds["luthier"], speeds["transformers"], strict=True))
+    say(f"Luthier is {ratio:.1f} times transformers in float32")
+    equal = all(gap < NEAR for gap in parted)
+    stream = statistics.median(streams)
+    return Outcome(
+        holds=ratio >= BAR and equal and stream >= STREAM_BAR,
+        value=round(ratio, 2),
+        bar=f">= {BAR} x transformers, ids equal beyond gaps of {NEAR:.0e}, one stream >= {STREAM_BAR} tokens/s",
+        peer=round(statistics.median(speeds["transformers"]), 1),
+        detail={"speeds": speeds, "streams": streams, "gaps": parted, "bfloat16": half, "exam": exam},
+    )
+
+
+def _prompts(engine: Engine, count: int, *, seed: int) -> Rows:
+    """Chat prompts of a few words to a few sentences; all begin with the template's system message."""
+    rows = standard_rows(count, seed=seed, wording=engine.wording)
+    dice = random.Random(seed)
+    prompts = []
+    for row in rows:
+        words = row[0]["content"].split()[: dice.randint(*WORDS)]
+        prompts.append(list(engine.wording.prompt_ids([Message("user", " ".join(words))])))
+    return prompts
+
+
+def _load(base: Base, dtype: torch.dtype) -> Any:
+    return AutoModelForCausalLM.from_pretrained(str(base.folder), dtype=dtype).eval()
+
+
+def _ours(engine: Engine, prompts: Rows) -> tuple[float, Rows]:
+    """Tokens per second and the ids, end tokens not stopping a row."""
+    decoder = engine.decoder(False)
+    began = time.perf_counter()
+    written = decoder.write(
+        prompts, [Sampling(TOKENS)] * len(prompts), ends=(), context=engine.wording.context, report=lambda _: None
+    )
+    return sum(map(len, written)) / (time.perf_counter() - began), written
+
+
+def _theirs(model: Any, prompts: Rows) -> tuple[float, Rows]:
+    """The same by `generate`: one batch, padded on the left."""
+    longest = max(map(len, prompts))
+    ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    began = time.perf_counter()
+    with torch.no_grad():
+        found = model.generate(
+            ids,
+            attention_mask=mask,
+            do_sample=False,
+            max_new_tokens=TOKENS,
+            min_new_tokens=TOKENS,
+            eos_token_id=None,
+            pad_token_id=0,
+        )
+    seconds = time.perf_counter() - began
+    written = [row[longest:] for row in found.tolist()]
+    return sum(map(len, written)) / seconds, written
+
+
+def _parted(model: Any, prompts: Rows, ours: Rows, theirs: Rows) -> list[float]:
+    """Gap of the two best float32 logits where two rows part, for every pair that does."""
+    gaps = []
+    for prompt, one, other in zip(prompts, ours, theirs, strict=True):
+        if one != other:
+            place = next(place for place, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([prompt + one[:place]])).logits[0, -1]
+            best = logits.topk(2)
+            chosen = {one[place], other[place]}
+            gaps.append(
+                float(best.values[0] - best.values[1]) if chosen == set(best.indices.tolist()) else float("inf")
+            )
+    return gaps
+
+
+def _stream(engine: Engine, prompt: Sequence[int]) -> float:
+    """Tokens per second after the first, which waits for the prompt."""
+    stream = engine.decoder(False).stream(prompt, Sampling(129), ends=(), context=engine.wording.context)
+    next(stream)
+    began = time.perf_counter()
+    count = sum(1 for _ in stream)
+    return count / (time.perf_counter() - began)
+
+
+def _half(base: Base, prompts: Rows, theirs: Rows) -> dict[str, float]:
+    """Transformers in bfloat16: its speed, and how many rows stay those of float32."""
+    speed, written = _theirs(_load(base, torch.bfloat16), prompts)
+    same = sum(one == other for one, other in zip(written, theirs, strict=True))
+    say(f"transformers in bfloat16: {speed:.0f} tokens/s, {same} of {len(prompts)} rows as in float32")
+    return {"speed": speed, "same": same}
+
+
+def _exam(engine: Engine, asked: Asked) -> dict[str, float]:
+    """Seconds that 1,000 short answers take, from a part of them."""
+    count = 16 if asked.quick else 256
+    prompts = _prompts(engine, count, seed=asked.seed + 1)
+    began = time.perf_counter()
+    answers = engine.generate(prompts, adapter=False, max_tokens=SHORT)
+    seconds = 1000 * (time.perf_counter() - began) / count
+    mean = statistics.mean(len(answer.ids) for answer in answers)
+    say(f"1,000 short answers of {mean:.0f} tokens on average would take {seconds:.0f} s")
+    return {"seconds_of_1000": seconds, "answer_tokens": mean}
+
+
+if __name__ == "__main__":
+    run_bench("engine.decode", measure, about=__doc__)
