@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from luthier.errors import UserError
-from luthier.models.fused import lora_product
+from luthier.models.fused import lora_product, stacked_product
 from luthier.models.heads import PooledClassifier
 
 WEIGHTS = "adapter_model.safetensors"
@@ -45,11 +45,17 @@ class LoraLinear(nn.Module):
         self.scale = shape.alpha / shape.rank
         self.dropout = shape.dropout
         self.active = True
+        self.stack: Stack | None = None
         # As peft does: A uniform after Kaiming with a = sqrt(5), B zero, so training starts at the base.
         bound = math.sqrt(6 / ((1 + 5) * linear.in_features))
         values = torch.rand(shape.rank, linear.in_features, generator=generator) * 2 * bound - bound
         self.lora_A = nn.Parameter(values)
         self.lora_B = nn.Parameter(torch.zeros(linear.out_features, shape.rank))
+
+    @property
+    def fuses(self) -> bool:
+        """Whether the whole layer is one function: the adapter is on, and nothing is dropped out."""
+        return self.active and not (self.training and self.dropout > 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] -> [..., O]."""
@@ -64,6 +70,41 @@ class LoraLinear(nn.Module):
         if self.linear.bias is not None:
             y = y + self.linear.bias
         return y.view(*x.shape[:-1], -1)
+
+
+class Stack:
+    """Adapted layers that read the same input as one product: their weights and corrections lie in one tensor.
+
+    wide [O, I + R] holds [W, s B] with B on the block diagonal. The layers' own weights become views of it.
+    """
+
+    def __init__(self, layers: Sequence[LoraLinear]) -> None:
+        first = layers[0].linear.weight
+        self.layers = tuple(layers)
+        inputs = first.shape[1]
+        outputs = [layer.linear.out_features for layer in layers]
+        ranks = [layer.lora_A.shape[0] for layer in layers]
+        self.wide = first.new_zeros(sum(outputs), inputs + sum(ranks))
+        self.wide[:, :inputs] = torch.cat([layer.linear.weight.detach() for layer in layers])
+        for layer, rows in zip(layers, self.wide.split(outputs), strict=True):
+            layer.linear.weight.data = rows[:, :inputs]
+        biases = [layer.linear.bias for layer in layers if layer.linear.bias is not None]
+        self.bias = torch.cat([bias.detach() for bias in biases]) if biases else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [T, I] -> [T, O]."""
+        downs, ups = [layer.lora_A for layer in self.layers], [layer.lora_B for layer in self.layers]
+        return stacked_product(x, self.wide, self.bias, tuple(layer.scale for layer in self.layers), *downs, *ups)
+
+
+def project(x: Tensor, layers: Sequence[nn.Module]) -> Tensor:
+    """x [T, I] through linear layers that all read it, adapted or not, side by side: [T, O]."""
+    adapted = [layer for layer in layers if isinstance(layer, LoraLinear) and layer.fuses]
+    if len(adapted) < len(layers):
+        return torch.cat([layer(x) for layer in layers], dim=1)
+    if adapted[0].stack is None or adapted[0].stack.layers != tuple(adapted):
+        adapted[0].stack = Stack(adapted)
+    return adapted[0].stack(x)
 
 
 def inject(model: nn.Module, shape: AdapterShape, *, skip: Sequence[str], seed: int) -> None:

@@ -1,24 +1,30 @@
 """Exact attention over packed rows: no padding in the token stream, no attention across rows.
 
-Rows of like length share one kernel call. On CPUs the call runs in float32: without AMX the bfloat16 kernel is 2 to 5
-times slower.
+Rows of like length share their products. Scores are never kept: the backward pass computes them again, block by block,
+so that memory grows with the length of a row and not with its square.
 """
 
-# T tokens of all rows, H query heads, K key heads, D head size, B rows of a bucket, L its longest row
+# T tokens of all rows, H query heads, K key heads, G = H / K, D head size
+# B rows of a bucket, L its longest row, N = B K attentions that know nothing of each other, M = L G their queries
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
 PACKED = "luthier_packed"
 WASTE = 1.15
 """Rows join a bucket while its longest row is at most this many times its shortest."""
+BLOCK = 256
+"""Tokens whose scores are computed at once: the upper triangle that is thrown away is at most half a block."""
+KEEP = 256
+"""Rows up to this length keep their attention for the backward pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,6 @@ class Bucket:
 
     rows: int
     length: int
-    gather: Tensor
-    """[B*L] token index of every cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,21 @@ class Layout:
     """Where the rows of a packed stream lie."""
 
     buckets: tuple[Bucket, ...]
+    gather: Tensor
+    """[cells] token index of every cell of all buckets."""
     inverse: Tensor
     """[T] cell, over all buckets one after the other, that holds each token."""
-    padded: Tensor
-    """[cells, 1, 1] True where a cell is padding."""
+    padded: Tensor | None
+    """Cells that are padding; None where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which earlier tokens of its row a token attends to, and how scores are scaled."""
+
+    scale: float
+    window: int | None = None
+    """Itself and the `window - 1` tokens before it; None: all before it."""
 
 
 def packed_layout(lengths: Sequence[int]) -> Layout:
@@ -54,7 +69,7 @@ def packed_layout(lengths: Sequence[int]) -> Layout:
             groups[-1].append(row)
         else:
             groups.append([row])
-    buckets = []
+    buckets, gather = [], []
     inverse = torch.empty(starts[-1], dtype=torch.long)
     padded = []
     done = 0
@@ -68,9 +83,152 @@ def packed_layout(lengths: Sequence[int]) -> Layout:
             filled[place, :size] = True
             inverse[starts[row] : starts[row] + size] = torch.arange(size) + done + place * longest
         padded.append(~filled.flatten())
-        buckets.append(Bucket(rows=len(group), length=longest, gather=cells.flatten()))
+        gather.append(cells.flatten())
+        buckets.append(Bucket(rows=len(group), length=longest))
         done += len(group) * longest
-    return Layout(buckets=tuple(buckets), inverse=inverse, padded=torch.cat(padded)[:, None, None])
+    empty = torch.cat(padded).nonzero()[:, 0]
+    return Layout(tuple(buckets), torch.cat(gather), inverse, empty if len(empty) else None)
+
+
+class PackedAttention(torch.autograd.Function):
+    """Causal softmax attention inside each row (Vaswani et al. 2017, arXiv:1706.03762, eq. 1); for long rows scores
+    are computed again in the backward pass (Dao et al. 2022, arXiv:2205.14135).
+
+    q [T, H, D], k and v [T, K, D] -> [T, H, D]; query head h reads key head h // G (Ainslie et al. 2023,
+    arXiv:2305.13245).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, layout: Layout, scope: Scope) -> Tensor:
+        heads = k.shape[1]
+        parts = [_to_cells(part, layout, heads=heads) for part in (q, k, v)]
+        for q_NMD in parts[0]:
+            q_NMD.mul_(scope.scale)
+        outputs, kept = [], []
+        for q_NMD, k_NLD, v_NLD in zip(*parts, strict=True):
+            made = []
+            for block in _blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window):
+                shares = _shares(q_NMD, k_NLD, block)
+                made.append(torch.bmm(shares, v_NLD[:, block.keys]))
+                if k_NLD.shape[1] <= KEEP and ctx.needs_input_grad[0]:
+                    kept.append(shares)
+            outputs.append(torch.cat(made, dim=1) if len(made) > 1 else made[0])
+        ctx.save_for_backward(*(each for part in parts for each in part), *kept)
+        ctx.layout, ctx.scope, ctx.heads = layout, scope, heads
+        return _to_tokens(outputs, layout, heads=heads)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        layout, scope, heads = ctx.layout, ctx.scope, ctx.heads
+        count = len(layout.buckets)
+        saved, kept = ctx.saved_tensors[: 3 * count], iter(ctx.saved_tensors[3 * count :])
+        slopes = _to_cells(gradients[0], layout, heads=heads, clear=True)
+        found = []
+        for place, slope in enumerate(slopes):
+            q_NMD, k_NLD, v_NLD = saved[place::count]
+            blocks = _blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window)
+            given = kept if k_NLD.shape[1] <= KEEP else (_shares(q_NMD, k_NLD, block) for block in blocks)
+            found.append(_gradients(q_NMD, k_NLD, v_NLD, slope_NMD=slope, blocks=blocks, shares=given))
+        dq, dk, dv = (_to_tokens(list(part), layout, heads=heads) for part in zip(*found, strict=True))
+        return dq.mul_(scope.scale), dk, dv, None, None
+
+
+def packed_rows_attention(q: Tensor, k: Tensor, v: Tensor, scope: Scope, *, layout: Layout) -> Tensor:
+    """Causal attention inside each row of a stream: q [T, H, D], k and v [T, K, D] -> [T, H, D]."""
+    return cast(Tensor, PackedAttention.apply(q, k, v, layout, scope))  # torch leaves `apply` untyped
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some queries of a row, in order, and all keys that one of them attends to."""
+
+    queries: slice
+    """Of M."""
+    keys: slice
+    """Of L."""
+    edge: int
+    """Keys from here on, counted from the first of the block, are not seen by all queries."""
+    hidden: Tensor
+    """[1, Q, keys from the edge on] True where a query does not attend to a key."""
+
+
+@lru_cache(maxsize=256)
+def _blocks(length: int, group: int, window: int | None) -> tuple[_Block, ...]:
+    count = math.ceil(length / BLOCK)
+    found = []
+    for number in range(count):
+        start, stop = number * length // count, (number + 1) * length // count
+        first = 0 if window is None else max(0, start - window + 1)
+        edge = start - first if window is None or length <= window else 0
+        asking, asked = torch.arange(start, stop)[:, None], torch.arange(first + edge, stop)
+        hidden = asked > asking
+        if window is not None:
+            hidden |= asked <= asking - window
+        hidden = hidden.repeat_interleave(group, dim=0)[None]
+        found.append(_Block(slice(start * group, stop * group), slice(first, stop), edge, hidden))
+    return tuple(found)
+
+
+def _shares(q_NMD: Tensor, k_NLD: Tensor, block: _Block) -> Tensor:
+    """How much each query of a block takes of each key: [N, Q, keys]."""
+    scores = torch.bmm(q_NMD[:, block.queries], k_NLD[:, block.keys].transpose(1, 2))
+    scores[:, :, block.edge :].masked_fill_(block.hidden, -torch.inf)
+    return scores.softmax(dim=-1)
+
+
+def _gradients(
+    q_NMD: Tensor,
+    k_NLD: Tensor,
+    v_NLD: Tensor,
+    *,
+    slope_NMD: Tensor,
+    blocks: Sequence[_Block],
+    shares: Iterable[Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of one bucket's scaled queries, keys and values; sums over several blocks are float32."""
+    dq_parts, dk_parts, dv_parts = [], [], []
+    # `blocks` first: the other iterator goes on to the next bucket.
+    for block, shares_NQL in zip(blocks, shares, strict=False):
+        slope = slope_NMD[:, block.queries]
+        dv_parts.append(torch.bmm(shares_NQL.transpose(1, 2), slope))
+        dshares_NQL = torch.bmm(slope, v_NLD[:, block.keys].transpose(1, 2))
+        dscores_NQL = torch._softmax_backward_data(dshares_NQL, shares_NQL, -1, shares_NQL.dtype)
+        dq_parts.append(torch.bmm(dscores_NQL, k_NLD[:, block.keys]))
+        dk_parts.append(torch.bmm(dscores_NQL.transpose(1, 2), q_NMD[:, block.queries]))
+    if len(blocks) == 1:
+        return dq_parts[0], dk_parts[0], dv_parts[0]
+    return torch.cat(dq_parts, dim=1), _summed(dk_parts, blocks, like=k_NLD), _summed(dv_parts, blocks, like=v_NLD)
+
+
+def _summed(parts: Sequence[Tensor], blocks: Sequence[_Block], *, like: Tensor) -> Tensor:
+    total = torch.zeros(like.shape, dtype=torch.float32)
+    for block, part in zip(blocks, parts, strict=True):
+        total[:, block.keys] += part
+    return total.to(like.dtype)
+
+
+def _to_cells(x_THD: Tensor, layout: Layout, *, heads: int, clear: bool = False) -> list[Tensor]:
+    """Tokens [T, H, D] to one [B K, L G, D] per bucket; `clear` puts zeros where cells are padding."""
+    cells = x_THD.flatten(1).index_select(0, layout.gather)
+    if clear and layout.padded is not None:
+        cells.index_fill_(0, layout.padded, 0)
+    found, start = [], 0
+    for bucket in layout.buckets:
+        stop = start + bucket.rows * bucket.length
+        part = cells[start:stop].view(bucket.rows, bucket.length, heads, -1).transpose(1, 2)
+        found.append(part.reshape(bucket.rows * heads, -1, x_THD.shape[-1]))
+        start = stop
+    return found
+
+
+def _to_tokens(parts: Sequence[Tensor], layout: Layout, *, heads: int) -> Tensor:
+    """What `_to_cells` made, back to [T, H, D]."""
+    flat = []
+    for bucket, part in zip(layout.buckets, parts, strict=True):
+        cells = part.view(bucket.rows, heads, bucket.length, -1).transpose(1, 2)
+        flat.append(cells.reshape(bucket.rows * bucket.length, -1))
+    joined = torch.cat(flat) if len(flat) > 1 else flat[0]
+    return joined.index_select(0, layout.inverse).unflatten(1, (-1, parts[0].shape[-1]))
 
 
 class _Current:
@@ -90,39 +248,6 @@ def packed(layout: Layout) -> Iterator[None]:
         _Current.layout = before
 
 
-class _ToCells(torch.autograd.Function):
-    """[T, H, D] tokens to [cells, H, D]; the gradient of a token is that of its one cell, so no scatter is needed."""
-
-    @staticmethod
-    def forward(ctx: Any, tokens: Tensor, gather: Tensor, inverse: Tensor) -> Tensor:
-        ctx.save_for_backward(inverse)
-        return tokens.index_select(0, gather)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (inverse,) = ctx.saved_tensors
-        return gradients[0].index_select(0, inverse), None, None
-
-
-class _ToTokens(torch.autograd.Function):
-    """[cells, H, D] to [T, H, D]; padding cells get a zero gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, cells: Tensor, gather: Tensor, inverse: Tensor, padded: Tensor) -> Tensor:
-        ctx.save_for_backward(gather, padded)
-        return cells.index_select(0, inverse)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        gather, padded = ctx.saved_tensors
-        return gradients[0].index_select(0, gather).masked_fill_(padded, 0), None, None, None
-
-
-# torch leaves `apply` untyped.
-_to_cells = cast(Callable[..., Tensor], _ToCells.apply)
-_to_tokens = cast(Callable[..., Tensor], _ToTokens.apply)
-
-
 def packed_attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **settings: Any
 ) -> tuple[Tensor, None]:
@@ -135,35 +260,10 @@ def packed_attention(
     for name in ("softcap", "s_aux"):
         if settings.get(name) is not None:
             raise ValueError(f"attention with {name}")
-    repeats = query.shape[1] // key.shape[1]
-    gather = torch.cat([bucket.gather for bucket in layout.buckets])
-    cells = [_to_cells(part[0].transpose(0, 1).float(), gather, layout.inverse) for part in (query, key, value)]
-    outputs = []
-    start = 0
-    for bucket in layout.buckets:
-        stop = start + bucket.rows * bucket.length
-        q, k, v = (
-            part[start:stop].view(bucket.rows, bucket.length, -1, part.shape[-1]).transpose(1, 2) for part in cells
-        )
-        if repeats > 1:
-            k, v = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1)
-        mask = _window_mask(bucket.length, settings.get("sliding_window"))
-        out = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None, scale=settings.get("scaling")
-        )
-        outputs.append(out.transpose(1, 2).reshape(stop - start, -1, out.shape[-1]))
-        start = stop
-    joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-    tokens = _to_tokens(joined, gather, layout.inverse, layout.padded)
-    return tokens.to(query.dtype)[None], None
-
-
-def _window_mask(length: int, window: int | None) -> Tensor | None:
-    """[L, L] True where a token may look: itself and the `window - 1` before it. None where that is all before it."""
-    if not window or length <= window:
-        return None
-    allowed = torch.ones(length, length, dtype=torch.bool).tril()
-    return allowed.triu(1 - window)
+    scale = settings.get("scaling") or query.shape[-1] ** -0.5
+    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+    scope = Scope(scale, settings.get("sliding_window") or None)
+    return packed_rows_attention(q, k, v, scope, layout=layout)[None], None
 
 
 def _no_mask(*_arguments: Any, **_settings: Any) -> None:

@@ -3,17 +3,19 @@
 # T tokens of all rows, E embedding, B rows, L longest row
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from luthier.models.attention import PACKED, packed, packed_layout
+from luthier.models.attention import PACKED, packed, packed_layout, packed_rows_attention
+from luthier.models.blocks import block_states, fits
 from luthier.models.load import backbone
 
 TokenRows = Sequence[Sequence[int]]
 Forward = Callable[[Any, TokenRows], Tensor]
-ROUND = 64
+ROUND = 32
 """Streams of packed rows are a multiple of this many tokens."""
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 6e-2}
 """Largest difference between packed and padded states, relative to their largest value."""
@@ -31,11 +33,15 @@ def packed_states(model: Any, rows: TokenRows) -> Tensor:
         rows = [*rows, [0] * (-count % ROUND)]
     ids = torch.tensor([token for row in rows for token in row])
     positions = torch.cat([torch.arange(len(row)) for row in rows])
+    layout = packed_layout([len(row) for row in rows])
+    inner: Any = backbone(model)
+    if fits(inner):
+        return block_states(inner, ids, positions, attend=partial(packed_rows_attention, layout=layout))[:count]
     usual = model.config._attn_implementation
     model.config._attn_implementation = PACKED
     try:
-        with packed(packed_layout([len(row) for row in rows])):
-            output = backbone(model)(input_ids=ids[None], position_ids=positions[None], use_cache=False)
+        with packed(layout):
+            output = inner(input_ids=ids[None], position_ids=positions[None], use_cache=False)
     finally:
         model.config._attn_implementation = usual
     states: Tensor = output.last_hidden_state[0, :count]

@@ -1,4 +1,4 @@
-"""The two hand-written derivatives against plain autograd in float64."""
+"""Hand-written derivatives against plain autograd in float64."""
 
 import pytest
 import torch
@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from tiny_models import distance
 from torch import Tensor
 
-from luthier.models.fused import CHUNK, labelled_loss, lora_product, token_nats
+from luthier.models.fused import (
+    CHUNK,
+    labelled_loss,
+    lora_product,
+    rms_norm,
+    stacked_product,
+    swiglu,
+    token_nats,
+    turn,
+)
 
 sizes = st.integers(1, 12)
 
@@ -64,3 +73,68 @@ def test_no_targets_cost_nothing() -> None:
     total = labelled_loss(states, torch.zeros(9, 4), torch.zeros(0, dtype=torch.long))
     total.backward()
     assert float(total.detach()) == 0
+
+
+def agree(found: Tensor, parts: list[Tensor], expected: Tensor, wide: list[Tensor]) -> None:
+    """The same values, and the same gradients of all parts for an arbitrary slope."""
+    slope = random(*found.shape, seed=9)
+    (expected * slope.double()).sum().backward()
+    (found * slope).sum().backward()
+    assert distance(found, expected) <= 1e-5
+    for mine, oracle in zip(parts, wide, strict=True):
+        assert distance(mine.grad, oracle.grad) <= 1e-5
+
+
+def both(*parts: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    return [part.clone().requires_grad_() for part in parts], [part.double().requires_grad_() for part in parts]
+
+
+@settings(deadline=None, max_examples=20)
+@given(tokens=sizes, inputs=sizes, outputs=st.lists(sizes, min_size=1, max_size=3), rank=sizes)
+def test_stacked_layers_are_the_plain_products_side_by_side(
+    tokens: int, inputs: int, outputs: list[int], rank: int
+) -> None:
+    weights = [random(size, inputs, seed=size) for size in outputs]
+    scales = tuple(0.5 + place for place in range(len(outputs)))
+    downs = [random(rank, inputs, seed=30 + place) for place in range(len(outputs))]
+    ups = [random(size, rank, seed=40 + place) for place, size in enumerate(outputs)]
+    parts, wide = both(random(tokens, inputs, seed=1), *downs, *ups)
+    count = len(outputs)
+    x, a, b = wide[0], wide[1 : count + 1], wide[count + 1 :]
+    expected = torch.cat(
+        [x @ weights[i].double().t() + scales[i] * (x @ a[i].t() @ b[i].t()) for i in range(count)], dim=1
+    )
+    room = torch.zeros(sum(outputs), inputs + rank * count)
+    room[:, :inputs] = torch.cat(weights)
+    agree(stacked_product(parts[0], room, None, scales, *parts[1:]), parts, expected, wide)
+
+
+@given(tokens=sizes, width=st.integers(3, 12))
+def test_the_norm_is_that_of_its_formula(tokens: int, width: int) -> None:
+    parts, wide = both(random(tokens, width, seed=1), random(width, seed=2))
+    x, weight = wide
+    expected = weight * x / (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt()
+    agree(rms_norm(*parts, 1e-5), parts, expected, wide)
+
+
+@given(tokens=sizes, width=sizes)
+def test_swiglu_is_that_of_its_formula(tokens: int, width: int) -> None:
+    parts, wide = both(random(tokens, 2 * width, seed=1))
+    gate, up = wide[0].chunk(2, dim=1)
+    agree(swiglu(parts[0]), parts, F.silu(gate) * up, wide)
+
+
+@given(tokens=sizes, group=st.integers(1, 3), key_heads=st.integers(1, 3), half=sizes)
+def test_turning_is_multiplying_by_complex_numbers(tokens: int, group: int, key_heads: int, half: int) -> None:
+    heads, size = group * key_heads, 2 * half
+    parts, wide = both(random(tokens, (heads + 2 * key_heads) * size, seed=1))
+    angles = random(tokens, 1, half, seed=2)
+    q, k, v = wide[0].unflatten(1, (-1, size)).split([heads, key_heads, key_heads], dim=1)
+    turned = [
+        torch.view_as_real(torch.complex(*part.chunk(2, dim=-1)) * torch.exp(1j * angles.double()))
+        .transpose(-1, -2)
+        .flatten(-2)
+        for part in (q, k)
+    ]
+    found = turn(parts[0], angles.cos(), angles.sin(), key_heads)
+    agree(torch.cat(found, dim=1), parts, torch.cat([*turned, v], dim=1), wide)
