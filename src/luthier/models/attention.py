@@ -1,7 +1,7 @@
 """Exact attention over packed rows: no padding in the token stream, no attention across rows.
 
-Rows of like length share their products. Scores are never kept: the backward pass computes them again, block by block,
-so that memory grows with the length of a row and not with its square.
+Rows of like length share their products. Of long rows nothing is kept that grows with the square of the length: the
+backward pass computes it again, block by block.
 """
 
 # T tokens of all rows, H query heads, K key heads, G = H / K, D head size
@@ -133,9 +133,13 @@ class PackedAttention(torch.autograd.Function):
         return dq.mul_(scope.scale), dk, dv, None, None
 
 
+# torch leaves `apply` untyped.
+_attend = cast(Callable[[Tensor, Tensor, Tensor, Layout, Scope], Tensor], PackedAttention.apply)
+
+
 def packed_rows_attention(q: Tensor, k: Tensor, v: Tensor, scope: Scope, *, layout: Layout) -> Tensor:
     """Causal attention inside each row of a stream: q [T, H, D], k and v [T, K, D] -> [T, H, D]."""
-    return cast(Tensor, PackedAttention.apply(q, k, v, layout, scope))  # torch leaves `apply` untyped
+    return _attend(q, k, v, layout, scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,7 @@ def _to_tokens(parts: Sequence[Tensor], layout: Layout, *, heads: int) -> Tensor
         cells = part.view(bucket.rows, heads, bucket.length, -1).transpose(1, 2)
         flat.append(cells.reshape(bucket.rows * bucket.length, -1))
     joined = torch.cat(flat) if len(flat) > 1 else flat[0]
-    return joined.index_select(0, layout.inverse).unflatten(1, (-1, parts[0].shape[-1]))
+    return joined.index_select(0, layout.inverse).view(len(layout.inverse), -1, parts[0].shape[-1])
 
 
 class _Current:

@@ -8,7 +8,6 @@ The weights stay where `transformers` put them; only the order of computing is o
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from luthier.models.adapters import project
@@ -33,19 +32,19 @@ def block_states(backbone: Any, ids_T: Tensor, positions_T: Tensor, *, attend: A
     states = backbone.embed_tokens(ids_T)
     cos, sin = backbone.rotary_emb(states[None], position_ids=positions_T[None])
     # Both halves of a head turn by the same angles.
-    turns = tuple(part[0, :, None, : part.shape[-1] // 2].contiguous() for part in (cos, sin))
+    cos, sin = (part[0, :, None, : part.shape[-1] // 2].contiguous() for part in (cos, sin))
     for layer in backbone.layers:
-        states = _block(layer, states, turns=turns, attend=attend)
+        states = _block(layer, states, cos=cos, sin=sin, attend=attend)
     return _norm(backbone.norm, states)
 
 
-def _block(layer: Any, states: Tensor, *, turns: tuple[Tensor, ...], attend: Attend) -> Tensor:
+def _block(layer: Any, states: Tensor, *, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
     """One layer: [T, E] -> [T, E]."""
     attention, mlp = layer.self_attn, layer.mlp
     qkv = project(_norm(layer.input_layernorm, states), (attention.q_proj, attention.k_proj, attention.v_proj))
     key_heads = attention.config.num_key_value_heads
     scope = Scope(attention.scaling, _window(attention))
-    seen = attend(*turn(qkv, *turns, key_heads), scope)
+    seen = attend(*turn(qkv, cos, sin, key_heads), scope)
     states = states + project(seen.flatten(1), (attention.o_proj,))
     both = project(_norm(layer.post_attention_layernorm, states), (mlp.gate_proj, mlp.up_proj))
     return states + project(swiglu(both), (mlp.down_proj,))

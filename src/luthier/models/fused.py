@@ -87,7 +87,7 @@ class StackedProduct(torch.autograd.Function):
         dlow = dread[:, inputs:].contiguous()
         dx = torch.addmm(dread[:, :inputs], dlow, down) if ctx.needs_input_grad[0] else None
         ddowns = (dlow.t() @ read[:, :inputs]).float().split([up.shape[1] for up in ups])
-        dups = [
+        dups: list[Tensor] = [
             block.float().mul_(scale)
             for block, scale in zip(_diagonal(dy.t() @ read[:, inputs:], ups), ctx.scales, strict=True)
         ]
@@ -109,7 +109,7 @@ class RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         wide = x.float()
-        length_T1 = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        length_T1: Tensor = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
         rate_T1 = (length_T1.square_() / x.shape[1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, rate_T1)
         return (wide * rate_T1).to(x.dtype).mul_(weight)

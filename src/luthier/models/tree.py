@@ -10,6 +10,7 @@ backward pass of every part uses the joined result, which makes the gradient exa
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from luthier.models.attention import Scope
+from luthier.models.blocks import block_states, fits
 from luthier.models.forward import ROUND, TOLERANCE, Forward, TokenRows, packed_states
 from luthier.models.load import backbone
 
@@ -126,11 +129,15 @@ def tree_states(model: Any, rows: TokenRows) -> Tensor:
     The same numbers as `packed_states` gives, in the same order.
     """
     tree = grow_tree(rows)
+    inner: Any = backbone(model)
+    if fits(inner):
+        stream = block_states(inner, tree.ids, tree.positions, attend=partial(tree_rows_attention, tree=tree))
+        return stream.index_select(0, tree.places)
     usual = model.config._attn_implementation
     model.config._attn_implementation = TREE
     try:
         with growing(tree):
-            output = backbone(model)(input_ids=tree.ids[None], position_ids=tree.positions[None], use_cache=False)
+            output = inner(input_ids=tree.ids[None], position_ids=tree.positions[None], use_cache=False)
     finally:
         model.config._attn_implementation = usual
     states: Tensor = output.last_hidden_state[0].index_select(0, tree.places)
@@ -213,11 +220,18 @@ def tree_attention(
     for name in ("softcap", "s_aux"):
         if settings.get(name) is not None:
             raise ValueError(f"attention with {name}")
-    grouped = query[0].float().unflatten(0, (key.shape[1], -1))
-    scale = settings.get("scaling") or query.shape[-1] ** -0.5
-    parts = list(_seen_parts(tree, settings.get("sliding_window")))
-    output = _joined_attention(grouped, key[0].float()[:, None], value[0].float()[:, None], parts, scale)
-    return output.permute(2, 0, 1, 3).flatten(1, 2).to(query.dtype)[None], None
+    scope = Scope(settings.get("scaling") or query.shape[-1] ** -0.5, settings.get("sliding_window") or None)
+    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+    return tree_rows_attention(q, k, v, scope, tree=tree)[None], None
+
+
+def tree_rows_attention(q: Tensor, k: Tensor, v: Tensor, scope: Scope, *, tree: Tree) -> Tensor:
+    """Attention of each token to its ancestors and itself: q [U, H, D], k and v [U, K, D] -> [U, H, D]."""
+    query, key, value = (part.float().transpose(0, 1) for part in (q, k, v))
+    grouped = query.unflatten(0, (key.shape[0], -1))
+    parts = list(_seen_parts(tree, scope.window))
+    output = _joined_attention(grouped, key[:, None], value[:, None], parts, scope.scale)
+    return output.permute(2, 0, 1, 3).flatten(1, 2).to(q.dtype)
 
 
 def _seen_parts(tree: Tree, window: int | None) -> Iterator[tuple[Part, Tensor | None]]:

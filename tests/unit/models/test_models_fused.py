@@ -34,11 +34,12 @@ def test_lora_is_the_plain_product(
     parts = [
         random(*shape, seed=place) for place, shape in enumerate([(tokens, inputs), (rank, inputs), (outputs, rank)])
     ]
-    weight, slope = random(outputs, inputs, seed=4), random(tokens, outputs, seed=5)
-    wide = [part.double().requires_grad_() for part in parts]
+    parts = [part.double() for part in parts]  # sums may all but cancel
+    weight, slope = random(outputs, inputs, seed=4).double(), random(tokens, outputs, seed=5).double()
+    wide = [part.clone().requires_grad_() for part in parts]
     x, a, b = wide
-    expected = x @ weight.double().t() + scale * (x @ a.t() @ b.t())
-    expected.backward(slope.double())
+    expected = x @ weight.t() + scale * (x @ a.t() @ b.t())
+    expected.backward(slope)
     x, a, b = (part.clone().requires_grad_(below or place > 0) for place, part in enumerate(parts))
     found = lora_product(x, weight, a, b, scale)
     found.backward(slope)
@@ -77,7 +78,7 @@ def test_no_targets_cost_nothing() -> None:
 
 def agree(found: Tensor, parts: list[Tensor], expected: Tensor, wide: list[Tensor]) -> None:
     """The same values, and the same gradients of all parts for an arbitrary slope."""
-    slope = random(*found.shape, seed=9)
+    slope = random(*found.shape, seed=9).to(found.dtype)
     (expected * slope.double()).sum().backward()
     (found * slope).sum().backward()
     assert distance(found, expected) <= 1e-5
@@ -98,13 +99,14 @@ def test_stacked_layers_are_the_plain_products_side_by_side(
     scales = tuple(0.5 + place for place in range(len(outputs)))
     downs = [random(rank, inputs, seed=30 + place) for place in range(len(outputs))]
     ups = [random(size, rank, seed=40 + place) for place, size in enumerate(outputs)]
-    parts, wide = both(random(tokens, inputs, seed=1), *downs, *ups)
+    _, wide = both(random(tokens, inputs, seed=1), *downs, *ups)
+    parts = [part.detach().clone().requires_grad_() for part in wide]  # sums may all but cancel
     count = len(outputs)
     x, a, b = wide[0], wide[1 : count + 1], wide[count + 1 :]
     expected = torch.cat(
         [x @ weights[i].double().t() + scales[i] * (x @ a[i].t() @ b[i].t()) for i in range(count)], dim=1
     )
-    room = torch.zeros(sum(outputs), inputs + rank * count)
+    room = torch.zeros(sum(outputs), inputs + rank * count, dtype=torch.float64)
     room[:, :inputs] = torch.cat(weights)
     agree(stacked_product(parts[0], room, None, scales, *parts[1:]), parts, expected, wide)
 

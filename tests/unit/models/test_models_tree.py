@@ -10,7 +10,7 @@ from test_models_forward import PACKABLE, alone, gradients, through
 from tiny_models import SETTINGS, WINDOW, distance, random_rows, tiny_model
 
 from luthier.models import tree
-from luthier.models.forward import choose_forward, packed_states
+from luthier.models.forward import ROUND, choose_forward, packed_states
 from luthier.models.tree import choose_tree, grow_tree, tree_states
 
 Rows = list[tuple[int, ...]]
@@ -64,7 +64,7 @@ def test_a_tree_holds_every_path_and_no_more(rows: Rows, least: int) -> None:
         for place, token in enumerate(path.tolist()):
             assert seen[token].nonzero()[:, 0].tolist() == sorted(path[: place + 1].tolist())
     assert seen.max() == 1
-    assert size % 64 == 0
+    assert size % ROUND == 0
     if least == 1:
         prefixes = {row[:end] for row in rows for end in range(1, len(row) + 1)}
         assert len(set(grown.places.tolist())) == len(prefixes)
