@@ -1,7 +1,8 @@
 """New heads on top of an encoder."""
 
-# B rows, L longest row, E embedding, N labels
+# B rows, L longest row, T tokens of all rows, E embedding, N labels
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ class PooledClassifier(nn.Module):
     """An encoder whose mean last hidden state goes through one linear layer to a logit per label.
 
     The mean over a text's tokens is what sentence encoders were trained to make (Reimers and Gurevych 2019,
-    arXiv:1908.10084, section 3); their first token alone was never asked for anything.
+    arXiv:1908.10084, section 3); their first token alone was never asked for anything. The head computes in float32,
+    whatever the encoder computes in.
     """
 
     def __init__(self, encoder: Any, *, labels: int) -> None:
@@ -33,7 +35,13 @@ class PooledClassifier(nn.Module):
         """Ids and mask [B, L] -> logits [B, N]."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         states_BLE = self.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        return SequenceClassifierOutput(logits=self.classifier(mean_states(states_BLE, mask)))
+        return SequenceClassifierOutput(logits=self.classifier(mean_states(states_BLE.float(), mask)))
+
+    def of_states(self, states_TE: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Last hidden states of rows of these lengths, one row behind the other -> logits [B, N]."""
+        means_BE = torch.segment_reduce(states_TE.float(), "mean", lengths=torch.tensor(lengths))
+        logits: Tensor = self.classifier(means_BE)
+        return logits
 
 
 def mean_states(states_BLE: Tensor, mask_BL: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def _pooled(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
     _refuse_gaps(base, sorted(name for name in report["missing_keys"] if not name.startswith("pooler.")))
     if hasattr(encoder, "pooler"):
         encoder.pooler = None  # reads the first token alone, and nobody asks it
-    model = PooledClassifier(encoder, labels=len(labels)).to(dtype)
+    model = PooledClassifier(encoder, labels=len(labels))
     return Loaded(model=model, heads=("classifier",), skip=("classifier",), task="FEATURE_EXTRACTION")
 
 

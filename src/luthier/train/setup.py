@@ -16,6 +16,8 @@ from luthier.config import Resolved
 from luthier.models.adapters import AdapterShape
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
+from luthier.models.classify import choose_logits
+from luthier.models.dropout import quicken_dropout
 from luthier.models.forward import Forward, choose_forward
 from luthier.models.load import Loaded, load_model
 from luthier.models.machine import faster_dtype
@@ -82,22 +84,24 @@ def set_up(job: Job) -> Setup:
 
     rows = store_rows(job.dataset.file("train.parquet"), scratch=job.scratch, check=look)
     found = receipts.counts()
-    dtype, why = _dtype(job, sequence=asked.head == "sequence")
+    dtype, why = _dtype(job, narrow=asked.head == "causal" or job.base.architecture == "encoder")
     load = partial(load_model, job.base, asked, dtype=dtype, labels=labels, seed=job.config.seed)
     loaded = load()
     settle = partial(resolve, job.config, objective=asked, hidden=_width(loaded))
     choices = settle(rows.sizes.lengths)
     method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
-    reasons = {"dtype": why}
-    loss: Loss = ClassifyLoss(job.wording.pad_id)
+    quicken_dropout(loaded.model)
+    sample = [row.ids for row in rows[:SAMPLE]]
     replay, sharing = None, None
     if asked.head == "causal":
-        sample = [row.ids for row in rows[:SAMPLE]]
-        forward, reasons["forward"] = choose_forward(loaded.model, sample)
+        forward, how = choose_forward(loaded.model, sample)
         refusal = choose_tree(loaded.model, sample, forward=forward)
         sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal)
-        loss = ChatLoss(tree_states if sharing else forward)
+        loss: Loss = ChatLoss(tree_states if sharing else forward)
         replay = _replay(job, loaded, forward) if job.config.replay > 0 else None
+    else:
+        logits, how = choose_logits(loaded.model, sample, pad_id=job.wording.pad_id)
+        loss = ClassifyLoss(logits)
     pace = Pace(
         learning_rate=choices.learning_rate.value,
         warmup=job.config.warmup,
@@ -111,6 +115,7 @@ def set_up(job: Job) -> Setup:
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
+    reasons = {"dtype": why, "forward": how}
     return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, job.listener)
 
 
@@ -151,12 +156,12 @@ def _replay(job: Job, loaded: Loaded, forward: Forward) -> Replay:
     return replay
 
 
-def _dtype(job: Job, *, sequence: bool) -> tuple[torch.dtype, str]:
+def _dtype(job: Job, *, narrow: bool) -> tuple[torch.dtype, str]:
     """The compute type; measured once per run, because a resumed run must multiply as it began."""
     if job.config.dtype != "auto":
         return DTYPES[job.config.dtype], "set in the project file"
-    if sequence:
-        return torch.float32, "a new head starts from nothing and the model is small"
+    if not narrow:
+        return torch.float32, "the new head of a decoder computes in its type"
     path = job.scratch / "dtype.json"
     if not path.is_file():
         dtype, why = faster_dtype()

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from luthier.errors import LuthierError
 from luthier.models.adapters import AdapterShape, inject, lora_layers, rescale
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
+from luthier.models.classify import padded_logits, stream_logits
 from luthier.models.engines.hf import load_engine
 from luthier.models.forward import Forward, packed_states, padded_states
 from luthier.models.load import load_model
@@ -57,7 +59,10 @@ def make_learner(
     for head in loaded.heads:
         loaded.model.get_submodule(head).requires_grad_(True)
     no_dropout(loaded.model)
-    loss: Loss = ChatLoss(packed_states if packs else padded_states) if goal == "chat" else ClassifyLoss(2)
+    if goal == "chat":
+        loss: Loss = ChatLoss(packed_states if packs else padded_states)
+    else:
+        loss = ClassifyLoss(stream_logits if packs else partial(padded_logits, pad_id=2))
     values = {name: getattr(PACE, name) for name in PACE.__dataclass_fields__}
     return Learner(loaded.model, rows, loss=loss, pace=Pace(**{**values, **pace}))
 
