@@ -35,6 +35,14 @@ class ConflictError(LuthierError):
     exit_code = 5
 
 
+class DiskFullError(LuthierError):
+    """There is no space left where we write."""
+
+
+class DivergedError(LuthierError):
+    """Training left the finite numbers, and half the learning rate did not help."""
+
+
 class StoppedError(LuthierError):
     """The run was asked to stop and stopped in good order; running again continues it."""
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import luthier
 from luthier.artifacts.canonical import sha256_of
+from luthier.artifacts.fence import check_fence
 from luthier.artifacts.manifest import (
     MANIFEST,
     Manifest,
@@ -21,7 +22,7 @@ from luthier.artifacts.manifest import (
     read_manifest,
     write_manifest,
 )
-from luthier.artifacts.storage import aside_of, sync_folder, sync_tree
+from luthier.artifacts.storage import aside_of, publish, sync_tree
 from luthier.errors import NotFoundError, UserError
 
 REPLACED = "replaced"
@@ -139,25 +140,33 @@ def building(
         )
         write_manifest(aside, manifest)
         sync_tree(aside)
-        retire(out)
-        aside.rename(out)
-        sync_folder(out.parent)
+        check_fence()
+        retired = retire(out)
+        try:
+            publish(aside, out)
+        except BaseException:
+            if retired is not None and not out.exists():
+                retired.rename(out)
+            raise
 
 
-def retire(out: Path) -> None:
-    """Move a folder that is about to be replaced to `replaced/<name>-<key>`; a folder that is not ours stays."""
+def retire(out: Path) -> Path | None:
+    """Move a folder that is about to be replaced to `replaced/<name>-<key>`, and say where it is.
+
+    A folder that is not ours stays: UserError.
+    """
     if not out.exists():
-        return
+        return None
     if not (out / MANIFEST).is_file() and any(out.iterdir()):
         raise UserError(f"{out}: exists and was not made by Luthier. Choose another --out.")
     if not (out / MANIFEST).is_file():
         out.rmdir()
-        return
+        return None
     home = out.parent / REPLACED / f"{out.name}-{read_manifest(out).key[:12]}"
     home.parent.mkdir(exist_ok=True)
     if home.exists():
         shutil.rmtree(home)
-    out.rename(home)
+    return out.rename(home)
 
 
 def find(out: Path, kind: type[Artifact], *, key: str) -> Artifact | None:

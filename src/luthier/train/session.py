@@ -1,12 +1,13 @@
 """One training run: the hooks that validate, save, recover and tell."""
 
-import math
 import signal
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from luthier.errors import LuthierError, StoppedError
+import torch
+
+from luthier.errors import DiskFullError, DivergedError, LuthierError, StoppedError
 from luthier.records import Tick, Worded
 from luthier.train.batches import StepPlan, Steps, validation_steps
 from luthier.train.checkpoint import Checkpoint, CheckpointStore
@@ -18,6 +19,10 @@ from luthier.train.stopping import History
 
 DIVERGED = 3
 """Steps in a row without a finite loss after which training goes back."""
+SPACE_PATIENCE = 30 * 60.0
+"""Seconds that a run waits for space on a full disk before it stops."""
+SPACE_EVERY = 5.0
+"""Seconds between its attempts to write."""
 
 
 @dataclass(slots=True)
@@ -29,59 +34,49 @@ class Session:
     steps: Steps
     validation: list[Worded]
     history: History = field(default_factory=History)
-    marks: set[int] = field(default_factory=set)
+    milestones: set[int] = field(default_factory=set)
+    """Steps after which to validate and to save. Training that diverges goes back to one of them, because when other
+    checkpoints are written is a matter of time, and two runs must go back to the same step."""
     request: StopRequest = field(default_factory=StopRequest)
     tokens: int = 0
-    start: Checkpoint | None = None
-    """The untrained state, to go back to while there is no checkpoint."""
+    saved: int = 0
+    """Step of the last checkpoint."""
     saved_at: float = 0.0
     started_at: float = 0.0
 
     def run(self) -> None:
         """Continue from the newest checkpoint, or start; leave with the best weights in the model."""
+        self.milestones = validation_steps(self.steps)
+        self.history.threads = torch.get_num_threads()
         last = self.store.newest()
         if last is not None:
-            self._take(last)
-        else:
-            self.start = self._checkpoint()
-        self.marks = validation_steps(self.steps) if self.validation else set()
+            self._continue(last)
         self.saved_at = self.started_at = time.monotonic()
         with listening() as self.request:
-            train_loop(
-                self.setup.learner,
-                self.steps,
-                history=self.history,
-                after_step=[self.recover, self.validate, self.tell, self.save],
-            )
+            if last is None:
+                self._commit()
+            self._train()
+            while name := self._not_finite():
+                self._go_back(f"{name} is not finite")
+                self._train()
         if self.history.best_loss is not None and self.history.best_step != self.history.step:
             self._take_best()
 
     def recover(self, _plan: StepPlan, _learned: Learned) -> None:
-        """After three steps in a row that were not finite, go back to the last checkpoint, or the start, with half
-        the rate, once.
-        """
-        if self.history.skipped_in_a_row < DIVERGED:
-            return
-        last = self.store.newest() or self.start
-        if self.history.rate_scale < 1 or last is None:
-            raise LuthierError(
-                f"training diverged at step {self.history.step}: the loss is not finite, and half the learning rate "
-                "did not help. Lower train.learning_rate, or look at the rows: luthier show mask RUN"
-            )
-        self._take(last)
-        self.history.rate_scale = 0.5
+        """After three steps in a row that were not finite, go back."""
+        if self.history.skipped_in_a_row >= DIVERGED:
+            self._go_back("the loss is not finite")
 
     def validate(self, plan: StepPlan, learned: Learned) -> None:
         """Add the step to the curve; where the plan says so, score the validation rows."""
         if self.history.step != plan.index:
             return
         point: dict[str, Any] = {"step": plan.index, "loss": learned.loss, "drift": learned.drift, "rate": learned.rate}
-        if plan.index in self.marks and not learned.skipped:
+        if self.validation and plan.index in self.milestones and not learned.skipped:
             learner = self.setup.learner
             loss = sum(learner.score(self.validation)) / learner.loss.units(self.validation)
             self.history.note_validation(loss, patience=self.setup.config.patience)
             point["validation_loss"] = loss
-            self.saved_at = -math.inf
         self.history.curve.append(point)
 
     def tell(self, plan: StepPlan, learned: Learned) -> None:
@@ -93,37 +88,107 @@ class Session:
         note = f"{loss}{best}, {speed:.0f} tokens/s"
         self.setup.listener(Tick("train", plan.index, len(self.steps), note))
 
-    def save(self, _plan: StepPlan, _learned: Learned) -> None:
-        """Commit when a validation asked for it, when the last checkpoint is old, or before stopping on a signal.
+    def save(self, plan: StepPlan, _learned: Learned) -> None:
+        """Commit at every milestone, when the last checkpoint is old, and before stopping on a signal.
 
-        A checkpoint stands for a good state to go back to, so it waits while steps are being skipped.
+        A checkpoint stands for a good state, so it waits while steps are being skipped.
         """
+        asked = self.request.number is not None
+        milestone = plan.index == self.history.step and plan.index in self.milestones
         due = time.monotonic() - self.saved_at > 60 * self.setup.config.checkpoint_minutes
-        if (due and not self.history.skipped_in_a_row) or self.request.number is not None:
-            self.store.commit(self._checkpoint(), best=self.history.best_step)
-            self.saved_at = time.monotonic()
-        if self.request.number is not None:
-            name = signal.Signals(self.request.number).name
-            raise StoppedError(
-                f"stopped by {name} after step {self.history.step} of {len(self.steps)}; a checkpoint is written. "
-                "Run the same command again to continue.",
-                signal_number=self.request.number,
-            )
+        if (milestone or due or asked) and not self.history.skipped_in_a_row:
+            name = self._not_finite()
+            if name:
+                self._go_back(f"{name} is not finite")
+            else:
+                self.history.milestone = plan.index if milestone else self.history.milestone
+                self._commit()
+        if asked:
+            raise self._stopped(f"the checkpoint of step {self.saved} is written")
 
-    def _checkpoint(self) -> Checkpoint:
-        tensors = {name: value.clone() for name, value in self.setup.learner.state().items()}
-        return Checkpoint(step=self.history.step, tensors=tensors, history=asdict(self.history))
+    def _train(self) -> None:
+        hooks = [self.recover, self.validate, self.tell, self.save]
+        train_loop(self.setup.learner, self.steps, history=self.history, after_step=hooks)
+
+    def _commit(self) -> None:
+        """Write a checkpoint. While the disk is full, training is paused, and the old checkpoint stays as it is."""
+        needs = {self.history.milestone} | ({self.history.best_step} if self.history.best_loss is not None else set())
+        checkpoint = Checkpoint(self.history.step, self.setup.learner.state(), asdict(self.history))
+        paused_at = time.monotonic()
+        while True:
+            try:
+                self.store.commit(checkpoint, needs=needs)
+                break
+            except DiskFullError as error:
+                if self.request.number is not None:
+                    raise self._stopped(f"the disk is full, so step {self.saved} is the last checkpoint") from error
+                if time.monotonic() - paused_at >= SPACE_PATIENCE:
+                    raise
+                self._say(
+                    f"paused after step {self.history.step}: the disk of {self.store.folder} is full. Free some space "
+                    f"and training goes on by itself; the checkpoint of step {self.saved} is intact"
+                )
+            self.request.wait(SPACE_EVERY)
+        self.saved, self.saved_at = self.history.step, time.monotonic()
+
+    def _stopped(self, kept: str) -> StoppedError:
+        name = signal.Signals(self.request.number or 0).name
+        return StoppedError(
+            f"stopped by {name} after step {self.history.step} of {len(self.steps)}; {kept}. "
+            "Run the same command again to continue.",
+            signal_number=self.request.number or 0,
+        )
+
+    def _not_finite(self) -> str | None:
+        """Name of a part of the state that holds a NaN or an infinity."""
+        for name, value in self.setup.learner.state().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                return name
+        return None
+
+    def _go_back(self, what: str) -> None:
+        """Return to the last milestone with half the rate, once; DivergedError the second time."""
+        step, skipped, milestone = self.history.step, self.history.skipped, self.history.milestone
+        if self.history.rate_scale < 1:
+            raise DivergedError(
+                f"training diverged at step {step}: {what}, and half the learning rate did not help. "
+                "Lower train.learning_rate, or look at the rows: luthier show mask RUN"
+            )
+        good = self.store.at(milestone)
+        if good is None:
+            raise self._lost(milestone)
+        self.store.discard_after(milestone)
+        self._take(good)
+        self.history.rate_scale, self.history.skipped, self.history.went_back_at = 0.5, skipped, step
+        self._say(f"diverged at step {step} ({what}): went back to step {milestone}, with half the learning rate")
 
     def _take_best(self) -> None:
         best = self.store.at(self.history.best_step)
         if best is None:
-            raise LuthierError(
-                f"{self.store.folder}: the checkpoint of the best step, {self.history.best_step}, is gone or damaged. "
-                "Remove this folder and run the same command again."
+            raise self._lost(self.history.best_step)
+        self.setup.learner.restore_weights(dict(best.tensors))
+
+    def _lost(self, step: int) -> LuthierError:
+        return LuthierError(
+            f"{self.store.folder}: the checkpoint of step {step} is gone or damaged, and this run needs it. "
+            "Run the same command again: training goes on from what is left."
+        )
+
+    def _continue(self, last: Checkpoint) -> None:
+        threads = self.history.threads
+        self._take(last)
+        self.saved = last.step
+        if self.history.threads != threads:
+            self._say(
+                f"continues on {threads} threads what began on {self.history.threads}: sums are rounded in another "
+                "order, so the result will differ in its last digits from that of an unbroken run"
             )
-        self.setup.learner.restore_weights(best.tensors)
+            self.history.threads = threads
 
     def _take(self, checkpoint: Checkpoint) -> None:
-        self.setup.learner.restore(checkpoint.tensors)
+        self.setup.learner.restore(dict(checkpoint.tensors))
         for name, value in checkpoint.history.items():
             setattr(self.history, name, value)
+
+    def _say(self, note: str) -> None:
+        self.setup.listener(Tick("train", 0, 0, note))

@@ -1,10 +1,14 @@
 """Ctrl-C and SIGTERM while training: the first asks, the second insists."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+
+LOOK_EVERY = 0.2
+"""Seconds between looks for a signal while waiting."""
 
 
 @dataclass(slots=True)
@@ -12,6 +16,13 @@ class StopRequest:
     """The signal that asked to stop, or None."""
 
     number: int | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, until somebody asks to stop."""
+        looks = 0
+        while self.number is None and looks * LOOK_EVERY < seconds:
+            time.sleep(min(LOOK_EVERY, seconds))
+            looks += 1
 
 
 @contextmanager

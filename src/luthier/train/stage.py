@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 
 from luthier.artifacts.folders import DatasetDir, Draft, ModelDir, building, find
+from luthier.artifacts.lock import run_lock
 from luthier.artifacts.rows import read_worded
-from luthier.artifacts.storage import explain_disk
+from luthier.artifacts.storage import explain_disk, make_folder
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
@@ -33,19 +34,21 @@ def train(
     """Train the base further on a dataset; continues from the last checkpoint if there is one.
 
     Checkpoints live in `out.parent/training`. Raises StoppedError after SIGINT or SIGTERM (a checkpoint is written
-    first), ConflictError if another process took the run over, LuthierError if training diverges or the disk is full.
+    first), ConflictError if another process works on the run or took it over, DivergedError if the loss stays without a
+    number, DiskFullError if the disk is full and stays so.
     """
-    key = train_key(config, dataset_digest=dataset.digest, base_digest=base.digest)
-    found = find(out, ModelDir, key=key)
-    if isinstance(found, ModelDir):
-        return found
-    dataset.check()
-    wording = load_wording(base.folder)
-    check_template(str(dataset.manifest.facts["template_hash"]), wording)
-    job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
-    with explain_disk(out):
-        job.scratch.mkdir(parents=True, exist_ok=True)
-    _train(job, key=key, out=out)
+    with run_lock(out.parent):
+        key = train_key(config, dataset_digest=dataset.digest, base_digest=base.digest)
+        found = find(out, ModelDir, key=key)
+        if isinstance(found, ModelDir):
+            return found
+        dataset.check()
+        wording = load_wording(base.folder)
+        check_template(str(dataset.manifest.facts["template_hash"]), wording)
+        job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
+        with explain_disk(out):
+            make_folder(job.scratch)
+        _train(job, key=key, out=out)
     return_freed_memory()
     return ModelDir.open(out)
 
@@ -53,7 +56,7 @@ def train(
 def _train(job: Job, *, key: str, out: Path) -> None:
     threads = use_all_cores()
     setup = set_up(job)
-    session = _session(setup, job, key=key, run=out.parent)
+    session = _session(setup, job, key=key)
     receipts = _check(session, job)
     with keeping_freed_memory():
         session.run()
@@ -68,7 +71,7 @@ def _train(job: Job, *, key: str, out: Path) -> None:
         draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)
 
 
-def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
+def _session(setup: Setup, job: Job, *, key: str) -> Session:
     choices = setup.choices
     bundles = setup.sharing.bundles if setup.sharing is not None else None
     steps = plan_steps(
@@ -79,7 +82,7 @@ def _session(setup: Setup, job: Job, *, key: str, run: Path) -> Session:
         members=bundles.members if bundles is not None else None,
     )
     store = CheckpointStore(
-        job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, run=run, listener=setup.listener
+        job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, listener=setup.listener
     )
     # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
     validation = first_rows(job.dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)

@@ -18,6 +18,12 @@ class History:
     skipped_in_a_row: int = 0
     rate_scale: float = 1.0
     """Halved once if training diverges."""
+    milestone: int = 0
+    """Last step with a checkpoint to which training goes back if it diverges."""
+    went_back_at: int | None = None
+    """The step at which it did."""
+    threads: int = 0
+    """Threads that computed; with another number sums are rounded in another order."""
     stopped_early: bool = False
     curve: list[dict[str, Any]] = field(default_factory=list)
 
@@ -32,6 +38,11 @@ class History:
 
     def in_words(self) -> str:
         """What happened, for a person."""
+        if self.went_back_at is None:
+            return self._ending()
+        return f"diverged at step {self.went_back_at} and went on from before with half the rate; {self._ending()}"
+
+    def _ending(self) -> str:
         if self.best_loss is None:
             return f"all {self.step} steps done; there were no validation rows to choose a better step by"
         if self.stopped_early:

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextvars import Context
 from pathlib import Path
 
 import pytest
@@ -117,8 +118,8 @@ def test_a_run_folder_carries_its_settings(finished_file: Path, tmp_path: Path) 
 
 @chat_only
 def test_two_processes_do_not_share_a_run(project_file: Path, tmp_path: Path) -> None:
-    with run_lock(tmp_path / "runs" / "small"), pytest.raises(ConflictError, match="another process"):
-        run(project_file)
+    with run_lock(tmp_path / "runs" / "small"), pytest.raises(ConflictError, match=f"process {os.getpid()} works"):
+        Context().run(run, project_file)
 
 
 @chat_only

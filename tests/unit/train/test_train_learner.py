@@ -258,7 +258,7 @@ def test_three_in_a_row_go_back_once_and_then_say_so(poisoned: Poisoned, steps: 
     done = [tick.done for tick in poisoned.ticks if tick.stage == "train" and tick.total]
     assert done.count(steps[0]) == 2
     poisoned.check_numbers(training)
-    kept = range(1, steps[0]) if steps[0] > 1 else range(1)  # the start, once it had been gone back to
+    kept = range(steps[0])
     assert {path.name for path in training.checkpoints("run")} == {f"step-{step:08d}" for step in kept}
     assert not (training.home / "run" / "model").exists()
 

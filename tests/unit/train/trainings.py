@@ -104,7 +104,7 @@ class Training:
         return sorted((self.scratch(name) / "checkpoints").glob("step-*"))
 
     def store(self, name: str, **changes: Any) -> CheckpointStore:
-        settings = {"key": self.key, "keep": 2, "run": self.home / name, "listener": lambda _tick: None, **changes}
+        settings = {"key": self.key, "keep": 2, "listener": lambda _tick: None, **changes}
         return CheckpointStore(self.scratch(name) / "checkpoints", **settings)
 
     def newest(self, name: str) -> Checkpoint:
