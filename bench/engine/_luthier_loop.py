@@ -1,9 +1,9 @@
 """Luthier's training loop on tokenized rows, one epoch, step by step, in a process of its own.
 
-    python -m bench.engine._luthier_loop ROWS OUT SEED REPLAY
+    python -m bench.engine._luthier_loop ROWS OUT SEED SETTINGS
 
-`REPLAY` is the share of the base's own writing: 0 does the peers' work and no other; `default` does what is shipped.
-Leaves the adapter in OUT.
+`SETTINGS` is a JSON object of training settings that differ from what is shipped; `{"replay": 0}` does the peers' work
+and no other. Leaves the tuned model in OUT.
 """
 
 import json
@@ -15,12 +15,11 @@ from bench.engine._gate import Gate
 
 from luthier.artifacts.folders import DatasetDir, building
 from luthier.artifacts.rows import write_worded
-from luthier.models.adapters import save_adapter
 from luthier.models.bases import Base, resolve_base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.machine import keeping_freed_memory, use_all_cores
 from luthier.records import Worded, nobody_listens
-from luthier.train.batches import plan_steps
+from luthier.train.batches import Steps, plan_steps
 from luthier.train.config import TrainConfig
 from luthier.train.setup import Job, Setup, set_up
 from luthier.train.stopping import History
@@ -31,33 +30,32 @@ BASE = "smollm2-135m"
 def main() -> None:
     """Train on every row once."""
     gate = Gate()
-    file, out, seed, replay = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    file, out, seed, settings = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4])
     base = resolve_base(BASE, relative_to=Path())
     wording = load_wording(base.folder)
     threads = use_all_cores()
-    settings = {"seed": seed, "epochs": 1.0} | ({} if replay == "default" else {"replay": float(replay)})
-    config = TrainConfig.model_validate(settings)
+    config = TrainConfig.model_validate({"seed": seed, "epochs": 1.0, **settings})
     with tempfile.TemporaryDirectory() as folder, keeping_freed_memory():
         dataset = write_dataset(Path(folder) / "dataset", read(file), base=base, wording=wording)
         setup = set_up(Job(dataset, base, config, wording, Path(folder), nobody_listens))
-        choices = setup.choices
-        learner = setup.learner
-        plans = plan_steps(learner.lengths, epochs=1, batch_tokens=choices.batch_tokens.value, seed=seed)
+        learner, plans = setup.learner, plan(setup)
+        choices = setup.choices.as_rows()
         gate.ready(
             threads=threads,
             steps=len(plans),
-            choices=choices.as_rows(),
-            learning_rate=choices.learning_rate.value,
-            replay=config.replay,
+            choices=choices,
+            learning_rate=choices["learning_rate"]["value"],
             reasons=setup.reasons,
+            computed_share=float(learner.counted.sum() / learner.lengths.sum()),
         )
         history = History()
-        for plan in plans:
+        for step in plans:
             gate.wait()
-            learned = learner.learn(plan, of=len(plans), history=history)
+            learned = learner.learn(step, of=len(plans), history=history)
             gate.done(tokens=learned.tokens, loss=learned.loss)
         assert history.skipped == 0, "a step without a finite loss is no step"
-        save(setup, out, base=base)
+        out.mkdir(parents=True, exist_ok=True)
+        setup.method.save(out)
     gate.end()
 
 
@@ -79,11 +77,16 @@ def write_dataset(folder: Path, rows: list[Worded], *, base: Base, wording: Word
     return DatasetDir.open(folder)
 
 
-def save(setup: Setup, out: Path, *, base: Base) -> None:
-    """The adapter as it stands after the last step."""
-    out.mkdir(parents=True, exist_ok=True)
-    loaded = setup.loaded
-    save_adapter(out, loaded.model, shape=setup.shape, base_name=base.hub_name, heads=loaded.heads, task=loaded.task)
+def plan(setup: Setup) -> Steps:
+    """One epoch's steps, as the stage plans them."""
+    bundles = setup.sharing.bundles if setup.sharing is not None else None
+    return plan_steps(
+        setup.learner.lengths if bundles is None else bundles.sizes,
+        epochs=1,
+        batch_tokens=setup.choices.batch_tokens.value,
+        seed=setup.config.seed,
+        members=None if bundles is None else bundles.members,
+    )
 
 
 if __name__ == "__main__":

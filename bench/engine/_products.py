@@ -24,14 +24,17 @@ from luthier.models.bases import Base, resolve_base
 from luthier.models.machine import keeping_freed_memory, use_all_cores
 
 TOKENS = (256, 512, 1024, 2048)
-HEAD_TOKENS = (128, 256, 512)
+HEAD_TOKENS = (256, 512)
 """The head sees labelled tokens only, and those in chunks."""
 SQUARES = (768, 1024, 2048)
 STACKS = ({"q_proj", "k_proj", "v_proj"}, {"gate_proj", "up_proj"}, {"query", "key", "value"})
 """Layers that read the same input, so that one product may serve them all."""
-SECONDS, LEAST = 0.03, 4
-"""A form is repeated at least so long and so often; its fastest time counts."""
+SWEEPS, SECONDS, LEAST = 2, 0.02, 3
+"""A form is repeated at least so long and so often, and again some time later; its fastest time counts."""
+HEAD, BLOCK = 16_384, 4096
+"""A layer with more outputs is a head; columns of one of its blocks."""
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+LORA, FULL = ("forward", "input"), ("forward", "input", "weight")
 Prepared = Callable[[], Tensor]
 
 
@@ -85,11 +88,12 @@ def _without_number(name: str) -> str:
 def best_rate(kind: str, inputs: int, outputs: int, dtype: torch.dtype) -> list[Rate]:
     """The rate of every form at every number of tokens, fastest first."""
     forms = {"multiply": multiply_forms, "gradient": gradient_forms}[kind]
-    rates = []
-    for tokens in HEAD_TOKENS if max(inputs, outputs) > 16_384 else TOKENS:
+    found: dict[tuple[str, int], float] = {}
+    for tokens in (HEAD_TOKENS if max(inputs, outputs) > HEAD else TOKENS) * SWEEPS:
         for form, prepared in forms(tokens, inputs, outputs, dtype):
             speed = 2 * tokens * inputs * outputs / fastest(prepared)
-            rates.append(Rate(kind, inputs, outputs, form, tokens, speed))
+            found[form, tokens] = max(speed, found.get((form, tokens), 0.0))
+    rates = [Rate(kind, inputs, outputs, form, tokens, speed) for (form, tokens), speed in found.items()]
     return sorted(rates, key=lambda rate: -rate.speed)
 
 
@@ -113,6 +117,20 @@ def multiply_forms(tokens: int, inputs: int, outputs: int, dtype: torch.dtype) -
     yield "transposed copy", lambda: x @ turned
     packed = pack(weight)
     yield "packed", lambda: packed_linear(x, packed)
+    if outputs > HEAD:
+        rows = weight.split(BLOCK)
+        yield "blocks", lambda: [F.linear(x, each) for each in rows][-1]
+    if inputs > HEAD:
+        parts = [part.contiguous() for part in x.split(BLOCK, dim=1)]
+        columns = [part.contiguous() for part in turned.split(BLOCK)]
+        yield "blocks", lambda: _added(parts, columns)
+
+
+def _added(parts: list[Tensor], columns: list[Tensor]) -> Tensor:
+    total = parts[0] @ columns[0]
+    for part, each in zip(parts[1:], columns[1:], strict=True):
+        total.addmm_(part, each)
+    return total
 
 
 def gradient_forms(tokens: int, inputs: int, outputs: int, dtype: torch.dtype) -> Iterator[tuple[str, Prepared]]:
@@ -187,15 +205,14 @@ def floor_of(base: Base, dtype: torch.dtype) -> dict[str, Any]:
     """Seconds per token of a model's products: `layers` for each token, `head` for each token that carries loss."""
     layers, stacks, head = linear_layers(base)
     rates = Rates(dtype)
-    uses = ("forward", "input", "weight")
     inside = {
         use: sum(rates.seconds(use, each) for each in layers) + sum(rates.stacked(use, stack) for stack in stacks)
-        for use in uses
+        for use in FULL
     }
     every = [*layers, *(each for stack in stacks for each in stack)]
     return {
         "layers": inside,
-        "head": {use: rates.seconds(use, head) if head else 0.0 for use in uses},
+        "head": {use: rates.seconds(use, head) if head else 0.0 for use in FULL},
         "square": square_rate(dtype),
         "weights": sum(each.count * each.inputs * each.outputs for each in every),
         "head_weights": head.inputs * head.outputs if head else 0,
@@ -203,25 +220,20 @@ def floor_of(base: Base, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-def lora_floor(found: dict[str, Any], *, labelled: float) -> dict[str, float]:
-    """Tokens per second at which the multiplications of a LoRA step alone would run (engine.md, section 3).
+def step_floor(
+    found: dict[str, Any], *, labelled: float, computed: float = 1.0, uses: tuple[str, ...] = LORA
+) -> dict[str, float]:
+    """Real tokens per second at which the multiplications of a step alone would run (engine.md, section 3).
 
-    4 N operations for each token (forward, gradient of the input) and 4 V d for each of the `labelled` share of
-    tokens. LoRA's own products, attention and everything else count as nothing. `own`: at the rate of the model's own
-    shapes in the fastest form; `square`: at the best rate of square products.
+    2 N operations for each use of the layers (`LORA`: forward and gradient of the input; `FULL`: that of the weights
+    too) and each token that must be computed, the `computed` share of the real ones (below 1 where rows begin alike),
+    and 2 V d for the `labelled` share. LoRA's own products, attention and everything else count as nothing. `own`: at
+    the best rate of each of the model's own shapes; `square`: at the best rate of square products.
     """
     layers, head = found["layers"], found["head"]
-    own = layers["forward"] + layers["input"] + labelled * (head["forward"] + head["input"])
-    operations = 4 * found["weights"] + 4 * labelled * found["head_weights"]
-    return {"own": 1 / own, "square": found["square"] / operations, "operations": operations}
-
-
-def full_floor(found: dict[str, Any], *, labelled: float) -> dict[str, float]:
-    """The same for full fine-tuning: 6 N and 6 V d operations, the gradient of the weights included."""
-    layers, head = found["layers"], found["head"]
-    own = sum(layers.values()) + labelled * sum(head.values())
-    operations = 6 * found["weights"] + 6 * labelled * found["head_weights"]
-    return {"own": 1 / own, "square": found["square"] / operations, "operations": operations}
+    seconds = sum(computed * layers[use] + labelled * head[use] for use in uses)
+    operations = 2 * len(uses) * (computed * found["weights"] + labelled * found["head_weights"])
+    return {"own": 1 / seconds, "square": found["square"] / operations, "operations": operations}
 
 
 def main() -> None:

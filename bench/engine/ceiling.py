@@ -2,7 +2,8 @@
 
 SmolLM2-135M in bfloat16 and float32: forward x W', gradient of the input dy W, gradient of the weights dy' x, at 256
 to 2,048 tokens, in every form that torch offers in public: plain, over a transposed copy, over weights packed by
-oneDNN, and layers with one input stacked. Two threads on two cores; the fastest of several repetitions counts.
+oneDNN, the head in blocks of the vocabulary, layers with one input stacked. Two threads on two cores; the fastest of
+several repetitions counts.
 """
 
 import json
@@ -12,7 +13,7 @@ import sys
 from typing import Any
 
 import torch
-from bench.engine._products import DTYPES, full_floor, lora_floor, packed_error
+from bench.engine._products import DTYPES, FULL, LORA, packed_error, step_floor
 from bench.record import ROOT, Asked, Outcome, run_bench, say
 
 BASE = "smollm2-135m"
@@ -30,23 +31,21 @@ def measure(asked: Asked) -> Outcome:
         _show(name, products)
         packed, plain = errors[name]
         say(f"  packed products are off by {packed:.1e} of the largest value, plain ones by {plain:.1e}")
+    ways = {"lora": LORA, "full": FULL}
     floors = {
-        name: {
-            "lora": {key: round(value, 1) for key, value in lora_floor(products, labelled=LABELLED).items()},
-            "full": {key: round(value, 1) for key, value in full_floor(products, labelled=LABELLED).items()},
-        }
+        name: {way: step_floor(products, labelled=LABELLED, uses=uses) for way, uses in ways.items()}
         for name, products in found.items()
     }
     for name, each in floors.items():
-        for way in ("lora", "full"):
+        for way in ways:
             own, square, operations = (each[way][key] for key in ("own", "square", "operations"))
             say(f"{name}, {way}: {operations / 1e6:.0f} million operations a token; floor {own:,.0f} tokens/s at the")
             say(f"  rates of the model's own shapes, {square:,.0f} tokens/s at the best square rate")
     return Outcome(
         holds=all(packed <= EXACT * plain for packed, plain in errors.values()),
-        value={name: each["lora"]["own"] for name, each in floors.items()},
+        value={name: round(each["lora"]["own"], 1) for name, each in floors.items()},
         bar="none: tokens/s of a LoRA step if only the multiplications took time; holds if packed products are exact",
-        peer={name: each["lora"]["square"] for name, each in floors.items()},
+        peer={name: round(each["lora"]["square"], 1) for name, each in floors.items()},
         detail={"floors": floors, "errors": errors, "threads": torch.get_num_threads(), "products": found},
     )
 

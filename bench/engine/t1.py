@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.engine._products import lora_floor
+from bench.engine._products import step_floor
 from bench.engine._race import Runner, race, start
 from bench.engine._rows import standard_rows, tokenized, write_tokenized
 from bench.engine.ceiling import measured_products
@@ -47,12 +47,13 @@ def measure(asked: Asked) -> Outcome:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         labelled = _write(folder, base.folder, seed=asked.seed)
-        floors = [_floor(labelled)]
         runners = _luthier(folder, asked.seed)
+        computed = runners[0].facts["computed_share"]
+        floors = [_floor(labelled, computed=computed)]
         if not asked.quick:
             runners += _peers(folder, base.folder, asked.seed, rate=runners[0].facts["learning_rate"])
         race(runners, turn=TURN)
-        floors.append(_floor(labelled))
+        floors.append(_floor(labelled, computed=computed))
         losses = {} if asked.quick else _score(folder, base.folder, [runner.name for runner in runners])
     return _outcome({runner.name: runner for runner in runners}, floors, losses, labelled=labelled)
 
@@ -70,56 +71,37 @@ def _write(folder: Path, base: Path, *, seed: int) -> float:
     return share
 
 
-def _floor(labelled: float) -> dict[str, float]:
-    found = lora_floor(measured_products(BASE, "bfloat16"), labelled=labelled)
+def _floor(labelled: float, *, computed: float) -> dict[str, float]:
+    found = step_floor(measured_products(BASE, "bfloat16"), labelled=labelled, computed=computed)
     own, square = found["own"], found["square"]
     say(f"floor {own:,.0f} tokens/s at the rates of the model's own shapes, {square:,.0f} at the best square rate")
     return found
 
 
 def _luthier(folder: Path, seed: int) -> list[Runner]:
+    loop = [sys.executable, "-m", "bench.engine._luthier_loop", str(folder / "rows.jsonl")]
+    asked = {"Luthier": {"replay": 0}, "Luthier as shipped": {}}
     return [
-        start(
-            name,
-            [
-                sys.executable,
-                "-m",
-                "bench.engine._luthier_loop",
-                str(folder / "rows.jsonl"),
-                str(folder / name),
-                str(seed),
-                replay,
-            ],
-            scratch=folder,
-        )
-        for name, replay in (("Luthier", "0"), ("Luthier as shipped", "default"))
+        start(name, [*loop, str(folder / name), str(seed), json.dumps(settings)], scratch=folder)
+        for name, settings in asked.items()
     ]
 
 
 def _peers(folder: Path, base: Path, seed: int, *, rate: float) -> list[Runner]:
-    trl, litgpt = peer_python("trl", requirements=TRL), peer_python("litgpt", requirements=LITGPT)
-    asked = {
-        "TRL (defaults)": (trl, "_trl_loop.py", "defaults"),
-        "TRL (best)": (trl, "_trl_loop.py", TRL_BEST),
-        "LitGPT": (litgpt, "_litgpt_loop.py", LITGPT_BEST),
-    }
+    asked = {"TRL (defaults)": "defaults", "TRL (best)": TRL_BEST, "LitGPT": LITGPT_BEST}
     return [
-        start(
-            name,
-            [
-                str(python),
-                str(SCRIPTS / script),
-                str(folder / "rows.jsonl"),
-                str(base),
-                str(folder / name),
-                str(seed),
-                setting,
-                str(rate),
-            ],
-            scratch=folder,
-        )
-        for name, (python, script, setting) in asked.items()
+        start_peer(name, setting, folder=folder, base=base, seed=seed, rate=rate) for name, setting in asked.items()
     ]
+
+
+def start_peer(name: str, setting: str, *, folder: Path, base: Path, seed: int, rate: float) -> Runner:
+    """Start LitGPT, or else TRL, on the rows in `folder`."""
+    if name == "LitGPT":
+        python, script = peer_python("litgpt", requirements=LITGPT), "_litgpt_loop.py"
+    else:
+        python, script = peer_python("trl", requirements=TRL), "_trl_loop.py"
+    words = [python, SCRIPTS / script, folder / "rows.jsonl", base, folder / name, seed, setting, rate]
+    return start(name, list(map(str, words)), scratch=folder)
 
 
 def _score(folder: Path, base: Path, names: list[str]) -> dict[str, float]:
@@ -166,7 +148,8 @@ def _outcome(
             "floors": floors,
             "labelled_share": labelled,
             "base_loss": losses.get("base"),
-            "floor": "4 N + 4 V d t / T operations a token at the best bfloat16 rate of each of the model's own shapes",
+            "floor": "4 N for each token that must be computed and 4 V d for each that carries loss, "
+            "at the best bfloat16 rate of each of the model's own shapes",
         },
         versions=_versions(runners),
     )
