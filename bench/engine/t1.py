@@ -34,7 +34,7 @@ TURN = 1520
 """Tokens of one turn: a step of TRL's defaults, 8 rows."""
 TRL = ("trl==1.16.0", "torch==2.13.0", "transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0")
 TRL_BEST = "like lengths, pure bfloat16"
-"""The fastest of the settings that `bench.engine.trl` compares."""
+"""The fastest of the settings that `bench.engine.trl_settings` compares."""
 LITGPT = ("litgpt==0.5.13", "torch==2.13.0", "lightning==2.6.6", "torchmetrics==1.9.0", "numpy==2.4.6")
 LITGPT_BEST = "bf16-true,1"
 """Weights in bfloat16, and one row at a time: LitGPT pads, so more at once are slower."""

@@ -65,4 +65,4 @@ def measure(asked: Asked) -> Outcome:
 
 
 if __name__ == "__main__":
-    run_bench("engine.trl", measure, about=__doc__)
+    run_bench("engine.trl_settings", measure, about=__doc__)
