@@ -110,6 +110,8 @@ def project(x: Tensor, layers: Sequence[nn.Module]) -> Tensor:
 def inject(model: nn.Module, shape: AdapterShape, *, skip: Sequence[str], seed: int) -> None:
     """Freeze the model and put LoRA on every linear layer but the named ones; UserError if there is none."""
     model.requires_grad_(False)
+    for weight in model.parameters():
+        weight.data = weight.data.clone()  # else all of a mapped file stays in memory while one weight is read from it
     generator = torch.Generator().manual_seed(seed)
     targets = [
         (name, module)

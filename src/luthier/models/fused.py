@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK = 512
-"""Labelled tokens per piece of the head: 512 x 49,152 float32 logits are 96 MiB."""
+CHUNK = 256
+"""Labelled tokens per piece of the head: 256 x 49,152 float32 shares are 48 MiB."""
 
 ROUND = 32
 """Row counts of products with the head are multiples of this."""
@@ -201,7 +201,7 @@ class LabelledLoss(torch.autograd.Function):
             total += (sums[: len(wanted)] - logits.gather(1, wanted)).sum(dtype=torch.float64)
             if gradient is not None:
                 shares.scatter_add_(1, wanted, shares.new_full(wanted.shape, -1))
-                gradient[part] = (shares.to(hidden.dtype) @ head)[: len(wanted)]
+                gradient[part] = (logits.copy_(shares) @ head)[: len(wanted)]  # in the room that the logits had
         if gradient is not None:
             ctx.save_for_backward(gradient)
         return total

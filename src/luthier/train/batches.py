@@ -102,16 +102,31 @@ def cut_by_length(held: Mapping[int, Worded], *, tokens: int) -> list[list[int]]
     return micro_batches(list(held), {number: len(row.ids) for number, row in held.items()}, tokens=tokens)
 
 
+def cut_packed(held: Mapping[int, Worded], *, tokens: int) -> list[list[int]]:
+    """`micro_batches` of rows that are at hand and take no padding."""
+    lengths = {number: len(row.ids) for number, row in held.items()}
+    return micro_batches(list(held), lengths, tokens=tokens, padded=False)
+
+
 def micro_batches(
-    rows: Sequence[int], lengths: Sequence[int] | Mapping[int, int] | IntArray, *, tokens: int
+    rows: Sequence[int],
+    lengths: Sequence[int] | Mapping[int, int] | IntArray,
+    *,
+    tokens: int,
+    padded: bool = True,
 ) -> list[list[int]]:
-    """Cut a step into pieces of at most `tokens` padded tokens, like lengths together; a longer row stands alone."""
+    """Cut a step into pieces of at most `tokens` tokens, like lengths together; a longer row stands alone.
+
+    `padded`: every row counts as many tokens as the longest of its piece.
+    """
     pieces: list[list[int]] = []
+    size = 0
     for row in sorted(rows, key=lambda index: (lengths[index], index)):
-        if pieces and (len(pieces[-1]) + 1) * lengths[row] <= tokens:
-            pieces[-1].append(row)
-        else:
-            pieces.append([row])
+        size = (len(pieces[-1]) + 1) * lengths[row] if padded and pieces else size + lengths[row]
+        if not pieces or size > tokens:
+            pieces.append([])
+            size = lengths[row]
+        pieces[-1].append(row)
     return pieces
 
 

@@ -36,7 +36,7 @@ class AdamW:
         self.mean_P, self.square_P, self.gradient_P = (torch.zeros_like(self.master_P) for _ in range(3))
         narrow = {weight.dtype for weight in weights.values()} - {torch.float32}
         assert len(narrow) <= 1, "weights are float32 and at most one other type"
-        self.copy_P = self.master_P.to(*narrow) if narrow else None
+        self.copy_P = self.master_P.to(next(iter(narrow))) if narrow else None
         for name, weight in weights.items():
             flat_P = self.master_P if weight.dtype == torch.float32 else self.copy_P
             assert flat_P is not None

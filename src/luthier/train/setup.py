@@ -18,13 +18,14 @@ from luthier.models.bases import Base
 from luthier.models.chat import Wording
 from luthier.models.classify import choose_logits
 from luthier.models.dropout import quicken_dropout
-from luthier.models.forward import Forward, choose_forward
+from luthier.models.forward import Forward, choose_forward, packed_states
 from luthier.models.load import Loaded, load_model
 from luthier.models.machine import faster_dtype
 from luthier.models.tree import choose_tree, tree_states
 from luthier.objectives import objective
 from luthier.records import Listener
 from luthier.train.auto import AdapterChoices, Choices, resolve
+from luthier.train.batches import cut_packed
 from luthier.train.config import TrainConfig
 from luthier.train.learner import Learner, Loss, Pace
 from luthier.train.losses.chat import ChatLoss
@@ -112,6 +113,8 @@ def set_up(job: Job) -> Setup:
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace)
     learner.replay = replay
+    if asked.head == "causal" and forward is packed_states:
+        learner.cut = partial(cut_packed, tokens=pace.micro_batch_tokens)
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
