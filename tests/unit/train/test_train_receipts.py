@@ -39,7 +39,7 @@ def test_r1_a_batch_has_nothing_to_learn(make_training: Making) -> None:
         )
 
 
-@pytest.mark.parametrize(("objective", "own"), [("chat", {"R4", "R7"}), ("classify", {"R12"})])
+@pytest.mark.parametrize(("objective", "own"), [("chat", {"R4", "R7"}), ("classify", {"R7", "R12"})])
 def test_the_model_folder_keeps_what_the_receipts_found(make_training: Making, objective: str, own: set[str]) -> None:
     model = make_training(objective, epochs=0.5).run("run")
     receipts = json.loads(model.file("receipts.json").read_bytes())
