@@ -46,7 +46,7 @@ def main() -> None:
             choices=choices,
             learning_rate=choices["learning_rate"]["value"],
             reasons=setup.reasons,
-            computed_share=float(learner.counted.sum() / learner.lengths.sum()),
+            computed_share=1.0 if setup.sharing is None else 1 - setup.sharing.saved,
         )
         history = History()
         for step in plans:

@@ -263,8 +263,8 @@ def choose_tree(model: Any, rows: TokenRows, *, forward: Forward) -> str | None:
     """
     if forward is not packed_states:
         return "rows that cannot be packed cannot branch"
-    half = [row[: max(LEAST, len(row) // 2)] for row in rows]
-    forest = [*rows, *rows, *([*start, *row] for start in half for row in rows)]
+    short = [row[: 3 * LEAST] for row in rows]  # every row goes on from every other: long ones would take long
+    forest = [*short, *([*start[: 2 * LEAST], *row] for start in short for row in short)]
     was_training = model.training
     model.eval()
     try:
