@@ -2,8 +2,8 @@
 
     python _trl_loop.py ROWS BASE_FOLDER OUT SEED SETTING LEARNING_RATE
 
-`SETTING` is a name in `SETTINGS`; all but the defaults take the learning rate that is given. Padding does not count as
-tokens. Leaves the adapter in OUT.
+`SETTING` is a name in `SETTINGS`, or `full`: the defaults without an adapter. All but the defaults take the learning
+rate that is given. Padding does not count as tokens. Leaves the adapter, or the whole model, in OUT.
 """
 
 import importlib.metadata as metadata
@@ -23,6 +23,7 @@ BF16 = {"gradient_checkpointing": False, "model_init_kwargs": {"dtype": "bfloat1
 LIKE_LENGTHS = {"train_sampling_strategy": "group_by_length"}
 SETTINGS = {
     "defaults": {},
+    "full": {},
     "packing": {**BF16, "per_device_train_batch_size": 2, "packing": True},
     "padding free": {**BF16, "padding_free": True},
     "like lengths": {**BF16, **LIKE_LENGTHS},
@@ -109,7 +110,7 @@ def make_trainer(rows, base, folder, seed, setting, rate):
         **({} if setting == "defaults" else {"learning_rate": rate}),
         **SETTINGS[setting],
     )
-    model, adapter = base, LoraConfig(**LORA)
+    model, adapter = base, None if setting == "full" else LoraConfig(**LORA)
     if "pure" in setting:
         plain = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
         model, adapter = get_peft_model(plain, adapter, autocast_adapter_dtype=False), None
@@ -127,8 +128,8 @@ def describe(trainer):
         "rows_a_step": config.per_device_train_batch_size,
         "autocast": bool(config.bf16),
         "gradient_checkpointing": bool(config.gradient_checkpointing),
-        "base_dtype": str(next(each.dtype for each in weights if not each.requires_grad)),
-        "adapter_dtype": str(next(each.dtype for each in weights if each.requires_grad)),
+        "frozen": sorted({str(each.dtype) for each in weights if not each.requires_grad}),
+        "trained": sorted({str(each.dtype) for each in weights if each.requires_grad}),
         "attention": trainer.model.config._attn_implementation,
         "learning_rate": config.learning_rate,
         "versions": versions,

@@ -46,7 +46,7 @@ def measure(asked: Asked) -> Outcome:
     base = resolve_base(BASE, relative_to=Path())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        labelled = _write(folder, base.folder, seed=asked.seed)
+        labelled = write_rows(folder, base.folder, count=ROWS, seed=asked.seed)
         runners = _luthier(folder, asked.seed)
         computed = runners[0].facts["computed_share"]
         floors = [_floor(labelled, computed=computed)]
@@ -54,20 +54,20 @@ def measure(asked: Asked) -> Outcome:
             runners += _peers(folder, base.folder, asked.seed, rate=runners[0].facts["learning_rate"])
         race(runners, turn=TURN)
         floors.append(_floor(labelled, computed=computed))
-        losses = {} if asked.quick else _score(folder, base.folder, [runner.name for runner in runners])
+        losses = {} if asked.quick else score(folder, base.folder, [runner.name for runner in runners])
     return _outcome({runner.name: runner for runner in runners}, floors, losses, labelled=labelled)
 
 
-def _write(folder: Path, base: Path, *, seed: int) -> float:
+def write_rows(folder: Path, base: Path, *, count: int, seed: int) -> float:
     """Rows to learn and rows to score; returns the share of tokens that carry loss."""
     wording = load_wording(base)
-    rows = tokenized(standard_rows(ROWS + HELD_OUT, seed=seed, wording=wording), wording)
-    write_tokenized(folder / "rows.jsonl", rows[:ROWS])
-    write_tokenized(folder / "held-out.jsonl", rows[ROWS:])
-    lengths = [len(row["ids"]) for row in rows[:ROWS]]
-    share = sum(sum(row["trained"]) for row in rows[:ROWS]) / sum(lengths)
+    rows = tokenized(standard_rows(count + HELD_OUT, seed=seed, wording=wording), wording)
+    write_tokenized(folder / "rows.jsonl", rows[:count])
+    write_tokenized(folder / "held-out.jsonl", rows[count:])
+    lengths = [len(row["ids"]) for row in rows[:count]]
+    share = sum(sum(row["trained"]) for row in rows[:count]) / sum(lengths)
     mean = statistics.mean(lengths)
-    say(f"{ROWS} rows, {mean:.0f} tokens on average ({min(lengths)} to {max(lengths)}), {share:.0%} carries loss")
+    say(f"{count} rows, {mean:.0f} tokens on average ({min(lengths)} to {max(lengths)}), {share:.0%} carries loss")
     return share
 
 
@@ -104,7 +104,8 @@ def start_peer(name: str, setting: str, *, folder: Path, base: Path, seed: int, 
     return start(name, list(map(str, words)), scratch=folder)
 
 
-def _score(folder: Path, base: Path, names: list[str]) -> dict[str, float]:
+def score(folder: Path, base: Path, names: list[str]) -> dict[str, float]:
+    """Held-out loss of the base and of the model in each folder of this name."""
     python = peer_python("trl", requirements=TRL)
     models = [f"{name}={folder / name}" for name in names]
     words = [str(python), str(SCRIPTS / "_score_loop.py"), str(folder / "held-out.jsonl"), str(base), *models]
