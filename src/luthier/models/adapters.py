@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from luthier.errors import UserError
+from luthier.models.dense import DenseLinear, dense_project
 from luthier.models.fused import lora_product, stacked_product
 from luthier.models.heads import PooledClassifier
 
@@ -99,6 +100,9 @@ class Stack:
 
 def project(x: Tensor, layers: Sequence[nn.Module]) -> Tensor:
     """x [T, I] through linear layers that all read it, adapted or not, side by side: [T, O]."""
+    dense = [layer for layer in layers if isinstance(layer, DenseLinear)]
+    if len(dense) == len(layers):
+        return dense_project(x, dense)
     adapted = [layer for layer in layers if isinstance(layer, LoraLinear) and layer.fuses]
     if len(adapted) < len(layers):
         return torch.cat([layer(x) for layer in layers], dim=1)

@@ -6,6 +6,7 @@ Autograd would make each gradient as a tensor of its own first, and for an embed
 # T tokens of all rows, I inputs, O outputs, V vocabulary, E embedding
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -21,21 +22,50 @@ BLOCK = 1 << 20
 
 
 class DenseProduct(torch.autograd.Function):
-    """y = x W' + b for x [T, I], W [O, I], b [O] or None."""
+    """y = x W' + b of linear layers that read the same input, side by side.
+
+    x [T, I]; weights [O, I], neighbours in memory if there are several (`neighbours`), then as many biases [O] or None.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x_TI: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x_TI: Tensor, count: int, *parts: Tensor | None) -> Tensor:
         ctx.save_for_backward(x_TI)
-        ctx.weight, ctx.bias = weight, bias
-        return F.linear(x_TI, weight, bias)
+        ctx.weights, ctx.biases = parts[:count], parts[count:]
+        bias = None if ctx.biases[0] is None else torch.cat(ctx.biases) if count > 1 else ctx.biases[0]
+        return F.linear(x_TI, _joined(ctx.weights), bias)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x_TI,) = ctx.saved_tensors
-        dy_TO = gradients[0]
-        dx_TI = dy_TO @ ctx.weight if ctx.needs_input_grad[0] else None
-        dbias = None if ctx.bias is None else _add(ctx.bias, dy_TO.sum(dim=0))
-        return dx_TI, _add_product(ctx.weight, dy_TO, x_TI), dbias
+        dy_TO, sizes = gradients[0], [len(weight) for weight in ctx.weights]
+        dx_TI = dy_TO @ _joined(ctx.weights) if ctx.needs_input_grad[0] else None
+        dbiases: list[Tensor | None] = [None] * len(sizes)
+        if ctx.biases[0] is not None:
+            dbiases = [_add(b, db) for b, db in zip(ctx.biases, dy_TO.sum(dim=0).split(sizes), strict=True)]
+        if ctx.weights[0].grad is None:
+            return dx_TI, None, *(dy_TO.t() @ x_TI).split(sizes), *dbiases
+        grown = _joined([weight.grad for weight in ctx.weights])
+        if grown.dtype == x_TI.dtype:
+            grown.addmm_(dy_TO.t(), x_TI)
+        else:
+            _grow(grown, dy_TO.t() @ x_TI)
+        return dx_TI, None, *(None for _ in ctx.weights), *dbiases
+
+
+def neighbours(weights: Sequence[Tensor]) -> bool:
+    """Whether these matrices, and their gradients, lie one after the other in one buffer and so are one matrix."""
+    kinds = [weights] if weights[0].grad is None else [weights, [weight.grad for weight in weights]]
+    return all(_follows(one, other) for matrices in kinds for one, other in pairwise(matrices))
+
+
+def _follows(one: Tensor, other: Tensor) -> bool:
+    same = one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
+    return same and one.is_contiguous() and one.storage_offset() + one.numel() == other.storage_offset()
+
+
+def _joined(matrices: Sequence[Tensor]) -> Tensor:
+    first = matrices[0].detach()
+    return first if len(matrices) == 1 else first.as_strided((sum(map(len, matrices)), first.shape[1]), first.stride())
 
 
 class TokenVectors(torch.autograd.Function):
@@ -110,18 +140,15 @@ def _add(weight: Tensor, gradient: Tensor, *, factor: float = 1.0) -> Tensor | N
     """Add to the weight's gradient if it has a buffer, else leave that to autograd."""
     if weight.grad is None:
         return gradient * factor
-    rows = max(1, BLOCK * len(gradient) // gradient.numel())
-    for mine, more in zip(weight.grad.split(rows), gradient.split(rows), strict=True):
-        mine.add_(more, alpha=factor)
+    _grow(weight.grad, gradient, factor=factor)
     return None
 
 
-def _add_product(weight: Tensor, dy_TO: Tensor, x_TI: Tensor) -> Tensor | None:
-    """Add dy' x [O, I]."""
-    if weight.grad is not None and weight.grad.dtype == x_TI.dtype:
-        weight.grad.addmm_(dy_TO.t(), x_TI)
-        return None
-    return _add(weight, dy_TO.t() @ x_TI)
+def _grow(total: Tensor, more: Tensor, *, factor: float = 1.0) -> None:
+    """Add in place, block by block: of another type, each block is cast in the cache."""
+    rows = max(1, BLOCK * len(more) // more.numel())
+    for mine, its in zip(total.split(rows), more.split(rows), strict=True):
+        mine.add_(its, alpha=factor)
 
 
 # torch leaves `apply` untyped.
@@ -139,7 +166,15 @@ class DenseLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] -> [..., O]."""
-        return dense_product(x.reshape(-1, x.shape[-1]), self.weight, self.bias).view(*x.shape[:-1], -1)
+        return dense_product(x.reshape(-1, x.shape[-1]), 1, self.weight, self.bias).view(*x.shape[:-1], -1)
+
+
+def dense_project(x_TI: Tensor, layers: Sequence[DenseLinear]) -> Tensor:
+    """x [T, I] through layers that all read it, side by side: [T, O]; one product where they lie side by side."""
+    weights, biases = [layer.weight for layer in layers], [layer.bias for layer in layers]
+    if neighbours(weights) and len({bias is None for bias in biases}) == 1:
+        return dense_product(x_TI, len(layers), *weights, *biases)
+    return torch.cat([layer(x_TI) for layer in layers], dim=1)
 
 
 class DenseEmbedding(nn.Module):
