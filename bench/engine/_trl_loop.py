@@ -25,7 +25,7 @@ SETTINGS = {
     "defaults": {},
     "full": {},
     "packing": {**BF16, "per_device_train_batch_size": 2, "packing": True},
-    "padding free": {**BF16, "padding_free": True},
+    "padding free": {**BF16, "padding_free": True, "max_length": None},
     "like lengths": {**BF16, **LIKE_LENGTHS},
     "like lengths, eager": {
         **BF16,
