@@ -47,6 +47,7 @@ def test_a_tree_gives_what_each_row_gives_alone(kind: str, rows: Rows) -> None:
     assert distance(gradients(model, found), gradients(model, expected)) <= 1e-5
 
 
+@settings(deadline=None)
 @given(rows=forests(), least=st.integers(1, 5))
 def test_a_tree_holds_every_path_and_no_more(rows: Rows, least: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

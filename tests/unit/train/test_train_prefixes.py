@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_train_learner import make_learner, step_gradient
 from test_train_resume import BrokenError, breaking
@@ -62,6 +62,7 @@ def tree_size(rows: Sequence[Worded]) -> int:
     return grow_tree([row.ids for row in rows]).places.unique().numel()
 
 
+@settings(deadline=None)
 @given(shapes=stems, seed=st.integers(0, 99), step_tokens=st.integers(50, 400))
 def test_bundles_hold_every_row_once_and_fit_into_a_step(
     shapes: list[tuple[int, int, int]], seed: int, step_tokens: int
@@ -112,6 +113,7 @@ def test_a_large_family_is_dealt_out_in_pieces_that_hold_its_own_families() -> N
     assert sum(len({row // 4 for row in members.tolist()}) for members in together) <= 40 + len(together)
 
 
+@settings(deadline=None)
 @given(shapes=stems, seed=st.integers(0, 99), tokens=st.integers(1, 400))
 def test_groves_hold_every_row_once_and_keep_the_limit(
     shapes: list[tuple[int, int, int]], seed: int, tokens: int
