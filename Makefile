@@ -41,7 +41,10 @@ bench: setup ## Measure every number that is claimed; rows go to bench/results
 		$(BIN)/python -m $$(echo $${file%.py} | tr / .) || exit 1; \
 	done
 
-proof: setup ## All examples from files to verdict, and every number of their evidence recomputed
+proof: setup ## Break a thousand runs, then all examples from files to verdict with every number recomputed
+	$(BIN)/python -m bench.engine.t6
+	$(BIN)/python -m bench.engine.t7
+	$(BIN)/python -m bench.engine.t8
 	$(BIN)/luthier run examples/medical-coding/luthier.yaml --require-ship
 	$(BIN)/luthier run examples/medical-coding/classify.yaml
 	$(BIN)/luthier run examples/postgres-docs/luthier.yaml

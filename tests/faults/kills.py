@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from phases import PHASES
@@ -37,6 +38,7 @@ def kill_many(
 ) -> Tally:
     """Break so many runs at least once each. An unbroken run `whole` must be there; its time scales the moments."""
     expected = site.result("whole")
+    shutil.rmtree(site.folder / "measured", ignore_errors=True)
     seconds = servers[0].run(site, "measured").seconds
     tally, numbers, lock = Tally(), iter(range(10 * runs)), threading.Lock()
 
@@ -52,11 +54,8 @@ def kill_many(
                 _count(tally, broken)
                 tell(tally)
 
-    threads = [threading.Thread(target=work, args=(server,)) for server in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(work, servers))
     return tally
 
 

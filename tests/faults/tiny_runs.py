@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,17 +47,19 @@ class Site:
 
     def result(self, name: str) -> dict[str, str]:
         """Hashes of all that a finished run must have in common with an unbroken one."""
-        import hashlib
+        return result_of(self.folder / name)
 
-        from trainings import content
 
-        from luthier.artifacts.folders import ModelDir
+def result_of(run: Path) -> dict[str, str]:
+    """Hashes of the model's files, and of state and history in the last checkpoint."""
+    from trainings import content
 
-        model = ModelDir.open(self.folder / name / "model")
-        found = {file: hashlib.sha256(data).hexdigest() for file, data in content(model).items()}
-        last = max((self.folder / name).glob("training/*/checkpoints/step-*"))
-        files = json.loads((last / "manifest.json").read_text())["files"]
-        return found | {f"{last.name}/{file}": entry["sha256"] for file, entry in files.items()}
+    from luthier.artifacts.folders import ModelDir
+
+    found = {file: sha256(data).hexdigest() for file, data in content(ModelDir.open(run / "model")).items()}
+    last = max(run.glob("training/*/checkpoints/step-*"))
+    files = json.loads((last / "manifest.json").read_text())["files"]
+    return found | {f"{last.name}/{file}": entry["sha256"] for file, entry in files.items()}
 
 
 def make_site(folder: Path, objective: str = "chat", kind: str = "llama", **settings: Any) -> Site:
@@ -218,6 +221,8 @@ def work(job: dict[str, Any]) -> int:
         training = Site(Path(job["site"]), job["settings"]).training()
         training.home = Path(job.get("home", job["site"]))
         training.run(job["name"], listener=listener)
+        if "result" in job:
+            Path(job["result"]).write_text(json.dumps(result_of(training.home / job["name"])))
     except LuthierError as error:
         print(f"{type(error).__name__}: {error}", flush=True)
         return error.exit_code

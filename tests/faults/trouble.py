@@ -1,6 +1,7 @@
 """What goes wrong inside of a run: named points at which it dies or stops, and faults of the machine."""
 
 import itertools
+import json
 import math
 import os
 import random
@@ -8,12 +9,15 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from luthier.artifacts import folders, lock, storage
+from luthier.models.classify import padded_logits
+from luthier.models.forward import padded_states
 from luthier.records import Tick
-from luthier.train import checkpoint, session, stage
+from luthier.train import checkpoint, session, setup, stage
 from luthier.train.batches import StepPlan
 from luthier.train.learner import Learned, Learner
 from luthier.train.stopping import History
@@ -147,6 +151,13 @@ def arm(job: dict[str, Any]) -> Listen:
         _lose_numbers(frozenset(job["not_finite"]), always=bool(job.get("always")))
     if "clocks" in job:
         _let_clocks_jump(int(job["clocks"]))
+    if "order" in job:
+        _write_order(Path(job["order"]))
+    if "padded" in job:
+        setup.choose_forward = lambda _model, _rows: (padded_states, "padded")
+        setup.choose_logits = lambda _model, _rows, *, pad_id: (partial(padded_logits, pad_id=pad_id), "padded")
+    if "remove" in job:
+        Path(job["remove"]).unlink(missing_ok=True)
     if "patience" in job:
         session.SPACE_PATIENCE, session.SPACE_EVERY = float(job["patience"]), 0.05
     return _at_step(job)
@@ -230,6 +241,18 @@ class _Spoilt:
     def sum(self, *arguments: Any, **settings: Any) -> Any:
         summed = self.loss.sum(*arguments, **settings)
         return summed._replace(nats=summed.nats * math.nan)
+
+
+def _write_order(path: Path) -> None:
+    """Append what each step learns from."""
+    learn = Learner.learn
+
+    def learn_and_tell(learner: Learner, plan: StepPlan, *, of: int, history: History) -> Learned:
+        with path.open("a") as stream:
+            stream.write(json.dumps([plan.index, [int(row) for row in plan.rows]]) + "\n")
+        return learn(learner, plan, of=of, history=history)
+
+    Learner.learn = learn_and_tell  # type: ignore[method-assign]
 
 
 def _let_clocks_jump(seed: int) -> None:

@@ -59,6 +59,8 @@ class Session:
             while name := self._not_finite():
                 self._go_back(f"{name} is not finite")
                 self._train()
+            if self.request.number is not None:  # it came while the last step was saved
+                raise self._stopped(f"the checkpoint of step {self.saved} is written")
         if self.history.best_loss is not None and self.history.best_step != self.history.step:
             self._take_best()
 
