@@ -84,7 +84,7 @@ def _work(asked: Asked, project: Path, *, only: "StageName | None") -> "RunResul
 
 
 def _show_plan(asked: Asked, project: Path, *, only: "StageName | None" = None) -> None:
-    from luthier.pipeline.plan import plan
+    from luthier.pipeline.plan import plan, training_memory
     from luthier.pipeline.project import open_project
 
     opened = open_project(project, overrides=asked.settings, out=asked.out)
@@ -93,4 +93,8 @@ def _show_plan(asked: Asked, project: Path, *, only: "StageName | None" = None) 
         {"stage": step.stage, "action": "run" if step.runs else "skip", "reason": step.reason} for step in steps
     ]
     lines = [f"{row['stage']:<9} {row['action']:<5} {row['reason']}" for row in rows]
-    asked.answer({"run": str(opened.folder), "plan": rows}, "\n".join([f"run folder: {opened.folder}", *lines]))
+    found: dict[str, Any] = {"run": str(opened.folder), "plan": rows}
+    if only == "train" and steps[0].runs and (memory := training_memory(opened)):
+        found["memory"] = memory
+        lines.append(f"memory: {memory}")
+    asked.answer(found, "\n".join([f"run folder: {opened.folder}", *lines]))

@@ -26,6 +26,13 @@ def memory(root: Path = Path("/")) -> Memory | None:
     return Memory(total, available)
 
 
+def resident(root: Path = Path("/")) -> int:
+    """Bytes of memory that this process holds now; 0 where nobody tells."""
+    status = root / "proc/self/status"
+    lines = status.read_text().splitlines() if status.is_file() else []
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+
+
 def _groups(root: Path) -> Iterator[tuple[int, int]]:
     """Limit and use of the control group and all above it that have a limit."""
     told = root / "proc/self/cgroup"

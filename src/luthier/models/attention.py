@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from luthier.models.recompute import hold
+
 PACKED = "luthier_packed"
 WASTE = 1.15
 """Rows join a bucket while its longest row is at most this many times its shortest."""
@@ -239,6 +241,9 @@ class _Current:
     """The layout of the forward pass that is running; `transformers` offers no typed way to hand it down."""
 
     layout: Layout | None = None
+
+
+hold(_Current, "layout")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The weights stay where `transformers` put them; only the order of computing is o
 # T tokens of all rows, E embedding, H query heads, K key heads, D head size
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from luthier.models.adapters import project
 from luthier.models.attention import Scope
 from luthier.models.fused import rms_norm, swiglu, turn
+from luthier.models.recompute import run_layer
 
 Attend = Callable[[Tensor, Tensor, Tensor, Scope], Tensor]
 """q [T, H, D], k and v [T, K, D] -> [T, H, D]: who attends to whom is its secret."""
@@ -34,7 +36,7 @@ def block_states(backbone: Any, ids_T: Tensor, positions_T: Tensor, *, attend: A
     # Both halves of a head turn by the same angles.
     cos, sin = (part[0, :, None, : part.shape[-1] // 2].contiguous() for part in (cos, sin))
     for layer in backbone.layers:
-        states = _block(layer, states, cos=cos, sin=sin, attend=attend)
+        states = run_layer(layer, partial(_block, layer, cos=cos, sin=sin, attend=attend), states)
     return _norm(backbone.norm, states)
 
 

@@ -18,6 +18,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 
 from luthier.models.dropout import kept
 from luthier.models.forward import TokenRows
+from luthier.models.recompute import hold
 
 STREAM = "luthier_stream"
 ROUND = 64
@@ -91,6 +92,9 @@ class _Current:
 
     stream: Stream | None = None
     indices: dict[int, tuple[Tensor, Tensor, int]]
+
+
+hold(_Current, "stream", "indices")
 
 
 @contextmanager

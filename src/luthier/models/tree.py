@@ -24,6 +24,7 @@ from luthier.models.attention import Scope
 from luthier.models.blocks import block_states, fits
 from luthier.models.forward import ROUND, TOLERANCE, Forward, TokenRows, packed_states
 from luthier.models.load import backbone
+from luthier.models.recompute import hold
 
 TREE = "luthier_tree"
 LEAST = 16
@@ -148,6 +149,9 @@ class _Current:
     """The tree of the forward pass that is running; `transformers` offers no typed way to hand it down."""
 
     tree: Tree | None = None
+
+
+hold(_Current, "tree")
 
 
 @contextmanager

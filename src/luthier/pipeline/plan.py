@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from luthier.artifacts.folders import REPLACED, Artifact
+from luthier.artifacts.folders import REPLACED, Artifact, DatasetDir
 from luthier.artifacts.manifest import Manifest
 from luthier.errors import NotFoundError, UserError
 from luthier.models.bases import Base, cached_folder, resolve_base
@@ -40,6 +40,17 @@ def plan(project: Project) -> list[Step]:
         else:
             steps.append(_step(stage, project, base=base, shelf=shelf))
     return steps
+
+
+def training_memory(project: Project) -> str | None:
+    """How much memory training will need, in words; None while base or dataset are not there. Loads the base."""
+    base = _base_at_hand(project)
+    if base is None or any(step.runs for step in plan(project) if step.stage in {"collect", "prepare"}):
+        return None
+    from luthier.train.stage import foresee
+
+    dataset = DatasetDir.open(project.folder / DatasetDir.kind)
+    return foresee(dataset, base=base, config=project.config.train)
 
 
 def why(stage: Stage, project: Project) -> str:

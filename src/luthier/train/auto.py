@@ -35,6 +35,7 @@ class Choices:
     learning_rate: Resolved[float]
     batch_tokens: Resolved[int]
     micro_batch_tokens: Resolved[int]
+    checkpoint_activations: Resolved[bool]
     adapter: AdapterChoices | None
     """None where there is no adapter."""
     share_prefixes: Resolved[bool]
@@ -69,6 +70,7 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
         learning_rate=_learning_rate(config, steps, hidden, head=objective.head),
         batch_tokens=batch,
         micro_batch_tokens=micro,
+        checkpoint_activations=Resolved(False, "decided when the model is there"),
         adapter=_adapter(config.adapter) if config.method == "lora" else None,
         share_prefixes=Resolved(False, "this objective computes whole rows"),
     )

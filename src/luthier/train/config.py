@@ -36,7 +36,10 @@ class TrainConfig(Settings):
     batch_tokens: Count | Auto = "auto"
     """Real tokens per optimizer step."""
     micro_batch_tokens: Count | Auto = "auto"
-    """Real tokens computed at once; decides peak memory."""
+    """Real tokens computed at once; decides peak memory. `auto`: 1,024, or fewer if they do not fit."""
+    checkpoint_activations: Literal["auto", "on", "off"] = "auto"
+    """Keep only what goes into each layer and compute the rest again: a third slower, and far less memory. `auto`:
+    where the run does not fit otherwise."""
     share_prefixes: Literal["auto", "on", "off"] = "auto"
     """Compute what rows begin with once; `auto`: where that saves more than 10 % of the tokens."""
     warmup: Share = 0.05

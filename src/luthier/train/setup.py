@@ -23,10 +23,11 @@ from luthier.models.load import Loaded, load_model
 from luthier.models.machine import faster_dtype
 from luthier.models.tree import choose_tree, tree_states
 from luthier.objectives import objective
-from luthier.records import Listener
+from luthier.records import Listener, Tick
 from luthier.train.auto import AdapterChoices, Choices, resolve
 from luthier.train.batches import cut_packed
 from luthier.train.config import TrainConfig
+from luthier.train.estimate import Estimate, Plan, Wish, Workload, plan_memory
 from luthier.train.learner import Learner, Loss, Pace
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.losses.classify import ClassifyLoss
@@ -39,6 +40,8 @@ from luthier.train.rows import StoredRows, store_rows
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
 """Rows on which the packed path is checked against the padded one."""
+SAMPLE_TOKENS = 128
+"""Tokens of each of them: whether rows see each other does not depend on their length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Setup:
     """What the receipts found while the rows were read."""
     sharing: Sharing | None
     """Which rows stay together because they begin alike; None if nothing is shared."""
+    memory: Estimate
     listener: Listener
 
 
@@ -92,7 +96,7 @@ def set_up(job: Job) -> Setup:
     choices = settle(rows.sizes.lengths)
     method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
     quicken_dropout(loaded.model)
-    sample = [row.ids for row in rows[:SAMPLE]]
+    sample = [row.ids[:SAMPLE_TOKENS] for row in rows[:SAMPLE]]
     replay, sharing = None, None
     if asked.head == "causal":
         forward, how = choose_forward(loaded.model, sample)
@@ -103,6 +107,10 @@ def set_up(job: Job) -> Setup:
     else:
         logits, how = choose_logits(loaded.model, sample, pad_id=job.wording.pad_id)
         loss = ClassifyLoss(logits)
+    replayed = job.config.replay if replay else 0.0
+    workload = Workload(loaded.model, loss, rows, choices.batch_tokens.value, replayed)
+    plan = _plan_memory(job, workload, choices)
+    choices = replace(choices, micro_batch_tokens=plan.tokens, checkpoint_activations=plan.recompute)
     pace = Pace(
         learning_rate=choices.learning_rate.value,
         warmup=job.config.warmup,
@@ -119,7 +127,7 @@ def set_up(job: Job) -> Setup:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
     reasons = {"dtype": why, "forward": how}
-    return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, job.listener)
+    return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
 
 
 def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:
@@ -148,6 +156,16 @@ def _share(
         found = Resolved(sharing.micro_batch_tokens, "rows that begin alike meet in it")
         choices = replace(settle(sharing.bundles.sizes), micro_batch_tokens=found)
     return sharing, replace(choices, share_prefixes=decision)
+
+
+def _plan_memory(job: Job, workload: Workload, choices: Choices) -> Plan:
+    asked = choices.micro_batch_tokens
+    wish = Wish(asked, job.config.micro_batch_tokens == "auto", job.config.checkpoint_activations)
+    plan = plan_memory(workload, wish, kept=job.scratch / "memory.json")
+    if plan.tokens.value != asked.value or plan.recompute.value:
+        told = f"micro-batches of {plan.tokens.value} tokens, checkpointing {'on' if plan.recompute.value else 'off'}"
+        job.listener(Tick("train: memory", 0, 0, f"{told}: {plan.recompute.reason}"))
+    return plan
 
 
 def _replay(job: Job, loaded: Loaded, forward: Forward) -> Replay:

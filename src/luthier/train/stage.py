@@ -1,6 +1,8 @@
 """The train stage: a dataset and a base become a tuned model."""
 
+import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
 from luthier.train.config import TrainConfig, train_key
+from luthier.train.estimate import available_room, gigabytes
 from luthier.train.receipts import DEEP, check_denominators
 from luthier.train.rows import first_rows
 from luthier.train.scale import Scale, choose_scale
@@ -51,6 +54,17 @@ def train(
         _train(job, key=key, out=out)
     return_freed_memory()
     return ModelDir.open(out)
+
+
+def foresee(dataset: DatasetDir, *, base: Base, config: TrainConfig) -> str:
+    """How much memory this training will need at its worst moment, in words; nothing is trained or left behind."""
+    use_all_cores()
+    with tempfile.TemporaryDirectory() as scratch:
+        setup = set_up(Job(dataset, base, config, load_wording(base.folder), Path(scratch), nobody_listens))
+    choices, room = setup.choices, available_room()
+    told = f"needs about {setup.memory.words()}" + ("" if room is None else f", of {gigabytes(room)} that are there")
+    recompute = "on" if choices.checkpoint_activations.value else "off"
+    return f"{told}; micro-batches of {choices.micro_batch_tokens.value} tokens, checkpointing {recompute}"
 
 
 def _train(job: Job, *, key: str, out: Path) -> None:
@@ -133,6 +147,7 @@ def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
     speed = session.tokens / max(1e-9, time.monotonic() - session.started_at)
     (draft.path / "notes").mkdir()
     (draft.path / "notes" / "speed.json").write_bytes(orjson.dumps({"tokens_per_second": speed}))
+    (draft.path / "notes" / "memory.json").write_bytes(orjson.dumps(asdict(setup.memory) | {"peak": setup.memory.peak}))
     draft.counts.update(
         rows=len(setup.learner.rows),
         validation_rows=len(session.validation),

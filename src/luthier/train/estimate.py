@@ -1,0 +1,246 @@
+"""How much memory a run needs, found out before its first step, and what is done if there is less."""
+
+# T tokens, E embedding
+
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import orjson
+import torch
+from torch import Tensor
+
+from luthier.artifacts.storage import explain_disk, write_atomic
+from luthier.artifacts.worded import IntArray
+from luthier.compute.memory import memory, resident
+from luthier.config import Resolved
+from luthier.errors import UserError
+from luthier.models.footprint import Footprint, footprint, layer_list
+from luthier.models.load import head_weight
+from luthier.models.machine import return_freed_memory
+from luthier.models.recompute import recompute_layers
+from luthier.records import Worded
+from luthier.train.batches import micro_batches, plan_steps
+from luthier.train.learner import Loss
+from luthier.train.replay import LENGTH, Reminder
+from luthier.train.rows import sizes_of
+
+LOOK = 512
+"""Rows, evenly spread, whose steps show how full micro-batches are."""
+LARGEST = 2048
+"""Tokens that are computed to measure; what more of them take is extrapolated."""
+SMALLEST = 128
+"""Tokens of the smallest micro-batch that is tried."""
+MOMENTS = 12
+"""Bytes for each trained number: its gradient and two moments, float32 (AdamW)."""
+ALLOCATED = 1.05
+"""What the allocator takes for a byte of tensors: blocks of unequal size leave gaps."""
+LIBRARIES = 64 << 20
+"""Code and workspaces that the libraries take when they first learn."""
+SPARE = 0.95
+"""Share of the available memory that may be planned with."""
+Switch = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Bytes that a run needs at its worst moment."""
+
+    held: int
+    """Python, libraries and the model, as they are now."""
+    trained: int
+    """Gradients, moments and master copies of what is trained."""
+    activations: int
+    """What the heaviest micro-batch keeps and works with."""
+    before: int = 0
+    """The most that was needed so far, to load the model."""
+
+    @property
+    def peak(self) -> int:
+        """Largest resident size of the process."""
+        return max(self.before, self.held + self.trained + round(ALLOCATED * self.activations) + LIBRARIES)
+
+    def words(self) -> str:
+        """For a person."""
+        return (
+            f"{gigabytes(self.peak)}: {gigabytes(self.held)} for the model and the libraries, "
+            f"{gigabytes(self.trained)} for gradients and optimizer, {gigabytes(self.activations)} for activations"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A way to compute, and the memory that it takes."""
+
+    tokens: Resolved[int]
+    """Of a micro-batch."""
+    recompute: Resolved[bool]
+    """Whether layers are checkpointed."""
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is to be learnt, as far as memory depends on it."""
+
+    model: Any
+    loss: Loss
+    rows: Sequence[Worded]
+    batch_tokens: int
+    replay: float
+    """Replay tokens as a share of a step's."""
+
+    def estimate(self, tokens: int, recompute: bool) -> Estimate:
+        """Memory with micro-batches of this many tokens."""
+        return_freed_memory()
+        held = resident()
+        recompute_layers(self.model, active=recompute)
+        heaviest, pieces = heaviest_piece(sizes_of(self.rows).lengths, batch=self.batch_tokens, tokens=tokens)
+        rows = [self.rows[place] for place in heaviest]
+        size = sum(len(row.ids) for row in rows)
+        reminded = -(-max(1, round(self.replay * self.batch_tokens / LENGTH)) // pieces) if self.replay else 0
+        layers = len(layer_list(self.model) or ())
+        if size <= LARGEST:
+            needed = self._footprint(rows, reminded).of(layers)
+        else:
+            half, whole = (self._footprint(_last(rows, part), reminded).of(layers) for part in (LARGEST // 2, LARGEST))
+            needed = whole + (size - LARGEST) * (whole - half) / (LARGEST // 2)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        return Estimate(held, _trained_bytes(self.model), round(needed), before=before)
+
+    def _footprint(self, rows: Sequence[Worded], reminded: int) -> Footprint:
+        reminder = _reminder(self.model, reminded) if reminded else None
+
+        def learn() -> Tensor:
+            summed = self.loss.sum(self.model, rows, reminder=reminder)
+            return summed.nats if summed.drift is None else summed.nats + summed.drift
+
+        return footprint(self.model.train(), learn)
+
+
+def heaviest_piece(lengths: IntArray, *, batch: int, tokens: int) -> tuple[list[int], int]:
+    """The rows of the largest micro-batch to be expected, and how many there are in its step."""
+    longest = int(lengths.argmax())
+    if lengths[longest] >= tokens:
+        return [longest], 1
+    sample = np.unique(np.linspace(0, len(lengths) - 1, LOOK).astype(np.int64))
+    steps = plan_steps(lengths[sample], epochs=1.0, batch_tokens=batch, seed=0)
+    cut = [micro_batches(step.rows, lengths[sample], tokens=tokens) for step in steps]
+    _size, piece, pieces = max(
+        (int(lengths[sample[piece]].sum()), piece, len(pieces)) for pieces in cut for piece in pieces
+    )
+    return sample[piece].tolist(), pieces
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How a run is asked to compute."""
+
+    micro_batch_tokens: Resolved[int]
+    may_shrink: bool
+    """Whether the micro-batch may be made smaller."""
+    checkpoint_activations: Switch
+
+
+def plan_memory(workload: Workload, wish: Wish, *, kept: Path) -> Plan:
+    """Find a way to compute that fits into memory: smaller micro-batches first, then checkpointing.
+
+    What was found is kept beside the checkpoints: a resumed run computes as it began. UserError names three settings
+    to change if nothing fits.
+    """
+    if kept.is_file():
+        wish = _as_before(orjson.loads(kept.read_bytes()))
+    room = available_room()
+    found = find_plan(workload.estimate, wish, room=room)
+    if isinstance(found, Estimate):
+        assert room is not None
+        raise _refusal(workload, wish, found, room=room)
+    recompute_layers(workload.model, active=found.recompute.value)
+    with explain_disk(kept):
+        write_atomic(kept, orjson.dumps({"tokens": asdict(found.tokens), "recompute": asdict(found.recompute)}))
+    return found
+
+
+def find_plan(estimate: Callable[[int, bool], Estimate], wish: Wish, *, room: int | None) -> Plan | Estimate:
+    """The first plan that fits into `room` bytes (None: nobody knows how many there are), or the smallest estimate."""
+    asked, estimates = wish.micro_batch_tokens, []
+    sizes = [asked.value]
+    while wish.may_shrink and sizes[-1] // 2 >= SMALLEST:
+        sizes.append(sizes[-1] // 2)
+    for recompute in {"auto": (False, True), "on": (True,), "off": (False,)}[wish.checkpoint_activations]:
+        for size in sizes:
+            estimates.append(estimate(size, recompute))
+            if room is not None and estimates[-1].peak > room:
+                continue
+            why = f"{asked.value} tokens at once would need {gigabytes(estimates[0].peak)}"
+            tokens = asked if size == asked.value else Resolved(size, why)
+            reason = "set in the project file"
+            if wish.checkpoint_activations == "auto":
+                reason = f"{why} without it" if recompute else "the run fits without it"
+            return Plan(tokens, Resolved(recompute, reason), estimates[-1])
+    return min(estimates, key=lambda each: each.peak)
+
+
+def available_room() -> int | None:
+    """Bytes that this process may come to hold; None if nobody tells."""
+    found = memory()
+    return None if found is None else resident() + int(SPARE * found.available)
+
+
+def _as_before(kept: dict[str, Any]) -> Wish:
+    return Wish(Resolved(**kept["tokens"]), False, "on" if kept["recompute"]["value"] else "off")
+
+
+def _refusal(workload: Workload, wish: Wish, smallest: Estimate, *, room: int) -> UserError:
+    model, longest = workload.model, int(sizes_of(workload.rows).lengths.max())
+    weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    tokens = wish.micro_batch_tokens.value
+    half = smallest.activations // 2
+    worth = {"base: a smaller one": weights // 2}
+    if longest > SMALLEST:
+        worth[f"prepare.max_length: {longest // 2} (the longest row has {longest:,} tokens)"] = half
+    if tokens > longest:
+        worth[f"train.micro_batch_tokens: {tokens // 2}"] = half
+    if wish.checkpoint_activations == "off":
+        less = smallest.peak - workload.estimate(tokens, True).peak
+        worth["train.checkpoint_activations: on"] = less
+    if next(model.parameters()).dtype == torch.float32:
+        worth["train.dtype: bfloat16"] = weights // 2 + half
+    worth["train.adapter.rank: 4"] = smallest.trained // 2
+    best = sorted(worth.items(), key=lambda each: -each[1])[:3]
+    lines = [f"  {name} saves about {gigabytes(size)}" for name, size in best]
+    return UserError(
+        f"training needs about {smallest.words()}. There are {gigabytes(room)}. Change one of these, or free memory:\n"
+        + "\n".join(lines)
+    )
+
+
+def gigabytes(size: float) -> str:
+    """Bytes for a person."""
+    return f"{size / 1e9:.1f} GB"
+
+
+def _reminder(model: Any, rows: int) -> Reminder:
+    """One of the usual size."""
+    head, length = head_weight(model).detach(), LENGTH + 1
+    states = torch.zeros(length, head.shape[1], dtype=head.dtype)
+    return Reminder(((0,) * length,) * rows, (states,) * rows, head, rows * length)
+
+
+def _trained_bytes(model: Any) -> int:
+    weights: list[Tensor] = [weight for weight in model.parameters() if weight.requires_grad]
+    masters = sum(4 * weight.numel() for weight in weights if weight.dtype != torch.float32)
+    return MOMENTS * sum(weight.numel() for weight in weights) + masters
+
+
+def _last(rows: Sequence[Worded], tokens: int) -> list[Worded]:
+    """The last rows, and the last part of one, that hold this many tokens: answers stand at the end."""
+    kept: list[Worded] = []
+    for row in reversed(rows):
+        if tokens > 0:
+            kept.append(replace(row, ids=row.ids[-tokens:], trained=row.trained[-tokens:]))
+            tokens -= len(row.ids)
+    return kept
