@@ -92,7 +92,7 @@ def test_few_layers_tell_what_all_take(
     before = torch.get_rng_state()
     found = footprint.footprint(learner.model, learn)
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(weight.grad is None for weight in learner.weights)
+    assert all(weight.grad is None for weight in learner.model.parameters())
     monkeypatch.setattr(footprint, "layer_list", lambda model: None)
     whole = footprint.footprint(learner.model, learn)
     assert found.of(len(layers)) == pytest.approx(whole.fixed, rel=0.02)
