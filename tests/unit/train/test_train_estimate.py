@@ -1,5 +1,6 @@
 """Memory is known before the first step, and a run that does not fit is made to, or refused."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,19 +84,20 @@ def test_few_layers_tell_what_all_take(
     layers = footprint.layer_list(learner.model)
     assert layers is not None
     for _ in range(3):
-        layers.append(layers[-1])
+        layers.append(copy.deepcopy(layers[-1]))
     learner.model.config.num_hidden_layers = len(layers)
 
     def learn() -> Tensor:
         return learner.loss.sum(learner.model, rows, reminder=None).nats
 
+    learn()  # what is made once is there
     before = torch.get_rng_state()
     found = footprint.footprint(learner.model, learn)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(weight.grad is None for weight in learner.model.parameters())
     monkeypatch.setattr(footprint, "layer_list", lambda model: None)
     whole = footprint.footprint(learner.model, learn)
-    assert found.of(len(layers)) == pytest.approx(whole.fixed, rel=0.02)
+    assert found.of(len(layers)) == pytest.approx(whole.fixed, rel=0.05)
 
 
 @pytest.mark.parametrize("goal", ["chat", "classify"])
