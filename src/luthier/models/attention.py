@@ -123,7 +123,8 @@ class PackedAttention(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         layout, scope, heads = ctx.layout, ctx.scope, ctx.heads
         count = len(layout.buckets)
-        saved, kept = ctx.saved_tensors[: 3 * count], iter(ctx.saved_tensors[3 * count :])
+        saved = ctx.saved_tensors  # once: checkpointing recomputes at the first look and forgets
+        saved, kept = saved[: 3 * count], iter(saved[3 * count :])
         slopes = _to_cells(gradients[0], layout, heads=heads, clear=True)
         found = []
         for place, slope in enumerate(slopes):

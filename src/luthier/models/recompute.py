@@ -41,7 +41,9 @@ def _layers(model: nn.Module) -> Iterator[Any]:
 
 
 def _kept_input(model: Any, run: Callable[..., Any], *inputs: Any) -> Any:
-    held = [(owner, name, getattr(owner, name, None)) for owner, name in (*_HELD, (model.config, "_attn_implementation"))]
+    held = [
+        (owner, name, getattr(owner, name, None)) for owner, name in (*_HELD, (model.config, "_attn_implementation"))
+    ]
     return checkpoint(run, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _as_then(held)))
 
 

@@ -91,6 +91,7 @@ def test_what_is_set_is_used_and_changes_the_key() -> None:
         "rank": 3,
         "alpha": 1.5,
         "dropout": 0.25,
+        "checkpoint_activations": False,
         "share_prefixes": False,
     }
     keys = {
