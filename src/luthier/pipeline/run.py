@@ -1,7 +1,9 @@
 """Run the stages of a project in order; what is finished and unchanged is not done again."""
 
+import gc
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,13 +133,15 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
             )
             return [prepared.dataset, prepared.exam]
         case "train":
-            from luthier.train.stage import train
+            with _importing():
+                from luthier.train.stage import train
 
             _check_leaks(shelf)
             out = folder / ModelDir.kind
             return [train(shelf.take(DatasetDir), base=base, config=config.train, out=out, listener=listener)]
         case "evaluate":
-            from luthier.evaluate.stage import evaluate
+            with _importing():
+                from luthier.evaluate.stage import evaluate
 
             _check_leaks(shelf)
             return [
@@ -150,6 +154,17 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
                     listener=listener,
                 )
             ]
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Do not look for garbage while the heavy libraries load, nor among what they made: a quarter of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _check_leaks(shelf: Shelf) -> None:

@@ -11,12 +11,14 @@ from typing import Literal
 
 import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from luthier.artifacts.folders import DatasetDir, ExamDir
-from luthier.artifacts.rows import read_items, read_worded
+from luthier.artifacts.rows import read_items
+from luthier.artifacts.worded import NO_LABEL, WordedTable, table_of, table_of_batch, worded_batches
 from luthier.errors import UserError
-from luthier.models.receipts import learnt_stretches
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.dedup.against import NearIndex
 from luthier.prepare.facts import overlap
@@ -182,11 +184,6 @@ def leak_report(leaks: Iterable[Leak], *, prompts: dict[str, str]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
 
 
-def fingerprint(ids: Sequence[int]) -> str:
-    """xxh3-128 of token ids, for finding the same prompt again."""
-    return xxhash.xxh3_128_hexdigest(np.asarray(ids, dtype="<i4").tobytes())
-
-
 def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     """Re-read what training will see and raise UserError naming the rows that leak the sealed exam.
 
@@ -194,15 +191,11 @@ def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     count as leaks in training and in validation: both decide what the model becomes.
     """
     prompts: dict[str, str] = orjson.loads(exam.file(LEAKS).read_bytes())["prompts"]
-    documents = {item.document: item.id for item in read_items(exam.file("items.parquet"))}
+    documents = pa.array(sorted({item.document for item in read_items(exam.file("items.parquet"))}), type=pa.string())
     problems = []
     for name in ("train.parquet", "validation.parquet"):
-        for row in read_worded(dataset.file(name)):
-            asked = next((prompts[seen] for seen in prompts_of(row) if seen in prompts), None)
-            if asked is not None:
-                problems.append(f"{name}: row {row.id} ({row.at}) asks exam item {asked}")
-            elif row.group in documents:
-                problems.append(f"{name}: row {row.id} ({row.at}) is of group '{row.group}', which the exam asks about")
+        for batch in worded_batches(dataset.file(name)):
+            problems += [f"{name}: {problem}" for problem in _leaks_in(batch, prompts, documents)]
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise UserError(
@@ -215,10 +208,43 @@ def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     exam.check()
 
 
+def _leaks_in(batch: pa.RecordBatch, prompts: Mapping[str, str], documents: pa.Array) -> list[str]:
+    """What is wrong with the rows that ask what the exam asks, or that are of a group it asks about."""
+    table = table_of_batch(batch)
+    asked: dict[int, str] = {}
+    for place, seen in prompts_in(table):
+        if seen in prompts:
+            asked.setdefault(place, prompts[seen])
+    inside = np.flatnonzero(pc.is_in(batch.column("group"), documents).to_numpy(zero_copy_only=False))
+    problems = []
+    for place in sorted({*asked, *inside.tolist()}):
+        row = table[place]
+        told = f"is of group '{row.group}', which the exam asks about"
+        problems.append(f"row {row.id} ({row.at}) {f'asks exam item {asked[place]}' if place in asked else told}")
+    return problems
+
+
 def prompts_of(row: Worded) -> list[str]:
     """Fingerprints of every prompt inside a row: what stands before each trained stretch, or all of a classify row or
     of a text.
     """
-    if row.label is not None or all(row.trained[1:]):
-        return [fingerprint(row.ids)]
-    return [fingerprint(row.ids[:start]) for start, _end in learnt_stretches(row)]
+    return [seen for _place, seen in prompts_in(table_of([row]))]
+
+
+def prompts_in(table: WordedTable) -> Iterator[tuple[int, str]]:
+    """Place of the row and fingerprint of the prompt (xxh3-128 of its ids) for every prompt in a table, in order."""
+    ids, learnt, starts = table.ids.values.astype("<i4"), table.trained.values, table.ids.starts
+    filled = table.ids.lengths > 0
+    first = starts[:-1][filled]
+    before = np.append(False, learnt[:-1])
+    before[first] = False
+    begins = np.flatnonzero(learnt & ~before)  # of every trained stretch
+    behind = table.trained.sums()
+    behind[filled] -= learnt[first]
+    whole = (table.labels != NO_LABEL) | (behind >= table.ids.lengths - 1)
+    rows = np.searchsorted(starts, begins, side="right") - 1
+    rows, begins = rows[~whole[rows]], begins[~whole[rows]]
+    places, ends = np.append(rows, np.flatnonzero(whole)), np.append(begins, starts[1:][whole])
+    order = np.lexsort((ends, places))
+    for place, end in zip(places[order].tolist(), ends[order].tolist(), strict=True):
+        yield place, xxhash.xxh3_128_hexdigest(ids[starts[place] : end].data)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, diags
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from luthier.errors import UserError
 
@@ -47,6 +46,8 @@ class Questions:
     """
 
     def __init__(self, trained: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import HashingVectorizer  # most of a second that few need
+
         self._trained = trained
         self._counter = HashingVectorizer(n_features=FEATURES, token_pattern=WORD, norm=None, alternate_sign=False)
         seen = np.zeros(FEATURES)

@@ -40,7 +40,7 @@ from luthier.train.rows import StoredRows, store_rows
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
 """Rows on which the packed path is checked against the padded one."""
-SAMPLE_TOKENS = 128
+SAMPLE_TOKENS = 64
 """Tokens of each of them: whether rows see each other does not depend on their length."""
 
 

@@ -5,19 +5,25 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 from prepare_corpora import chat, coded
 
 from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.manifest import MANIFEST, list_files, write_manifest
 from luthier.artifacts.rows import read_items, read_worded, write_items, write_worded
 from luthier.artifacts.tables import read_table
+from luthier.artifacts.worded import table_of
 from luthier.errors import UserError
 from luthier.models.chat import load_wording
-from luthier.prepare.leaks import KINDS, Leak, Told, check_leaks, find_leaks, find_reworded
+from luthier.models.receipts import learnt_stretches
+from luthier.prepare.leaks import KINDS, Leak, Told, check_leaks, find_leaks, find_reworded, prompts_in
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.split.seal import root_of
-from luthier.records import Message, Span
+from luthier.records import Message, Span, Worded
 
 LONG = "displaced fracture of the lower end of the left femur after a fall"
 
@@ -183,3 +189,19 @@ def test_different_texts_with_equal_ids_do_not_stand_on_both_sides(preparing: Ca
     splits = read_table(prepared.dataset.file("splits.parquet"))
     assert len({row["id"] for row in splits}) == len(splits)
     assert (prepared.exam.path / MANIFEST).is_file()
+
+
+@given(rows=st.lists(st.tuples(st.lists(st.booleans(), max_size=6), st.none() | st.integers(0, 2)), max_size=6))
+def test_prompts_stand_before_what_is_learnt(rows: list[tuple[list[bool], int | None]]) -> None:
+    table = []
+    for place, (mask, label) in enumerate(rows):
+        ids = tuple(range(place, place + len(mask)))
+        trained = tuple(learnt and label is None for learnt in mask)
+        table.append(Worded(f"{place}", "g", "a", ids, trained, label, 0))
+    expected = []
+    for place, row in enumerate(table):
+        ends = [start for start, _end in learnt_stretches(row)]
+        if row.label is not None or all(row.trained[1:]):
+            ends = [len(row.ids)]
+        expected += [(place, xxhash.xxh3_128_hexdigest(np.array(row.ids[:end], dtype="<i4").tobytes())) for end in ends]
+    assert list(prompts_in(table_of(table))) == expected
