@@ -1,8 +1,8 @@
 """Which setting of TRL's SFTTrainer is the fastest on this machine? T1 compares with the one that wins here.
 
-Steps of 8 rows over 32 of T1's kind, one setting after the other, the first step of each not timed. All but the defaults are without
-checkpointing; packing, padding free, rows of like length together, attention written out, float32, the adapter in
-bfloat16 too, 16 rows a step.
+Steps of 8 rows over 32 of T1's kind, one setting after the other, the first step of each not timed. All but the
+defaults are without checkpointing; packing, padding free, rows of like length together, attention written out,
+float32, the adapter in bfloat16 too, 16 rows a step.
 """
 
 import tempfile
