@@ -54,8 +54,10 @@ class DenseProduct(torch.autograd.Function):
 
 def neighbours(weights: Sequence[Tensor]) -> bool:
     """Whether these matrices, and their gradients, lie one after the other in one buffer and so are one matrix."""
-    kinds = [weights] if weights[0].grad is None else [weights, [weight.grad for weight in weights]]
-    return all(_follows(one, other) for matrices in kinds for one, other in pairwise(matrices))
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    if len(gradients) not in (0, len(weights)):
+        return False
+    return all(_follows(one, other) for matrices in (weights, gradients) for one, other in pairwise(matrices))
 
 
 def _follows(one: Tensor, other: Tensor) -> bool:
@@ -86,7 +88,7 @@ class TokenVectors(torch.autograd.Function):
             ids, rows = ids[kept], rows[kept]
         if ctx.weight.grad is None:
             return None, torch.zeros_like(ctx.weight, dtype=rows.dtype).index_add_(0, ids, rows), None
-        ctx.weight.grad.index_add_(0, ids, rows)
+        ctx.weight.grad.index_add_(0, ids, rows.to(ctx.weight.grad.dtype))
         return None, None, None
 
 

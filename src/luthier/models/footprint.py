@@ -89,7 +89,8 @@ def footprint(model: nn.Module, learn: Callable[[], Tensor]) -> Footprint:
 def _peak(model: nn.Module, learn: Callable[[], Tensor]) -> int:
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     for weight in weights:
-        weight.grad = torch.zeros_like(weight)  # as in the second piece of a step
+        weight.grad_dtype = torch.float32  # as the optimizer will have it
+        weight.grad = torch.zeros_like(weight, dtype=torch.float32)  # as in the second piece of a step
     random = torch.get_rng_state()
     try:
         count = LiveBytes()

@@ -18,6 +18,7 @@ from luthier.artifacts.worded import IntArray
 from luthier.compute.memory import memory, resident
 from luthier.config import Resolved
 from luthier.errors import UserError
+from luthier.models.adapters import lora_layers
 from luthier.models.footprint import Footprint, footprint, layer_list
 from luthier.models.load import head_weight
 from luthier.models.machine import return_freed_memory
@@ -209,7 +210,10 @@ def _refusal(workload: Workload, wish: Wish, smallest: Estimate, *, room: int) -
         worth["train.checkpoint_activations: on"] = less
     if next(model.parameters()).dtype == torch.float32:
         worth["train.dtype: bfloat16"] = weights // 2 + half
-    worth["train.adapter.rank: 4"] = smallest.trained // 2
+    if any(True for _ in lora_layers(model)):
+        worth["train.adapter.rank: 4"] = smallest.trained // 2
+    else:
+        worth["train.method: lora"] = smallest.trained
     best = sorted(worth.items(), key=lambda each: -each[1])[:3]
     lines = [f"  {name} saves about {gigabytes(size)}" for name, size in best]
     return UserError(

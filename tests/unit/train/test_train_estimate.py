@@ -176,6 +176,16 @@ def test_what_cannot_fit_is_refused_with_three_settings(make_training: Making, m
     assert "train.checkpoint_activations" in str(refused.value)
 
 
+def test_what_no_adapter_makes_too_large_is_advised_one(make_training: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16, whose gradients are float32."""
+    training = make_training("chat", method="full", adapter={}, dtype="bfloat16")
+    narrow(monkeypatch, 0.1)
+    with pytest.raises(UserError, match="training needs about") as refused:
+        training.run("run")
+    assert "train.method: lora" in str(refused.value)
+    assert "train.adapter" not in str(refused.value)
+
+
 def test_dry_run_foretells_the_memory(make_training: Making) -> None:
     training = make_training("chat")
     told = foresee(training.dataset, base=training.base, config=training.config)
