@@ -35,6 +35,8 @@ class Bucket:
 
     rows: int
     length: int
+    kind: int = 0
+    """That of all its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,17 @@ class Scope:
     """Itself and the `window - 1` tokens before it; None: all before it."""
 
 
-def packed_layout(lengths: Sequence[int]) -> Layout:
-    """Plan the buckets for rows of these lengths, in stream order."""
+def packed_layout(lengths: Sequence[int], *, kinds: Sequence[int] = ()) -> Layout:
+    """Plan the buckets for rows of these lengths, in stream order; rows of different kinds share none."""
+    kinds = kinds or [0] * len(lengths)
     starts = [0]
     for length in lengths:
         starts.append(starts[-1] + length)
-    order = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
+    order = sorted(range(len(lengths)), key=lambda row: (kinds[row], lengths[row], row))
     groups: list[list[int]] = []
     for row in order:
-        if groups and lengths[row] <= WASTE * lengths[groups[-1][0]] + 1:
+        first = groups[-1][0] if groups else row
+        if groups and kinds[row] == kinds[first] and lengths[row] <= WASTE * lengths[first] + 1:
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -86,7 +90,7 @@ def packed_layout(lengths: Sequence[int]) -> Layout:
             inverse[starts[row] : starts[row] + size] = torch.arange(size) + done + place * longest
         padded.append(~filled.flatten())
         gather.append(cells.flatten())
-        buckets.append(Bucket(rows=len(group), length=longest))
+        buckets.append(Bucket(len(group), longest, kinds[group[0]]))
         done += len(group) * longest
     empty = torch.cat(padded).nonzero()[:, 0]
     return Layout(tuple(buckets), torch.cat(gather), inverse, empty if len(empty) else None)
@@ -109,7 +113,7 @@ class PackedAttention(torch.autograd.Function):
         outputs, kept = [], []
         for q_NMD, k_NLD, v_NLD in zip(*parts, strict=True):
             made = []
-            for block in _blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window):
+            for block in row_blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window):
                 shares = _shares(q_NMD, k_NLD, block)
                 made.append(torch.bmm(shares, v_NLD[:, block.keys]))
                 if k_NLD.shape[1] <= KEEP and ctx.needs_input_grad[0]:
@@ -129,7 +133,7 @@ class PackedAttention(torch.autograd.Function):
         found = []
         for place, slope in enumerate(slopes):
             q_NMD, k_NLD, v_NLD = saved[place::count]
-            blocks = _blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window)
+            blocks = row_blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window)
             given = kept if k_NLD.shape[1] <= KEEP else (_shares(q_NMD, k_NLD, block) for block in blocks)
             found.append(_gradients(q_NMD, k_NLD, v_NLD, slope_NMD=slope, blocks=blocks, shares=given))
         dq, dk, dv = (_to_tokens(list(part), layout, heads=heads) for part in zip(*found, strict=True))
@@ -146,7 +150,7 @@ def packed_rows_attention(q: Tensor, k: Tensor, v: Tensor, scope: Scope, *, layo
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class RowBlock:
     """Some queries of a row, in order, and all keys that one of them attends to."""
 
     queries: slice
@@ -160,7 +164,8 @@ class _Block:
 
 
 @lru_cache(maxsize=256)
-def _blocks(length: int, group: int, window: int | None) -> tuple[_Block, ...]:
+def row_blocks(length: int, group: int, window: int | None) -> tuple[RowBlock, ...]:
+    """A row of this length cut into queries that are computed at once; `group` query heads read each key head."""
     count = math.ceil(length / BLOCK)
     found = []
     for number in range(count):
@@ -172,11 +177,11 @@ def _blocks(length: int, group: int, window: int | None) -> tuple[_Block, ...]:
         if window is not None:
             hidden |= asked <= asking - window
         hidden = hidden.repeat_interleave(group, dim=0)[None]
-        found.append(_Block(slice(start * group, stop * group), slice(first, stop), edge, hidden))
+        found.append(RowBlock(slice(start * group, stop * group), slice(first, stop), edge, hidden))
     return tuple(found)
 
 
-def _shares(q_NMD: Tensor, k_NLD: Tensor, block: _Block) -> Tensor:
+def _shares(q_NMD: Tensor, k_NLD: Tensor, block: RowBlock) -> Tensor:
     """How much each query of a block takes of each key: [N, Q, keys]."""
     scores = torch.bmm(q_NMD[:, block.queries], k_NLD[:, block.keys].transpose(1, 2))
     scores[:, :, block.edge :].masked_fill_(block.hidden, -torch.inf)
@@ -189,7 +194,7 @@ def _gradients(
     v_NLD: Tensor,
     *,
     slope_NMD: Tensor,
-    blocks: Sequence[_Block],
+    blocks: Sequence[RowBlock],
     shares: Iterable[Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of one bucket's scaled queries, keys and values; sums over several blocks are float32."""
@@ -207,7 +212,7 @@ def _gradients(
     return torch.cat(dq_parts, dim=1), _summed(dk_parts, blocks, like=k_NLD), _summed(dv_parts, blocks, like=v_NLD)
 
 
-def _summed(parts: Sequence[Tensor], blocks: Sequence[_Block], *, like: Tensor) -> Tensor:
+def _summed(parts: Sequence[Tensor], blocks: Sequence[RowBlock], *, like: Tensor) -> Tensor:
     total = torch.zeros(like.shape, dtype=torch.float32)
     for block, part in zip(blocks, parts, strict=True):
         total[:, block.keys] += part

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from luthier.models.encoder import make_stream, stream_states
-from luthier.models.forward import TOLERANCE, TokenRows, choose_forward, packed_states, pad_rows, padded_states
+from luthier.models.forward import TOLERANCE, Forward, TokenRows, choose_forward, packed_states, pad_rows, padded_states
 from luthier.models.heads import PooledClassifier
 
 Logits = Callable[[Any, TokenRows], Tensor]
@@ -32,10 +32,10 @@ def stream_logits(model: PooledClassifier, rows: TokenRows) -> Tensor:
     return logits[torch.tensor(stream.places).argsort()]
 
 
-def last_token_logits(model: Any, rows: TokenRows) -> Tensor:
-    """Logits of a decoder with a `score` on each row's last token, from packed rows."""
+def last_token_logits(model: Any, rows: TokenRows, *, forward: Forward = packed_states) -> Tensor:
+    """Logits of a decoder with a `score` on each row's last token, from rows without padding."""
     ends = torch.tensor(list(accumulate(len(row) for row in rows))) - 1
-    logits: Tensor = model.score(packed_states(model, rows)[ends])
+    logits: Tensor = model.score(forward(model, rows)[ends])
     return logits.float()
 
 

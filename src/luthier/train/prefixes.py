@@ -37,7 +37,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Grove(NamedTuple):
-    """Rows computed as one tree, by number in the order of the tree, and the tokens that each adds to it."""
+    """Rows computed as one tree, by number, and the tokens that each adds to it."""
 
     rows: list[int]
     added: list[int]
@@ -162,14 +162,22 @@ def keep_siblings(rows: Sequence[Worded], lengths: IntArray, families: IntArray,
 
 
 def groves(held: Mapping[int, Worded], *, tokens: int) -> list[Grove]:
-    """Cut rows, given by number, into trees of at most `tokens`; a longer row stands alone."""
+    """Cut rows, given by number, into trees of at most `tokens`; a longer row stands alone.
+
+    Rows that begin alike for longer than all of them do stay together; like lengths stand next to each other.
+    """
     numbers, ids = list(held), [np.asarray(row.ids) for row in held.values()]
     order = tree_order(ids)
-    shared = [0, *(common_length(ids[one], ids[two]) for one, two in pairwise(order))]
+    shared = [common_length(ids[one], ids[two]) for one, two in pairwise(order)]
+    common = min(shared, default=0) + LEAST
+    families = np.split(order, [place for place, begun in enumerate(shared, start=1) if begun < common])
+    families.sort(key=lambda family: max(len(ids[place]) for place in family))
+    order = [int(place) for family in families for place in family]
     cut: list[Grove] = []
     room = 0
-    for place, begun in zip(order, shared, strict=True):
+    for before, place in pairwise([order[0], *order]):
         whole = len(ids[place])
+        begun = common_length(ids[before], ids[place])
         added = whole - begun * (begun >= LEAST)
         if not cut or added > room:
             cut.append(Grove([], []))

@@ -16,7 +16,7 @@ from luthier.config import Resolved
 from luthier.models.adapters import AdapterShape
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
-from luthier.models.classify import choose_logits
+from luthier.models.classify import choose_logits, last_token_logits
 from luthier.models.dropout import quicken_dropout
 from luthier.models.forward import Forward, choose_forward, packed_states
 from luthier.models.load import Loaded, load_model
@@ -106,6 +106,10 @@ def set_up(job: Job) -> Setup:
         replay = _replay(job, loaded, forward) if job.config.replay > 0 else None
     else:
         logits, how = choose_logits(loaded.model, sample, pad_id=job.wording.pad_id)
+        if logits is last_token_logits:
+            refusal = choose_tree(loaded.model, sample, forward=packed_states)
+            sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal)
+            logits = partial(last_token_logits, forward=tree_states) if sharing else logits
         loss = ClassifyLoss(logits)
     replayed = job.config.replay if replay else 0.0
     workload = Workload(loaded.model, loss, rows, choices.batch_tokens.value, replayed)

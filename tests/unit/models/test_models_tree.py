@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_models_forward import PACKABLE, alone, gradients, through
 from tiny_models import SETTINGS, WINDOW, distance, random_rows, tiny_model
+from torch import Tensor
 
 from luthier.models import tree
 from luthier.models.forward import ROUND, choose_forward, packed_states
-from luthier.models.tree import choose_tree, grow_tree, tree_states
+from luthier.models.tree import Tree, choose_tree, grow_tree, tree_states
 
 Rows = list[tuple[int, ...]]
 few_tokens = st.lists(st.integers(3, 6), max_size=WINDOW)
@@ -47,6 +48,21 @@ def test_a_tree_gives_what_each_row_gives_alone(kind: str, rows: Rows) -> None:
     assert distance(gradients(model, found), gradients(model, expected)) <= 1e-5
 
 
+def runs_and_stems(grown: Tree) -> list[tuple[Tensor, Tensor]]:
+    """Tokens of every run, and of what it goes on from, in order."""
+    layout, found, start = grown.branching.layout, [], 0
+    filled = torch.ones(len(layout.gather), dtype=torch.bool)
+    if layout.padded is not None:
+        filled[layout.padded] = False
+    for bucket in layout.buckets:
+        stem = [torch.arange(part.start, part.stop) for part in grown.branching.stems[bucket.kind]]
+        for _ in range(bucket.rows):
+            cells = slice(start, start + bucket.length)
+            found.append((layout.gather[cells][filled[cells]], torch.cat(stem) if stem else torch.arange(0)))
+            start = cells.stop
+    return found
+
+
 @settings(deadline=None)
 @given(rows=forests(), least=st.integers(1, 5))
 def test_a_tree_holds_every_path_and_no_more(rows: Rows, least: int) -> None:
@@ -57,9 +73,9 @@ def test_a_tree_holds_every_path_and_no_more(rows: Rows, least: int) -> None:
     paths = grown.places.split([len(row) for row in rows])
     assert [tuple(grown.ids[path].tolist()) for path in paths] == rows
     seen = torch.zeros(size, size, dtype=torch.int64)
-    for part in grown.parts:
-        block = torch.ones(part.queries.stop - part.queries.start, part.keys.stop - part.keys.start, dtype=torch.int64)
-        seen[part.queries, part.keys] += block.tril() if part.is_run else block
+    for run, stem in runs_and_stems(grown):
+        seen[run[:, None], stem] += 1
+        seen[run[:, None], run] += torch.ones(len(run), len(run), dtype=torch.int64).tril()
     for path in paths:
         assert grown.positions[path].tolist() == list(range(len(path)))
         for place, token in enumerate(path.tolist()):
@@ -75,7 +91,9 @@ def test_what_rows_begin_with_is_computed_once() -> None:
     passage, questions = random_rows([600])[0], random_rows([50, 60, 70, 60], seed=1)
     grown = grow_tree([passage + question for question in questions])
     assert grown.places.unique().numel() == 600 + sum(map(len, questions))
-    assert len(grown.parts) == 4 + 1 + 1  # runs, filler, and all later questions over the passage at once
+    stems = [len(stem) for _, stem in runs_and_stems(grown)]
+    assert sorted(stems) == [0, 0, 600, 600, 600]  # the first row, the filler, and three more questions
+    assert grown.branching.layout.buckets[-1].kind == 1
 
 
 def test_a_few_tokens_in_common_are_not_worth_a_branch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +102,7 @@ def test_a_few_tokens_in_common_are_not_worth_a_branch(monkeypatch: pytest.Monke
     rows = [(*passage, 7, 7, 7, *question) for question in questions[:2]] + [(*passage, *questions[2])]
     grown = grow_tree(rows)
     assert grown.places.unique().numel() == 40 + 12 + 12 + 9
-    assert len(grown.parts) == 3 + 1 + 1
+    assert sorted(len(stem) for _, stem in runs_and_stems(grown)) == [0, 0, 40, 40]
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

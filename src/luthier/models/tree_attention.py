@@ -1,0 +1,252 @@
+"""Exact attention over a tree of tokens: every run attends to itself, and to the stem that it goes on from.
+
+Runs of like length with the same stem share their products; the stem's keys are read once for all of them.
+"""
+
+# U tokens of the stream, H query heads, K key heads, G = H / K, D head size
+# B runs of a bucket, L its longest run, M = L G queries, Q those of one block, A tokens of the stem
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from luthier.models.attention import KEEP, Layout, RowBlock, Scope, row_blocks
+from luthier.models.recompute import hold
+
+TREE = "luthier_tree"
+
+
+class Stretch(NamedTuple):
+    """Tokens of the stream that follow each other."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Branching:
+    """Where the runs of a tree lie, and what they go on from."""
+
+    layout: Layout
+    stems: tuple[tuple[Stretch, ...], ...]
+    """Of each kind of run, its ancestors, in order."""
+
+
+class _Held(NamedTuple):
+    """What one bucket computes with; queries are scaled. A stem may be empty."""
+
+    q_KBMD: Tensor
+    k_KBLD: Tensor
+    v_KBLD: Tensor
+    stem_k_KAD: Tensor
+    stem_v_KAD: Tensor
+
+    def blocks(self, window: int | None) -> tuple[RowBlock, ...]:
+        """Its runs, cut into queries that are computed at once."""
+        length = self.k_KBLD.shape[2]
+        return row_blocks(length, self.q_KBMD.shape[2] // length, window)
+
+    def is_small(self) -> bool:
+        """Whether its attention is kept for the backward pass."""
+        return self.k_KBLD.shape[2] + self.stem_k_KAD.shape[1] <= KEEP
+
+
+class TreeAttention(torch.autograd.Function):
+    """q [U, H, D], k and v [U, K, D] -> [U, H, D]: what `PackedAttention` computes for each path of the tree."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, branching: Branching, scope: Scope) -> Tensor:
+        layout, heads = branching.layout, k.shape[1]
+        cells = [_to_cells(part, layout, heads=heads) for part in (q, k, v)]
+        stems = [[_stem(part, branching.stems[each.kind], scope) for each in layout.buckets] for part in (k, v)]
+        buckets = [_Held(*parts) for parts in zip(*cells, *stems, strict=True)]
+        outputs, kept = [], []
+        for held in buckets:
+            held.q_KBMD.mul_(scope.scale)
+            made = []
+            for block in held.blocks(scope.window):
+                shares = _shares(held, block, scope.window)
+                made.append(_seen(held, block, shares))
+                if held.is_small() and ctx.needs_input_grad[0]:
+                    kept.append(shares)
+            outputs.append(torch.cat(made, dim=2) if len(made) > 1 else made[0])
+        ctx.save_for_backward(*(part for held in buckets for part in held), *kept)
+        ctx.branching, ctx.scope = branching, scope
+        return _to_tokens(outputs, layout)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        layout, window = ctx.branching.layout, ctx.scope.window
+        saved = ctx.saved_tensors  # once: checkpointing recomputes at the first look and forgets
+        width = len(_Held._fields)
+        count = width * len(layout.buckets)
+        buckets = [_Held(*saved[start : start + width]) for start in range(0, count, width)]
+        kept = iter(saved[count:])
+        slopes = _to_cells(gradients[0], layout, heads=buckets[0].k_KBLD.shape[0], clear=True)
+        found = []
+        for held, slope_KBMD in zip(buckets, slopes, strict=True):
+            totals = _Held(*(torch.zeros(part.shape) for part in held))
+            for block in held.blocks(window):
+                shares = next(kept) if held.is_small() else _shares(held, block, window)
+                _add_gradients(totals, held, block=block, shares=shares, slope=slope_KBMD[:, :, block.queries])
+            found.append(totals)
+        dq, dk, dv = (_to_tokens(parts, layout) for parts in list(zip(*found, strict=True))[:3])
+        for bucket, totals in zip(layout.buckets, found, strict=True):
+            for whole, part in ((dk, totals.stem_k_KAD), (dv, totals.stem_v_KAD)):
+                _add_stem(whole, part, ctx.branching.stems[bucket.kind])
+        kind = gradients[0].dtype
+        return dq.mul_(ctx.scope.scale).to(kind), dk.to(kind), dv.to(kind), None, None
+
+
+# torch leaves `apply` untyped.
+_attend = cast(Callable[[Tensor, Tensor, Tensor, Branching, Scope], Tensor], TreeAttention.apply)
+
+
+def tree_rows_attention(q: Tensor, k: Tensor, v: Tensor, scope: Scope, *, branching: Branching) -> Tensor:
+    """Attention of each token to its ancestors and itself: q [U, H, D], k and v [U, K, D] -> [U, H, D]."""
+    return _attend(q, k, v, branching, scope)
+
+
+def _shares(held: _Held, block: RowBlock, window: int | None) -> Tensor:
+    """How much each query of a block takes of each key, first those of the stem: [K B, Q, A + keys]."""
+    asking = held.q_KBMD[:, :, block.queries]
+    scores = torch.bmm(asking.flatten(0, 1), held.k_KBLD[:, :, block.keys].flatten(0, 1).transpose(1, 2))
+    scores[:, :, block.edge :].masked_fill_(block.hidden, -torch.inf)
+    size = held.stem_k_KAD.shape[1]
+    if size:
+        above = torch.bmm(asking.flatten(1, 2), held.stem_k_KAD.transpose(1, 2)).view(len(scores), -1, size)
+        group = held.q_KBMD.shape[2] // held.k_KBLD.shape[2]
+        if window is not None and size + block.queries.stop // group > window:
+            below = torch.arange(block.queries.start, block.queries.stop) // group
+            above.masked_fill_(below[:, None] + size - torch.arange(size) >= window, -torch.inf)
+        scores = torch.cat([above, scores], dim=2)
+    return scores.softmax(dim=-1)
+
+
+def _seen(held: _Held, block: RowBlock, shares: Tensor) -> Tensor:
+    """The values that the queries of a block take: [K, B, Q, D]."""
+    heads, runs, size = *held.k_KBLD.shape[:2], held.stem_v_KAD.shape[1]
+    seen: Tensor = torch.bmm(shares[:, :, size:], held.v_KBLD[:, :, block.keys].flatten(0, 1)).unflatten(
+        0, (heads, runs)
+    )
+    if size:
+        above = shares[:, :, :size].reshape(heads, -1, size)
+        seen = seen + torch.bmm(above, held.stem_v_KAD).view(seen.shape)
+    return seen
+
+
+def _add_gradients(totals: _Held, held: _Held, *, block: RowBlock, shares: Tensor, slope: Tensor) -> None:
+    """Add what one block gives to the gradients of scaled queries, keys and values."""
+    heads, size = held.k_KBLD.shape[0], held.stem_k_KAD.shape[1]
+    asking, keys, values = (
+        held.q_KBMD[:, :, block.queries],
+        held.k_KBLD[:, :, block.keys],
+        held.v_KBLD[:, :, block.keys],
+    )
+    slopes = torch.bmm(slope.flatten(0, 1), values.flatten(0, 1).transpose(1, 2))
+    if size:
+        above = torch.bmm(slope.flatten(1, 2), held.stem_v_KAD.transpose(1, 2)).view(len(slopes), -1, size)
+        slopes = torch.cat([above, slopes], dim=2)
+    slopes = torch._softmax_backward_data(slopes, shares, -1, shares.dtype)
+    own, of_keys = slopes[:, :, size:], keys.shape
+    totals.q_KBMD[:, :, block.queries] += torch.bmm(own, keys.flatten(0, 1)).view(asking.shape)
+    totals.k_KBLD[:, :, block.keys] += torch.bmm(own.transpose(1, 2), asking.flatten(0, 1)).view(of_keys)
+    given = torch.bmm(shares[:, :, size:].transpose(1, 2), slope.flatten(0, 1))
+    totals.v_KBLD[:, :, block.keys] += given.view(of_keys)
+    if size:
+        above, taken = (part[:, :, :size].reshape(heads, -1, size) for part in (slopes, shares))
+        totals.q_KBMD[:, :, block.queries] += torch.bmm(above, held.stem_k_KAD).view(asking.shape)
+        totals.stem_k_KAD.add_(torch.bmm(above.transpose(1, 2), asking.flatten(1, 2)))
+        totals.stem_v_KAD.add_(torch.bmm(taken.transpose(1, 2), slope.flatten(1, 2)))
+
+
+def _stem(x_UKD: Tensor, stretches: Sequence[Stretch], scope: Scope) -> Tensor:
+    """Keys or values of a stem, as far as anybody after it sees it: [K, A, D]."""
+    if not stretches:
+        return x_UKD.new_empty(x_UKD.shape[1], 0, x_UKD.shape[2])
+    whole = torch.cat([x_UKD[stretch.start : stretch.stop] for stretch in stretches])
+    first = 0 if scope.window is None else max(0, len(whole) - scope.window + 1)
+    return whole[first:].transpose(0, 1).contiguous()
+
+
+def _add_stem(whole_UKD: Tensor, part_KAD: Tensor, stretches: Sequence[Stretch]) -> None:
+    """Add gradients of a stem to those of the tokens it is made of; what nobody sees has none."""
+    stop = part_KAD.shape[1]
+    for stretch in reversed(stretches):
+        size = min(stretch.stop - stretch.start, stop)
+        whole_UKD[stretch.stop - size : stretch.stop] += part_KAD[:, stop - size : stop].transpose(0, 1)
+        stop -= size
+
+
+def _to_cells(x_UHD: Tensor, layout: Layout, *, heads: int, clear: bool = False) -> list[Tensor]:
+    """Tokens [U, H, D] to one [K, B, L G, D] per bucket; `clear` puts zeros where cells are padding."""
+    cells = x_UHD.flatten(1).index_select(0, layout.gather)
+    if clear and layout.padded is not None:
+        cells.index_fill_(0, layout.padded, 0)
+    found, start = [], 0
+    for bucket in layout.buckets:
+        stop = start + bucket.rows * bucket.length
+        part = cells[start:stop].view(bucket.rows, bucket.length, heads, -1).permute(2, 0, 1, 3)
+        found.append(part.reshape(heads, bucket.rows, -1, x_UHD.shape[-1]))
+        start = stop
+    return found
+
+
+def _to_tokens(parts: Sequence[Tensor], layout: Layout) -> Tensor:
+    """What `_to_cells` made, back to [U, H, D]."""
+    flat = []
+    for bucket, part in zip(layout.buckets, parts, strict=True):
+        cells = part.unflatten(2, (bucket.length, -1)).permute(1, 2, 0, 3, 4)
+        flat.append(cells.reshape(bucket.rows * bucket.length, -1))
+    joined = torch.cat(flat) if len(flat) > 1 else flat[0]
+    return joined.index_select(0, layout.inverse).view(len(layout.inverse), -1, parts[0].shape[-1])
+
+
+class _Current:
+    """The tree of the forward pass that is running; `transformers` offers no typed way to hand it down."""
+
+    branching: Branching | None = None
+
+
+hold(_Current, "branching")
+
+
+@contextmanager
+def growing(branching: Branching) -> Iterator[None]:
+    """Run forward passes over this tree."""
+    before = _Current.branching
+    _Current.branching = branching
+    try:
+        yield
+    finally:
+        _Current.branching = before
+
+
+def tree_attention(
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **settings: Any
+) -> tuple[Tensor, None]:
+    """Attention of each token to its ancestors and itself; query [1, H, U, D], key, value [1, K, U, D] -> [1, U, H, D].
+
+    A `sliding_window` is kept. ValueError for what this kernel does not compute: soft capping and attention sinks.
+    """
+    branching = _Current.branching
+    assert branching is not None, "tree attention runs inside `growing(branching)` only"
+    for name in ("softcap", "s_aux"):
+        if settings.get(name) is not None:
+            raise ValueError(f"attention with {name}")
+    scope = Scope(settings.get("scaling") or query.shape[-1] ** -0.5, settings.get("sliding_window") or None)
+    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+    return tree_rows_attention(q, k, v, scope, branching=branching)[None], None
+
+
+def _no_mask(*_arguments: Any, **_settings: Any) -> None:
+    """The tree says who attends to whom."""
+
+
+AttentionInterface.register(TREE, tree_attention)
+AttentionMaskInterface.register(TREE, _no_mask)
