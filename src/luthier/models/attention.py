@@ -25,6 +25,8 @@ WASTE = 1.15
 """Rows join a bucket while its longest row is at most this many times its shortest."""
 BLOCK = 256
 """Tokens whose scores are computed at once: the upper triangle that is thrown away is at most half a block."""
+LANES = 32
+"""bfloat16 numbers in a register."""
 KEEP = 256
 """Rows up to this length keep their attention for the backward pass."""
 
@@ -113,7 +115,7 @@ class PackedAttention(torch.autograd.Function):
         outputs, kept = [], []
         for q_NMD, k_NLD, v_NLD in zip(*parts, strict=True):
             made = []
-            for block in row_blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window):
+            for block in row_blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window, k_NLD.dtype):
                 shares = _shares(q_NMD, k_NLD, block)
                 made.append(torch.bmm(shares, v_NLD[:, block.keys]))
                 if k_NLD.shape[1] <= KEEP and ctx.needs_input_grad[0]:
@@ -133,7 +135,7 @@ class PackedAttention(torch.autograd.Function):
         found = []
         for place, slope in enumerate(slopes):
             q_NMD, k_NLD, v_NLD = saved[place::count]
-            blocks = row_blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window)
+            blocks = row_blocks(k_NLD.shape[1], q_NMD.shape[1] // k_NLD.shape[1], scope.window, k_NLD.dtype)
             given = kept if k_NLD.shape[1] <= KEEP else (_shares(q_NMD, k_NLD, block) for block in blocks)
             found.append(_gradients(q_NMD, k_NLD, v_NLD, slope_NMD=slope, blocks=blocks, shares=given))
         dq, dk, dv = (_to_tokens(list(part), layout, heads=heads) for part in zip(*found, strict=True))
@@ -159,12 +161,12 @@ class RowBlock:
     """Of L."""
     edge: int
     """Keys from here on, counted from the first of the block, are not seen by all queries."""
-    hidden: Tensor
-    """[1, Q, keys from the edge on] True where a query does not attend to a key."""
+    mask: Tensor
+    """[1, Q, keys from the edge on] -inf where a query does not attend to a key, else 0."""
 
 
 @lru_cache(maxsize=256)
-def row_blocks(length: int, group: int, window: int | None) -> tuple[RowBlock, ...]:
+def row_blocks(length: int, group: int, window: int | None, dtype: torch.dtype) -> tuple[RowBlock, ...]:
     """A row of this length cut into queries that are computed at once; `group` query heads read each key head."""
     count = math.ceil(length / BLOCK)
     found = []
@@ -176,16 +178,23 @@ def row_blocks(length: int, group: int, window: int | None) -> tuple[RowBlock, .
         hidden = asked > asking
         if window is not None:
             hidden |= asked <= asking - window
-        hidden = hidden.repeat_interleave(group, dim=0)[None]
-        found.append(RowBlock(slice(start * group, stop * group), slice(first, stop), edge, hidden))
+        mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -torch.inf)
+        mask = mask.repeat_interleave(group, dim=0)[None]
+        found.append(RowBlock(slice(start * group, stop * group), slice(first, stop), edge, mask))
     return tuple(found)
 
 
 def _shares(q_NMD: Tensor, k_NLD: Tensor, block: RowBlock) -> Tensor:
     """How much each query of a block takes of each key: [N, Q, keys]."""
     scores = torch.bmm(q_NMD[:, block.queries], k_NLD[:, block.keys].transpose(1, 2))
-    scores[:, :, block.edge :].masked_fill_(block.hidden, -torch.inf)
-    return scores.softmax(dim=-1)
+    scores[:, :, block.edge :] += block.mask
+    return shares_of(scores)
+
+
+def shares_of(scores: Tensor) -> Tensor:
+    """Softmax over the last dimension; torch computes what is left over of a bfloat16 row one number at a time."""
+    whole = scores.shape[-1] % LANES == 0
+    return scores.softmax(dim=-1) if whole else scores.softmax(dim=-1, dtype=torch.float32).to(scores.dtype)
 
 
 def _gradients(

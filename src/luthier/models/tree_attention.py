@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from luthier.models.attention import KEEP, Layout, RowBlock, Scope, row_blocks
+from luthier.models.attention import KEEP, Layout, RowBlock, Scope, row_blocks, shares_of
 from luthier.models.recompute import hold
 
 TREE = "luthier_tree"
@@ -49,7 +49,7 @@ class _Held(NamedTuple):
     def blocks(self, window: int | None) -> tuple[RowBlock, ...]:
         """Its runs, cut into queries that are computed at once."""
         length = self.k_KBLD.shape[2]
-        return row_blocks(length, self.q_KBMD.shape[2] // length, window)
+        return row_blocks(length, self.q_KBMD.shape[2] // length, window, self.k_KBLD.dtype)
 
     def is_small(self) -> bool:
         """Whether its attention is kept for the backward pass."""
@@ -116,7 +116,7 @@ def _shares(held: _Held, block: RowBlock, window: int | None) -> Tensor:
     """How much each query of a block takes of each key, first those of the stem: [K B, Q, A + keys]."""
     asking = held.q_KBMD[:, :, block.queries]
     scores = torch.bmm(asking.flatten(0, 1), held.k_KBLD[:, :, block.keys].flatten(0, 1).transpose(1, 2))
-    scores[:, :, block.edge :].masked_fill_(block.hidden, -torch.inf)
+    scores[:, :, block.edge :] += block.mask
     size = held.stem_k_KAD.shape[1]
     if size:
         above = torch.bmm(asking.flatten(1, 2), held.stem_k_KAD.transpose(1, 2)).view(len(scores), -1, size)
@@ -125,7 +125,7 @@ def _shares(held: _Held, block: RowBlock, window: int | None) -> Tensor:
             below = torch.arange(block.queries.start, block.queries.stop) // group
             above.masked_fill_(below[:, None] + size - torch.arange(size) >= window, -torch.inf)
         scores = torch.cat([above, scores], dim=2)
-    return scores.softmax(dim=-1)
+    return shares_of(scores)
 
 
 def _seen(held: _Held, block: RowBlock, shares: Tensor) -> Tensor:
