@@ -20,7 +20,9 @@ OBJECTIVES = {
 METHODS: dict[str, dict[str, Any]] = {
     "LoRA with dropout": {"adapter": {"rank": 2, "dropout": 0.1}},
     "LoRA": {"adapter": {"rank": 2, "dropout": 0.0}},
+    "LoRA in bfloat16": {"dtype": "bfloat16"},
     "full": {"method": "full", "adapter": {}, "learning_rate": 0.001},
+    "full in bfloat16": {"method": "full", "adapter": {}, "learning_rate": 0.001, "dtype": "bfloat16"},
 }
 PIECES = {"several pieces a step": 96, "one piece a step": 10_000}
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -84,6 +86,8 @@ def check_case(lab: Lab, case: Case, breaks: Sequence[str] = BREAKS) -> list[str
     if whole.code != 0:
         return [f"{case}: ended with {whole.code}: {whole.told[-800:]}"]
     expected, plan = site.result("whole"), _order(order)
+    if (found := _layout(site.folder / "whole" / "model")) != case.layout:
+        return [f"{case}: was {found}"]
     steps = len(plan)
     at = {"first": 1, "middle": steps // 2, "middle, seldom saved": steps // 2 + 1, "last": steps}
     wrong = []
@@ -102,6 +106,13 @@ def check_case(lab: Lab, case: Case, breaks: Sequence[str] = BREAKS) -> list[str
         shutil.rmtree(place.folder / "broken", ignore_errors=True)
     shutil.rmtree(site.folder / "whole")
     return wrong
+
+
+def _layout(model: Path) -> str:
+    """How the rows of a finished model were laid out."""
+    facts = json.loads((model / "manifest.json").read_text())["facts"]
+    shared = facts["choices"].get("share_prefixes", {}).get("value")
+    return "tree" if shared in {True, "on"} else str(facts["reasons"]["forward"]).partition(":")[0]
 
 
 def _order(path: Path) -> dict[int, list[int]]:

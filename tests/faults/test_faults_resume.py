@@ -9,7 +9,7 @@ from tiny_runs import Server
 MANY, ONE = "several pieces a step", "one piece a step"
 CORNERS = [
     (Case("chat", "LoRA with dropout", MANY, "tree"), "middle"),
-    (Case("complete", "full", ONE, "packed"), "last"),
+    (Case("complete", "full in bfloat16", ONE, "packed"), "last"),
     (Case("classify, encoder", "LoRA with dropout", MANY, "packed"), "middle, seldom saved"),
     (Case("classify, decoder", "LoRA", ONE, "padded"), "first"),
 ]

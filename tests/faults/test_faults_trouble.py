@@ -20,7 +20,9 @@ def test_two_processes_on_one_run(servers: list[Server], site: Site) -> None:
     assert scenarios.two_processes(servers, site) == []
 
 
-@pytest.mark.parametrize("point", ["before the rename", "before the index", "before the model is renamed"])
+@pytest.mark.parametrize(
+    "point", ["in the tensors", "before the rename", "before the index", "before the model is renamed"]
+)
 def test_one_that_slept_while_another_took_over_writes_nothing(servers: list[Server], site: Site, point: str) -> None:
     assert scenarios.zombie(servers, site, point) == []
 

@@ -87,7 +87,7 @@ def _half_rotated(end: End, _nth: int) -> None:
 
     def guarded(path: Path, **settings: Any) -> None:
         if Path(path).name.startswith(".tmp-step-"):
-            (Path(path) / checkpoint.MANIFEST).unlink()
+            (Path(path) / checkpoint.MANIFEST).unlink(missing_ok=True)
             end()
         rmtree(path, **settings)
 

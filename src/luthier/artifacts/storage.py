@@ -78,11 +78,7 @@ def sync_tree(folder: Path) -> None:
 def publish(aside: Path, home: Path) -> None:
     """Give what is complete its name, durable before this returns; ConflictError if the run was taken over."""
     check_fence()
-    try:
-        aside.rename(home)
-    except FileNotFoundError:
-        check_fence()  # whoever took over has swept it away
-        raise
+    aside.rename(home)
     sync_folder(home.parent)
 
 
@@ -137,6 +133,8 @@ def explain_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENOENT:
+            check_fence()  # whoever took the run over has swept away what was being written
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise DiskFullError(
                 f"{path}: the disk is full. What was finished is kept; free some space and run the same command again."
