@@ -9,6 +9,7 @@ and no other. Leaves the tuned model in OUT.
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.engine._gate import Gate
@@ -65,15 +66,26 @@ def read(file: Path) -> list[Worded]:
     for place, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
         row = json.loads(line)
         trained = tuple(map(bool, row["trained"]))
-        rows.append(Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(row["ids"]), trained, None, 1))
+        rows.append(
+            Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(row["ids"]), trained, row.get("label"), 1)
+        )
     return rows
 
 
-def write_dataset(folder: Path, rows: list[Worded], *, base: Base, wording: Wording) -> DatasetDir:
+def write_dataset(
+    folder: Path,
+    rows: list[Worded],
+    *,
+    base: Base,
+    wording: Wording,
+    objective: str = "chat",
+    labels: Sequence[str] = (),
+) -> DatasetDir:
     """A dataset folder as prepare leaves it, as far as training reads it."""
     with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
         write_worded(draft.path / "train.parquet", rows)
-        draft.facts |= {"objective": "chat", "base": base.name, "template_hash": wording.template_hash}
+        draft.facts |= {"objective": objective, "base": base.name, "template_hash": wording.template_hash}
+        draft.facts |= {"labels": list(labels)} if labels else {}
     return DatasetDir.open(folder)
 
 

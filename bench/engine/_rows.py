@@ -35,6 +35,14 @@ def standard_rows(count: int, *, seed: int, wording: Wording) -> list[list[dict[
     return rows
 
 
+def standard_passages(count: int, *, seed: int, wording: Wording) -> list[dict[str, Any]]:
+    """Raw texts of the same lengths as ids; all but the first token of each carries loss."""
+    dice = random.Random(seed)
+    words = _words(dice)
+    passages = [wording.document_ids(_take(words, length, wording)) for length in _lengths(count, dice)]
+    return [{"ids": list(ids), "trained": [0, *(1,) * (len(ids) - 1)]} for ids in passages]
+
+
 def tokenized(rows: list[list[dict[str, str]]], wording: Wording) -> list[dict[str, Any]]:
     """Ids of each conversation, and which of them carry loss: what every loop learns from."""
     chats = [wording.chat_ids([Message(turn["role"], turn["content"]) for turn in row]) for row in rows]
