@@ -141,6 +141,7 @@ def _ours(case: Case, folder: Path, *, seed: int) -> float:
     (folder / "case.json").write_text(json.dumps(facts), encoding="utf-8")
     loss, gradients = batch_gradient(setup)
     save_file(gradients, folder / "ours.safetensors")
+    say(f"{case.name}: our loss {loss:.6f}")
     return loss
 
 
