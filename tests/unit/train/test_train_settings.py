@@ -45,7 +45,7 @@ def test_auto_asks_for_neither_too_much_nor_nothing(lengths: list[int], name: st
     assert choices.adapter.alpha.value == 2 * choices.adapter.rank.value
     steps = plan_steps(lengths, epochs=choices.epochs.value, batch_tokens=choices.batch_tokens.value, seed=0)
     # Steps are cut between rows, so they hold less than a batch; a long row needs a step of its own.
-    assert len(steps) <= 2 * max(STEPS, 2 * sum(lengths) / 8192 + 1, len(lengths))
+    assert len(steps) <= 2 * max(STEPS[goal.head], 2 * sum(lengths) / 8192 + 1, len(lengths))
     for row in choices.as_rows().values():
         assert row["reason"]
 
