@@ -27,7 +27,7 @@ def standard_rows(count: int, *, seed: int, wording: Wording) -> list[list[dict[
     words = _words(dice)
     empty = len(wording.chat_ids([Message("user", REQUEST), Message("assistant", "")]).ids)
     rows = []
-    for length in _lengths(count, dice):
+    for length in row_lengths(count, dice):
         answer = round(length * ANSWER)
         asked = _take(words, length - answer - empty, wording)
         told = _take(words, answer, wording)
@@ -54,7 +54,8 @@ def write_tokenized(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _lengths(count: int, dice: random.Random) -> list[int]:
+def row_lengths(count: int, dice: random.Random) -> list[int]:
+    """Tokens of each row."""
     drawn = [dice.lognormvariate(0, SPREAD) for _ in range(count)]
     scale = MEAN * count / sum(drawn)
     cut = [min(LONGEST, max(SHORTEST, size * scale)) for size in drawn]

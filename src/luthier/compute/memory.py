@@ -28,9 +28,21 @@ def memory(root: Path = Path("/")) -> Memory | None:
 
 def resident(root: Path = Path("/")) -> int:
     """Bytes of memory that this process holds now; 0 where nobody tells."""
+    return _told("VmRSS:", root)
+
+
+def most_resident(root: Path = Path("/")) -> int:
+    """The most bytes that this program has held so far; 0 where nobody tells.
+
+    `getrusage` would count the process that started it too, whose memory is its own until the program begins.
+    """
+    return _told("VmHWM:", root)
+
+
+def _told(field: str, root: Path) -> int:
     status = root / "proc/self/status"
     lines = status.read_text().splitlines() if status.is_file() else []
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
 
 
 def _groups(root: Path) -> Iterator[tuple[int, int]]:

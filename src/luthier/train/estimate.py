@@ -2,7 +2,6 @@
 
 # T tokens, E embedding
 
-import resource
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.artifacts.worded import IntArray
-from luthier.compute.memory import memory, resident
+from luthier.compute.memory import memory, most_resident, resident
 from luthier.config import Resolved
 from luthier.errors import UserError
 from luthier.models.adapters import lora_layers
@@ -109,8 +108,7 @@ class Workload:
         else:
             half, whole = (self._footprint(_last(rows, part), reminded).of(layers) for part in (LARGEST // 2, LARGEST))
             needed = whole + (size - LARGEST) * (whole - half) / (LARGEST // 2)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        return Estimate(held, _trained_bytes(self.model), round(needed), before=before)
+        return Estimate(held, _trained_bytes(self.model), round(needed), before=most_resident())
 
     def _footprint(self, rows: Sequence[Worded], reminded: int) -> Footprint:
         reminder = _reminder(self.model, reminded) if reminded else None
