@@ -1,10 +1,13 @@
 """What may still be taken: the machine's memory, or less where a control group allows less."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from luthier.compute.memory import Memory, memory
+from luthier.compute.memory import Memory, memory, most_resident
 
 MEMINFO = "MemTotal:       1000 kB\nMemFree:        100 kB\nMemAvailable:   800 kB\n"
 
@@ -43,3 +46,12 @@ def test_the_least_of_all_limits_counts(tmp_path: Path, groups: dict[str, str], 
 
 def test_a_machine_that_does_not_tell(tmp_path: Path) -> None:
     assert memory(tmp_path) is None
+
+
+def test_the_most_that_was_held_is_this_programs_own() -> None:
+    """A child that is small stays so, whoever started it."""
+    held = np.ones(40 << 20)
+    words = "from luthier.compute.memory import most_resident, resident; print(resident(), most_resident())"
+    told = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True).stdout
+    now, most = map(int, told.split())
+    assert 0 < now <= most < held.nbytes // 2 < most_resident()
