@@ -39,7 +39,7 @@ def standard_passages(count: int, *, seed: int, wording: Wording) -> list[dict[s
     """Raw texts of the same lengths as ids; all but the first token of each carries loss."""
     dice = random.Random(seed)
     words = _words(dice)
-    passages = [wording.document_ids(_take(words, length, wording)) for length in _lengths(count, dice)]
+    passages = [wording.document_ids(_take(words, length, wording)) for length in row_lengths(count, dice)]
     return [{"ids": list(ids), "trained": [0, *(1,) * (len(ids) - 1)]} for ids in passages]
 
 
