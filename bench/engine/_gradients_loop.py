@@ -1,12 +1,12 @@
-"""Loss and gradient of one batch as others compute them in float32; imports nothing of ours.
+"""Loss and gradient of one batch as others compute them; imports nothing of ours.
 
-    python _gradients_loop.py trl|transformers CASE_FOLDER...
+    python _gradients_loop.py trl|transformers|float64 CASE_FOLDER...
 
 A case holds `case.json` (objective, base, method, labels, padding), `rows.jsonl` and `tuned`: the adapter or the whole
 model before its first step. `trl` takes one step of TRL's SFTTrainer over all rows, its loss kept to the assistant's
-tokens by `assistant_masks`; `transformers` computes the padded batch, an encoder with a linear layer on the mean
-of its states. Leaves the gradients in `trl|transformers.safetensors` by the parameter's name, and prints the losses by
-folder.
+tokens by `assistant_masks`; `transformers` computes the padded batch, an encoder with a linear layer on the mean of its
+states; `float64` does the same in float64, but for norms and rotations, which `transformers` always computes in
+float32. Leaves the gradients in float32 in `<way>.safetensors` by the name of the parameter, and prints the losses.
 """
 
 import json
@@ -38,10 +38,13 @@ def main():
         case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
         rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
         model = load(folder, case)
+        model = model.double() if way == "float64" else model
         step = by_trl if way == "trl" else {"chat": causal, "complete": causal}.get(case["objective"], labelled)
         losses[str(folder)], gradients = step(model, rows, case)
         # Without gradient is only what the loss cannot see, such as the head when it is not the embedding.
-        save_file({name: value.contiguous() for name, value in gradients.items()}, folder / f"{way}.safetensors")
+        save_file(
+            {name: value.float().contiguous() for name, value in gradients.items()}, folder / f"{way}.safetensors"
+        )
     print(json.dumps(losses))
 
 
@@ -71,7 +74,7 @@ class Pooled(torch.nn.Module):
 
     def forward(self, *, input_ids, attention_mask, labels):
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        weights = attention_mask[:, :, None].float()
+        weights = attention_mask[:, :, None].to(states.dtype)
         logits = self.classifier((states * weights).sum(dim=1) / weights.sum(dim=1))
         return type("Output", (), {"loss": F.cross_entropy(logits, labels)})
 
