@@ -59,6 +59,12 @@ def labelled_rows(wording: Wording, *, seed: int) -> tuple[list[Told], tuple[str
     return rows, names
 
 
+def every_label_first(rows: list[Told]) -> list[Told]:
+    """The same rows, in front one of each label: whoever learns from the first ones knows all labels."""
+    first = {row.label: row for row in reversed(rows)}
+    return [*first.values(), *(row for row in rows if row is not first[row.label])]
+
+
 def write_told(path: Path, **parts: list[Told]) -> None:
     """Lists of rows by name."""
     path.write_text(json.dumps({name: [asdict(row) for row in rows] for name, rows in parts.items()}), encoding="utf-8")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from bench.engine._encoder_loop import BASE, ROWS_A_STEP
-from bench.engine._labelled import Told, labelled_rows, write_told
+from bench.engine._labelled import Told, every_label_first, labelled_rows, write_told
 from bench.engine._race import Runner, race, start
 from bench.peers import peer_python
 from bench.record import ROOT, Asked, Outcome, run_bench, say
@@ -64,7 +64,7 @@ def measure(asked: Asked) -> Outcome:
     """Full fine-tuning with the exam, then LoRA; the quick form is a few steps of ours."""
     wording = load_wording(resolve_base(BASE, relative_to=Path()).folder)
     told, names = labelled_rows(wording, seed=asked.seed)
-    exam, rows = told[:EXAM], told[EXAM:]
+    exam, rows = told[:EXAM], every_label_first(told[EXAM:])
     mean = statistics.mean(len(row.ids) for row in told)
     say(f"{len(rows)} rows to learn from, {len(exam)} to be asked, {mean:.0f} tokens on average, {len(names)} labels")
     races = [Race("full", 1024, 2, EXAM, 256), Race("lora", 512, 1, 8, 256)]
