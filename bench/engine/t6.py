@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import bench.engine._faults  # noqa: F401
+from bench.engine._faults import so_far
 from bench.record import Asked, Outcome, run_bench, say
 from kills import Tally, kill_many
 from phases import PHASES
@@ -29,9 +29,9 @@ def measure(asked: Asked) -> Outcome:
     wanted = 20 if asked.quick else RUNS
 
     def tell(tally: Tally) -> None:
-        if tally.runs % 50 == 0:
-            seconds = time.monotonic() - began
-            say(f"{tally.runs} runs broken by {tally.kills} kills in {seconds:.0f} s; lost: {tally.lost}")
+        if tally.runs % max(1, wanted // 40) == 0:
+            lost = "; ".join(tally.lost) or "none"
+            say(f"runs broken: {so_far(tally.runs, wanted, began)}; {tally.kills} kills; lost: {lost}")
 
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place, prefix="luthier-t6-") as folder:

@@ -5,6 +5,7 @@ few, goes on, and is compared with an unbroken one: the model folder, weights, o
 the last checkpoint, and the rows of every step.
 """
 
+import itertools
 import os
 import tempfile
 import time
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import bench.engine._faults  # noqa: F401
+from bench.engine._faults import so_far
 from bench.record import Asked, Outcome, run_bench, say
 from matrix import BREAKS, Lab, cases, check_all
 from tiny_runs import Server
@@ -25,8 +26,13 @@ def measure(asked: Asked) -> Outcome:
         count = len(os.sched_getaffinity(0))
         labs = [Lab(Server(Path(folder) / f"server-{one}"), Path(folder) / f"sites-{one}") for one in range(count)]
         parts = [chosen[one::count] for one in range(count)]
+        done = itertools.count(1)
+
+        def tell(line: str) -> None:
+            say(f"{so_far(next(done), len(chosen), began)}: {line}")
+
         with ThreadPoolExecutor(count) as pool:
-            wrong = [line for found in pool.map(partial(check_all, tell=say), labs, parts) for line in found]
+            wrong = [line for found in pool.map(partial(check_all, tell=tell), labs, parts) for line in found]
         for lab in labs:
             lab.server.close()
     runs = len(chosen) * len(BREAKS)

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import bench.engine._faults  # noqa: F401
 import cuts
 import scenarios
+from bench.engine._faults import so_far
 from bench.record import Asked, Outcome, run_bench, say
 from tiny_runs import Server, Site, make_site
 from trouble import POINTS
 
 FILES = ("state.safetensors", "history.json", "manifest.json")
+NOTES = ("replay-0.json", "memory.json")
 Scenario = tuple[str, Callable[[], list[str]]]
 
 
@@ -38,15 +39,19 @@ def measure(asked: Asked) -> Outcome:
         if whole.code != 0:
             raise RuntimeError(f"the unbroken run failed: {whole.told}")
         chosen = [*_processes(servers, site), *_numbers(servers, site), *_damage(servers, site, dice)]
-        for title, scenario in chosen[:: 6 if asked.quick else 1]:
+        chosen = chosen[:: 6 if asked.quick else 1]
+        for done, (title, scenario) in enumerate(chosen, start=1):
             _note(wrong, title, scenario())
-        skipped += _disk(wrong, site, folder / "small") + _memory(wrong, site, folder / "memory")
+            if done % 5 == 0:
+                say(f"scenarios: {so_far(done, len(chosen), began)}")
+        skipped += _disk(wrong, site, folder / "small") + _memory(wrong, site, servers[0])
         states = cuts.training_states(site, folder / "recorded")
         if asked.quick:
             states = dice.sample(states, min(200, len(states)))
         say(f"power cuts: {len(states)} states of the disk")
         _note(wrong, "power cuts, read", cuts.losses(site, states, folder / "states", say))
         count = 6 if asked.quick else 80
+        say(f"power cuts: going on from {count} of them")
         found = cuts.differences(site, servers[0], states, folder / "again", count=count, seed=asked.seed)
         _note(wrong, f"power cuts, {count} gone on from", found)
         for server in servers:
@@ -99,23 +104,26 @@ def _damage(servers: list[Server], site: Site, dice: random.Random) -> Iterator[
             for how in (cut, flip):
                 title = f"{file}: {how.__name__}, {number}"
                 yield title, partial(scenarios.damaged, servers, site, file, how)
+    for file in NOTES:
+        for how in (cut, flip):
+            yield f"{file}: {how.__name__}", partial(scenarios.damaged_notes, servers, site, file, how)
 
 
 def _disk(wrong: dict[str, list[str]], site: Site, folder: Path) -> list[str]:
     with scenarios.small_disk(folder) as server:
         if server is None:
             return ["full disk: this kernel lets nobody mount a small disk"]
-        for ending in ("space", "stopped", "nothing"):
-            _note(wrong, f"full disk, then {ending}", scenarios.full_disk(server, site, folder / "disk", ending))
+        for ending in ("space", "stopped", "nothing", *scenarios.FULL_AT):
+            how = ending if ending in scenarios.FULL_AT else f"then {ending}"
+            _note(wrong, f"full disk, {how}", scenarios.full_disk(server, site, folder / "disk", ending))
     return []
 
 
-def _memory(wrong: dict[str, list[str]], site: Site, folder: Path) -> list[str]:
+def _memory(wrong: dict[str, list[str]], site: Site, server: Server) -> list[str]:
     with scenarios.limited_memory() as group:
         if isinstance(group, str):
             return [f"out of memory: {group}"]
-        folder.mkdir()
-        _note(wrong, "killed for memory", scenarios.out_of_memory(group, site, folder))
+        _note(wrong, "killed for memory", scenarios.out_of_memory(server, site, group))
     return []
 
 

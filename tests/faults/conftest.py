@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,19 @@ from tiny_runs import Server, Site, make_site  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A process that runs tiny trainings."""
-    server = Server(tmp_path_factory.mktemp("server") / "one")
-    yield server
-    server.close()
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
+    """Two processes that run tiny trainings; they start side by side."""
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(Server, [tmp_path_factory.mktemp("server") / name for name in ("one", "two")]))
+    yield found
+    for server in found:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def server(servers: list[Server]) -> Server:
+    """One of them."""
+    return servers[0]
 
 
 @pytest.fixture(scope="session")

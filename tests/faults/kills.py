@@ -116,14 +116,15 @@ class _Broken:
         return ended
 
 
-def kill_at(server: Server, site: Site, point: str, *, nth: int = 1) -> str:
-    """Kill a fresh run at a named point and let it end; what was lost, or an empty string."""
-    name = point.replace(" ", "-").replace("'", "").replace(",", "")
-    ended = server.run(site, name, point=point, nth=nth)
-    if ended.code != -signal.SIGKILL:
-        return f"{point}: not reached, {ended.told}"
+def kill_at(server: Server, site: Site, points: Sequence[str]) -> str:
+    """Kill a run at one named point after the other and let it end; what was lost, or an empty string."""
+    name = points[0].replace(" ", "-").replace("'", "").replace(",", "")
+    for point in points:
+        ended = server.run(site, name, point=point)
+        if ended.code != -signal.SIGKILL:
+            return f"{point}: not reached, {ended.told}"
     ended = server.run(site, name)
     left = [path.name for path in (site.folder / name).rglob(".*")]
     same = ended.code == 0 and site.result(name) == site.result("whole")
     shutil.rmtree(site.folder / name)
-    return "" if same and not left else f"{point}: ended with {ended.code}, equal {same}, left {left}; {ended.told}"
+    return "" if same and not left else f"{points}: ended with {ended.code}, equal {same}, left {left}; {ended.told}"

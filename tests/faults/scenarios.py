@@ -24,9 +24,11 @@ SLEEPS = [point for point in (*POINTS, *OTHER_POINTS) if point != "before the fe
 """Points at which a process that holds the run may fall asleep."""
 IDLE = ("after the sweep", "after the model is renamed")
 """Points at which one that wakes has nothing left to write: the model is there."""
+FULL_AT = ("after the fence is raised", "after the sweep", "before the model's files", "before the model's manifest")
+"""Points outside of commits at which the disk may fill up."""
 DISK = "8m"
 MEMORY = 160 << 20
-"""Bytes that a run may take beyond what its server has."""
+"""Bytes that a run may take beyond what it shares with its server."""
 
 
 def two_processes(servers: list[Server], site: Site) -> Wrong:
@@ -143,7 +145,10 @@ def small_disk(folder: Path) -> Iterator[Server | None]:
 
 
 def full_disk(server: Server, site: Site, disk: Path, ending: str) -> Wrong:
-    """The disk fills up after step 3; then there is space again, or the run is stopped, or nothing happens."""
+    """The disk fills up; then there is space again, or the run is stopped, or nothing happens.
+
+    It fills up after step 3, or at the named point that stands for `ending`, where a run does not wait for space.
+    """
     ballast, result = disk / "ballast", server.folder / "result"
     full = {"home": str(disk), "at": 3, "deed": "fill the disk", "ballast": str(ballast), "result": str(result)}
     paused = "paused after step 3"
@@ -154,8 +159,12 @@ def full_disk(server: Server, site: Site, disk: Path, ending: str) -> Wrong:
         case "stopped":
             ended = server.run(site, ending, **full, patience=60, terminate=True)
             wrong = _expect(ended, TERMINATED, "the disk is full, so step 2 is the last checkpoint")
-        case _:
+        case "nothing":
             ended = server.run(site, ending, **full, patience=0.2)
+            wrong = _expect(ended, FAILED, "DiskFullError") + _expect(ended, FAILED, "free some space")
+        case point:
+            paused = ""
+            ended = server.run(site, ending, **{**full, "at": -1, "point": point})
             wrong = _expect(ended, FAILED, "DiskFullError") + _expect(ended, FAILED, "free some space")
     wrong += [] if paused in ended.told else [f"it did not say that it is paused: {ended.told}"]
     if ending != "space":
@@ -195,16 +204,13 @@ def _limit_file(group: Path) -> Path:
     return first if first.exists() else group / "memory.max"
 
 
-def out_of_memory(group: Path, site: Site, folder: Path) -> Wrong:
-    """The kernel kills the run; the next one goes on."""
-    words = ("sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group))
+def out_of_memory(server: Server, site: Site, group: Path) -> Wrong:
+    """The kernel kills the run; the next one goes on under the same limit."""
     _clear(site, "memory")
-    server = Server(folder / "limited", words)
-    usage = next(path for path in (group / "memory.usage_in_bytes", group / "memory.current") if path.exists())
-    _limit_file(group).write_text(str(int(usage.read_text()) + MEMORY))
-    wrong = _expect(server.run(site, "memory", at=3, deed="take memory"), -signal.SIGKILL)
-    again = server.run(site, "memory")
-    server.close()
+    _limit_file(group).write_text(str(MEMORY))
+    limited = {"group": str(group)}
+    wrong = _expect(server.run(site, "memory", **limited, at=3, deed="take memory"), -signal.SIGKILL)
+    again = server.run(site, "memory", **limited)
     return [*wrong, *_expect(again, 0), *_differs(site, "memory")]
 
 
@@ -218,6 +224,15 @@ def damaged(servers: list[Server], site: Site, file: str, damage: Callable[[byte
     wrong += _expect(again, 0, "step-00000004 moved to")
     kept = list(run.glob("training/*/checkpoints/quarantine/step-00000004-*"))
     return [*wrong, *([] if kept else ["it was not kept"]), *_differs(site, "damaged")]
+
+
+def damaged_notes(servers: list[Server], site: Site, file: str, damage: Callable[[bytes], bytes]) -> Wrong:
+    """What the run worked out once and kept is damaged: that is told, and worked out anew."""
+    run = _clear(site, "notes")
+    wrong = _expect(servers[0].run(site, "notes", at=3, deed="die"), -signal.SIGKILL)
+    (path,) = run.glob(f"training/*/{file}")
+    path.write_bytes(damage(path.read_bytes()))
+    return [*wrong, *_expect(servers[0].run(site, "notes"), 0, f"{file} is damaged"), *_differs(site, "notes")]
 
 
 def _asleep(child: Child) -> bool:

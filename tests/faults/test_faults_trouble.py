@@ -1,19 +1,10 @@
 """What the machine and its people do to a run, and what must come of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import scenarios
 from tiny_runs import Server, Site
-
-
-@pytest.fixture(scope="module")
-def servers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
-    """Two, for runs that meet."""
-    other = Server(tmp_path_factory.mktemp("server") / "two")
-    yield [server, other]
-    other.close()
 
 
 def test_two_processes_on_one_run(servers: list[Server], site: Site) -> None:
@@ -47,12 +38,22 @@ def test_a_full_disk_pauses_the_run(site: Site, tmp_path: Path) -> None:
     with scenarios.small_disk(tmp_path) as small:
         if small is None:
             pytest.skip("this kernel lets nobody mount a small disk")
-        for ending in ("space", "stopped", "nothing"):
+        for ending in ("space", "stopped", "before the model's files"):
             assert scenarios.full_disk(small, site, tmp_path / "disk", ending) == [], ending
 
 
-def test_a_run_that_is_killed_for_memory_goes_on(site: Site, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_for_memory_goes_on(server: Server, site: Site) -> None:
     with scenarios.limited_memory() as group:
         if isinstance(group, str):
             pytest.skip(group)
-        assert scenarios.out_of_memory(group, site, tmp_path) == []
+        assert scenarios.out_of_memory(server, site, group) == []
+
+
+@pytest.mark.parametrize("file", ["replay-0.json", "memory.json"])
+def test_what_was_worked_out_once_is_worked_out_anew_if_it_is_damaged(
+    servers: list[Server], site: Site, file: str
+) -> None:
+    def flip(data: bytes) -> bytes:
+        return data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+
+    assert scenarios.damaged_notes(servers, site, file, flip) == []

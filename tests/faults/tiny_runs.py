@@ -177,12 +177,14 @@ class Server:
 
 
 def serve() -> None:
-    """Fork a child for every line of stdin."""
+    """Fork a child for every line of stdin; whatever children need is loaded before."""
     import phases  # noqa: F401
     import torch
+    import transformers.models.llama.modeling_llama  # noqa: F401
     import trouble  # noqa: F401
     from trainings import SMALL_REPLAY
 
+    import luthier.cli.main  # noqa: F401
     from luthier.train import replay
 
     for name, value in SMALL_REPLAY.items():

@@ -146,9 +146,12 @@ def arm(job: dict[str, Any]) -> Listen:
     """Prepare what the job asks for; returns the listener of the run."""
     if "point" in job:
         number = int(job.get("signal", signal.SIGKILL))
-        {**POINTS, **OTHER_POINTS}[job["point"]](lambda: os.kill(os.getpid(), number), int(job.get("nth", 1)))
+        end = partial(DEEDS[job["deed"]], job) if "deed" in job else partial(os.kill, os.getpid(), number)
+        {**POINTS, **OTHER_POINTS}[job["point"]](end, int(job.get("nth", 1)))
     if "not_finite" in job:
         _lose_numbers(frozenset(job["not_finite"]), always=bool(job.get("always")))
+    if "group" in job:
+        (Path(job["group"]) / "cgroup.procs").write_text(str(os.getpid()))
     if "clocks" in job:
         _let_clocks_jump(int(job["clocks"]))
     if "order" in job:
@@ -165,7 +168,7 @@ def arm(job: dict[str, Any]) -> Listen:
 
 def _at_step(job: dict[str, Any]) -> Listen:
     """A listener that does one thing after one step, and prints what is told."""
-    at = int(job.get("at", 0))
+    at = int(job.get("at", -1))
     deed = DEEDS[job.get("deed", "nothing")]
 
     def listen(tick: Tick) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import orjson
 import torch
 from torch import Tensor
 
-from luthier.artifacts.storage import explain_disk, write_atomic
+from luthier.artifacts.kept import keep, read_kept
 from luthier.artifacts.worded import IntArray
 from luthier.compute.memory import memory, most_resident, resident
 from luthier.config import Resolved
@@ -22,7 +21,7 @@ from luthier.models.footprint import Footprint, footprint, layer_list
 from luthier.models.load import head_weight
 from luthier.models.machine import return_freed_memory
 from luthier.models.recompute import recompute_layers
-from luthier.records import Worded
+from luthier.records import Listener, Worded
 from luthier.train.batches import micro_batches, plan_steps
 from luthier.train.learner import Loss
 from luthier.train.replay import LENGTH, Reminder
@@ -144,22 +143,22 @@ class Wish:
     checkpoint_activations: Switch
 
 
-def plan_memory(workload: Workload, wish: Wish, *, kept: Path) -> Plan:
+def plan_memory(workload: Workload, wish: Wish, *, kept: Path, listener: Listener) -> Plan:
     """Find a way to compute that fits into memory: smaller micro-batches first, then checkpointing.
 
     What was found is kept beside the checkpoints: a resumed run computes as it began. UserError names three settings
     to change if nothing fits.
     """
-    if kept.is_file():
-        wish = _as_before(orjson.loads(kept.read_bytes()))
+    before = read_kept(kept, listener=listener)
+    if before is not None:
+        wish = _as_before(before)
     room = available_room()
     found = find_plan(workload.estimate, wish, room=room)
     if isinstance(found, Estimate):
         assert room is not None
         raise _refusal(workload, wish, found, room=room)
     recompute_layers(workload.model, active=found.recompute.value)
-    with explain_disk(kept):
-        write_atomic(kept, orjson.dumps({"tokens": asdict(found.tokens), "recompute": asdict(found.recompute)}))
+    keep(kept, {"tokens": asdict(found.tokens), "recompute": asdict(found.recompute)})
     return found
 
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from luthier.artifacts.storage import explain_disk, write_atomic
+from luthier.artifacts.kept import keep, read_kept
 from luthier.models.adapters import switch
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, batches_by_length
@@ -105,14 +104,13 @@ class Writer:
     def write(self, group: int) -> list[list[int]]:
         """The rows of one group, sampled at temperature 1."""
         kept = self.folder / f"replay-{group}.json"
-        if not kept.is_file():
+        found: list[list[int]] | None = read_kept(kept, listener=self.listener)
+        if found is None:
             first = group * TOGETHER
             self.listener(Tick("train: sampling the base", first, len(self.prompts)))
             part = self.prompts[first : first + TOGETHER]
-            rows = sample(self.model, part, length=LENGTH, seed=self.seed + first, pad_id=self.pad_id)
-            with explain_disk(kept):
-                write_atomic(kept, orjson.dumps(rows))
-        found: list[list[int]] = orjson.loads(kept.read_bytes())
+            found = sample(self.model, part, length=LENGTH, seed=self.seed + first, pad_id=self.pad_id)
+            keep(kept, found)
         return found
 
 

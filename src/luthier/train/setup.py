@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
 import torch
 
 from luthier.artifacts.folders import DatasetDir
-from luthier.artifacts.storage import explain_disk, write_atomic
+from luthier.artifacts.kept import keep, read_kept
 from luthier.artifacts.worded import IntArray, WordedTable
 from luthier.config import Resolved
 from luthier.models.adapters import AdapterShape
@@ -165,7 +164,7 @@ def _share(
 def _plan_memory(job: Job, workload: Workload, choices: Choices) -> Plan:
     asked = choices.micro_batch_tokens
     wish = Wish(asked, job.config.micro_batch_tokens == "auto", job.config.checkpoint_activations)
-    plan = plan_memory(workload, wish, kept=job.scratch / "memory.json")
+    plan = plan_memory(workload, wish, kept=job.scratch / "memory.json", listener=job.listener)
     if plan.tokens.value != asked.value or plan.recompute.value:
         told = f"micro-batches of {plan.tokens.value} tokens, checkpointing {'on' if plan.recompute.value else 'off'}"
         job.listener(Tick("train: memory", 0, 0, f"{told}: {plan.recompute.reason}"))
@@ -188,11 +187,11 @@ def _dtype(job: Job, *, narrow: bool) -> tuple[torch.dtype, str]:
     if not narrow:
         return torch.float32, "the new head of a decoder computes in its type"
     path = job.scratch / "dtype.json"
-    if not path.is_file():
+    kept = read_kept(path, listener=job.listener)
+    if kept is None:
         dtype, why = faster_dtype()
-        with explain_disk(path):
-            write_atomic(path, orjson.dumps({"dtype": str(dtype).removeprefix("torch."), "why": why}))
-    kept = orjson.loads(path.read_bytes())
+        kept = {"dtype": str(dtype).removeprefix("torch."), "why": why}
+        keep(path, kept)
     return DTYPES[kept["dtype"]], kept["why"]
 
 

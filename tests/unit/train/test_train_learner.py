@@ -20,6 +20,7 @@ from trainings import LABELS, Training, general_row, make_rows, trained_name
 from transformers import OPTConfig, OPTForCausalLM
 
 from luthier.artifacts.folders import ModelDir
+from luthier.artifacts.kept import keep
 from luthier.errors import LuthierError
 from luthier.models.adapters import AdapterShape, inject, lora_layers, rescale
 from luthier.models.bases import Base
@@ -135,7 +136,7 @@ def replay_of(
     model: torch.nn.Module, rows: Sequence[Sequence[int]], *, forward: Forward, share: float, folder: Path
 ) -> replay.Replay:
     """A replay of rows that the base is said to have written."""
-    (folder / "replay-0.json").write_text(json.dumps([list(row) for row in rows]))
+    keep(folder / "replay-0.json", [list(row) for row in rows])
     writer = replay.Writer(model, tuple(tuple(row[:1]) for row in rows), 0, 0, folder, nobody_listens)
     return replay.Replay(writer, forward=forward, share=share)
 
