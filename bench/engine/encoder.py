@@ -117,9 +117,9 @@ def _outcome(done: dict[str, dict[str, Runner]], exam: list[Told], *, names: tup
     answers = {name: runner.facts["labels"] for name, runner in done["full"].items() if name != DEFAULTS}
     scores, gains = _compare(answers, exam, labels=len(names))
     for name, score in scores.items():
-        told = f"macro-F1 {score.value:.3f} ({score.low:.3f} to {score.high:.3f})"
-        versus = f"; ours - theirs {gains[name].value:+.3f} ({gains[name].low:+.3f} to {gains[name].high:+.3f})"
-        say(f"{name}: {told}{versus if name in gains else ''}")
+        say(f"{name}: macro-F1 {_words(score)}")
+    for name, gain in gains.items():
+        say(f"  ours minus that of {name}: {_words(gain)}")
     fast = all(found[OURS] >= BAR * max(found[DEFAULTS], found[BEST]) for found in speeds.values())
     as_good = gains[BEST].high >= 0
     return Outcome(
@@ -165,6 +165,10 @@ def _compare(
         if name != OURS
     }
     return scores, gains
+
+
+def _words(gain: Gain) -> str:
+    return f"{gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})"
 
 
 def _told(gain: Gain) -> dict[str, Any]:
