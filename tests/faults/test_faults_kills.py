@@ -15,6 +15,6 @@ def test_kills_at_named_points_lose_nothing(server: Server, site: Site, points: 
 
 
 def test_kills_at_random_moments_lose_nothing(servers: list[Server], site: Site) -> None:
-    tally = kill_many(servers, site, runs=8, seed=1)
+    tally = kill_many(servers, site, runs=4, seed=1)
     assert tally.lost == []
-    assert tally.kills >= tally.runs >= 8
+    assert tally.kills >= tally.runs >= 4
