@@ -90,17 +90,18 @@ class TreeAttention(torch.autograd.Function):
         slopes = _to_cells(gradients[0], layout, heads=buckets[0].k_KBLD.shape[0], clear=True)
         found = []
         for held, slope_KBMD in zip(buckets, slopes, strict=True):
-            totals = _Held(*(torch.zeros(part.shape) for part in held))
+            parts = []
             for block in held.blocks(window):
                 shares = next(kept) if held.is_small() else _shares(held, block, window)
-                _add_gradients(totals, held, block=block, shares=shares, slope=slope_KBMD[:, :, block.queries])
-            found.append(totals)
+                parts.append(_block_gradients(held, block=block, shares=shares, slope=slope_KBMD[:, :, block.queries]))
+            found.append(_joined(parts, held, held.blocks(window)))
         dq, dk, dv = (_to_tokens(parts, layout) for parts in list(zip(*found, strict=True))[:3])
-        for bucket, totals in zip(layout.buckets, found, strict=True):
-            for whole, part in ((dk, totals.stem_k_KAD), (dv, totals.stem_v_KAD)):
+        dk, dv = dk.float(), dv.float()
+        for bucket, held in zip(layout.buckets, found, strict=True):
+            for whole, part in ((dk, held.stem_k_KAD), (dv, held.stem_v_KAD)):
                 _add_stem(whole, part, ctx.branching.stems[bucket.kind])
         kind = gradients[0].dtype
-        return dq.mul_(ctx.scope.scale).to(kind), dk.to(kind), dv.to(kind), None, None
+        return dq.mul_(ctx.scope.scale), dk.to(kind), dv.to(kind), None, None
 
 
 # torch leaves `apply` untyped.
@@ -140,29 +141,50 @@ def _seen(held: _Held, block: RowBlock, shares: Tensor) -> Tensor:
     return seen
 
 
-def _add_gradients(totals: _Held, held: _Held, *, block: RowBlock, shares: Tensor, slope: Tensor) -> None:
-    """Add what one block gives to the gradients of scaled queries, keys and values."""
+def _block_gradients(held: _Held, *, block: RowBlock, shares: Tensor, slope: Tensor) -> _Held:
+    """Gradients of the scaled queries of one block, of the keys and values that they see, and of the whole stem."""
     heads, size = held.k_KBLD.shape[0], held.stem_k_KAD.shape[1]
     asking, keys, values = (
-        held.q_KBMD[:, :, block.queries],
-        held.k_KBLD[:, :, block.keys],
-        held.v_KBLD[:, :, block.keys],
+        part.flatten(0, 1)
+        for part in (
+            held.q_KBMD[:, :, block.queries],
+            held.k_KBLD[:, :, block.keys],
+            held.v_KBLD[:, :, block.keys],
+        )
     )
-    slopes = torch.bmm(slope.flatten(0, 1), values.flatten(0, 1).transpose(1, 2))
+    flat = slope.flatten(0, 1)
+    slopes = torch.bmm(flat, values.transpose(1, 2))
     if size:
         above = torch.bmm(slope.flatten(1, 2), held.stem_v_KAD.transpose(1, 2)).view(len(slopes), -1, size)
         slopes = torch.cat([above, slopes], dim=2)
     slopes = torch._softmax_backward_data(slopes, shares, -1, shares.dtype)
-    own, of_keys = slopes[:, :, size:], keys.shape
-    totals.q_KBMD[:, :, block.queries] += torch.bmm(own, keys.flatten(0, 1)).view(asking.shape)
-    totals.k_KBLD[:, :, block.keys] += torch.bmm(own.transpose(1, 2), asking.flatten(0, 1)).view(of_keys)
-    given = torch.bmm(shares[:, :, size:].transpose(1, 2), slope.flatten(0, 1))
-    totals.v_KBLD[:, :, block.keys] += given.view(of_keys)
-    if size:
-        above, taken = (part[:, :, :size].reshape(heads, -1, size) for part in (slopes, shares))
-        totals.q_KBMD[:, :, block.queries] += torch.bmm(above, held.stem_k_KAD).view(asking.shape)
-        totals.stem_k_KAD.add_(torch.bmm(above.transpose(1, 2), asking.flatten(1, 2)))
-        totals.stem_v_KAD.add_(torch.bmm(taken.transpose(1, 2), slope.flatten(1, 2)))
+    own, taken = slopes[:, :, size:], shares[:, :, size:]
+    found = (torch.bmm(own, keys), torch.bmm(own.transpose(1, 2), asking), torch.bmm(taken.transpose(1, 2), flat))
+    dq, dk, dv = (part.unflatten(0, (heads, -1)) for part in found)
+    if not size:
+        return _Held(dq, dk, dv, held.stem_k_KAD, held.stem_v_KAD)
+    above, above_taken = (part[:, :, :size].reshape(heads, -1, size) for part in (slopes, shares))
+    return _Held(
+        dq + torch.bmm(above, held.stem_k_KAD).view(dq.shape),
+        dk,
+        dv,
+        torch.bmm(above.transpose(1, 2), asking.reshape(heads, -1, asking.shape[2])),
+        torch.bmm(above_taken.transpose(1, 2), slope.flatten(1, 2)),
+    )
+
+
+def _joined(parts: Sequence[_Held], held: _Held, blocks: Sequence[RowBlock]) -> _Held:
+    """Gradients of a bucket from those of its blocks; sums over several are float32."""
+    if len(parts) == 1:
+        return parts[0]
+    dk, dv, stem_k, stem_v = (torch.zeros(part.shape) for part in held[1:])
+    for block, part in zip(blocks, parts, strict=True):
+        dk[:, :, block.keys] += part.k_KBLD
+        dv[:, :, block.keys] += part.v_KBLD
+        stem_k += part.stem_k_KAD
+        stem_v += part.stem_v_KAD
+    kind = held.k_KBLD.dtype
+    return _Held(torch.cat([part.q_KBMD for part in parts], dim=2), dk.to(kind), dv.to(kind), stem_k, stem_v)
 
 
 def _stem(x_UKD: Tensor, stretches: Sequence[Stretch], scope: Scope) -> Tensor:

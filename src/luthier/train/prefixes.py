@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from luthier.artifacts.worded import IntArray, Ragged, WordedTable
 from luthier.config import Resolved
 from luthier.errors import UserError
-from luthier.models.tree import LEAST, common_length, tree_order
+from luthier.models.tree import LEAST, common_length, grow_tree, tree_order
 from luthier.records import Worded
 from luthier.train.batches import plan_steps
 
@@ -21,12 +21,14 @@ DEPTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 """Lengths of the beginnings by which siblings are found."""
 WORTH = 0.25
 """Share of their tokens that siblings must save to stay together: less is not worth steps of similar rows."""
-COMMON = 0.25
-"""Share of all rows from which a beginning meets itself in steps drawn at random."""
+MEET = 4
+"""Siblings in a step drawn at random from which on they need not be brought together."""
 STRETCH = 2
 """A step may be this many times as long as asked for, if that keeps siblings together."""
-LEAST_SAVING = 0.1
-"""Share of all tokens from which sharing switches itself on."""
+LEAST_GAIN = 0.1
+"""Share of all work from which sharing switches itself on."""
+BRANCH = 24
+"""Tokens whose work runs of like length that go on from the same stem cost: small products keep a processor waiting."""
 LOSS = 1.05
 """Tokens computed that a smaller micro-batch may cost, as a factor."""
 SAMPLE = 32
@@ -67,6 +69,8 @@ class Sharing:
     micro_batch_tokens: int
     saved: float
     """Share of all tokens that is not computed again."""
+    gain: float
+    """Share of all work that this is, less what branches cost."""
 
 
 class Beginnings:
@@ -86,6 +90,7 @@ class Beginnings:
 
         Siblings begin alike for long enough, and fit into one step or are too few to meet by chance.
         """
+        rows_a_step = step_tokens / max(1.0, lengths.mean())
         marks = np.concatenate(self._marks)
         found = np.full(len(lengths), -1)
         rows, above, used = np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.uint64), 0
@@ -95,7 +100,7 @@ class Beginnings:
             _, alike = np.unique((above << np.uint64(32)) | marks[rows, place], return_inverse=True)
             members, tokens = np.bincount(alike), np.bincount(alike, weights=lengths[rows])
             saved = depth * (members - 1)
-            is_rare = (members < COMMON * len(lengths)) | (tokens - saved <= step_tokens)
+            is_rare = (members * rows_a_step < MEET * len(lengths)) | (tokens - saved <= step_tokens)
             chosen = (is_rare & (members > 1) & (saved >= WORTH * tokens))[alike]
             found[rows[chosen]] = used + alike[chosen]
             used += len(members)
@@ -107,7 +112,7 @@ class Beginnings:
 def choose_sharing(
     asked: str, *, refusal: str | None, plan: Callable[[], Sharing]
 ) -> tuple[Sharing | None, Resolved[bool]]:
-    """Whether to share beginnings, as `asked` for: on, off, or auto, which is where it saves more than 10 %.
+    """Whether to share beginnings, as `asked` for: on, off, or auto: where that saves more than 10 % of the work.
 
     UserError if it was asked for and cannot be: `refusal` says why.
     """
@@ -119,17 +124,26 @@ def choose_sharing(
         return None, Resolved(False, refusal)
     sharing = plan()
     found = f"{sharing.saved:.1%} of the tokens are beginnings that a row shares with others of its micro-batch"
-    if asked == "on" or sharing.saved > LEAST_SAVING:
+    if asked == "on" or sharing.gain > LEAST_GAIN:
         return sharing, Resolved(True, found)
-    return None, Resolved(False, f"{found}: at most {LEAST_SAVING:.0%} is not worth it")
+    return None, Resolved(
+        False, f"{found}: that saves {max(0, sharing.gain):.1%} of the work, too little to be worth it"
+    )
 
 
 def plan_sharing(
-    rows: Sequence[Worded], beginnings: Beginnings, *, lengths: IntArray, batch_tokens: int, micro: Sequence[int]
+    rows: Sequence[Worded],
+    beginnings: Beginnings,
+    *,
+    lengths: IntArray,
+    batch_tokens: int,
+    micro: Sequence[int],
+    head: float = 0.0,
 ) -> Sharing:
     """How beginnings would be shared, and how much that saves.
 
     Of the sizes `micro` of a micro-batch, smallest first, it takes the first that saves about as much as the last.
+    Work is counted in tokens through the layers; a trained token costs the `head` besides, shared or not.
     """
     families = beginnings.families(lengths, step_tokens=batch_tokens)
     bundles = keep_siblings(rows, lengths, families, step_tokens=batch_tokens)
@@ -139,11 +153,19 @@ def plan_sharing(
     computed = {size: sum(_computed(held, tokens=size) for held in steps_held) for size in micro}
     chosen = next(size for size in micro if computed[size] <= LOSS * computed[micro[-1]])
     tokens = sum(len(row.ids) for held in steps_held for row in held.values())
-    return Sharing(bundles, chosen, 1 - computed[chosen] / tokens)
+    work = tokens + head * sum(sum(row.trained) for held in steps_held for row in held.values())
+    branches = sum(_branches(held, tokens=chosen) for held in steps_held)
+    saved = tokens - computed[chosen]
+    return Sharing(bundles, chosen, saved / tokens, (saved - BRANCH * branches) / work)
 
 
 def _computed(held: Mapping[int, Worded], *, tokens: int) -> int:
     return sum(sum(grove.added) for grove in groves(held, tokens=tokens))
+
+
+def _branches(held: Mapping[int, Worded], *, tokens: int) -> int:
+    trees = (grow_tree([held[row].ids for row in grove.rows]) for grove in groves(held, tokens=tokens))
+    return sum(bool(bucket.kind) for tree in trees for bucket in tree.branching.layout.buckets)
 
 
 def keep_siblings(rows: Sequence[Worded], lengths: IntArray, families: IntArray, *, step_tokens: int) -> Bundles:

@@ -18,7 +18,7 @@ from luthier.models.chat import Wording
 from luthier.models.classify import choose_logits, last_token_logits
 from luthier.models.dropout import quicken_dropout
 from luthier.models.forward import Forward, choose_forward, packed_states
-from luthier.models.load import Loaded, load_model
+from luthier.models.load import Loaded, backbone, head_weight, load_model
 from luthier.models.machine import faster_dtype
 from luthier.models.tree import choose_tree, tree_states
 from luthier.objectives import objective
@@ -100,14 +100,15 @@ def set_up(job: Job) -> Setup:
     if asked.head == "causal":
         forward, how = choose_forward(loaded.model, sample)
         refusal = choose_tree(loaded.model, sample, forward=forward)
-        sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal)
+        head = _head_cost(loaded)
+        sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal, head=head)
         loss: Loss = ChatLoss(tree_states if sharing else forward)
         replay = _replay(job, loaded, forward) if job.config.replay > 0 else None
     else:
         logits, how = choose_logits(loaded.model, sample, pad_id=job.wording.pad_id)
         if logits is last_token_logits:
             refusal = choose_tree(loaded.model, sample, forward=packed_states)
-            sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal)
+            sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal, head=0.0)
             logits = partial(last_token_logits, forward=tree_states) if sharing else logits
         loss = ClassifyLoss(logits)
     replayed = job.config.replay if replay else 0.0
@@ -139,7 +140,13 @@ def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:
 
 
 def _share(
-    job: Job, rows: StoredRows, beginnings: Beginnings, *, settle: Callable[[IntArray], Choices], refusal: str | None
+    job: Job,
+    rows: StoredRows,
+    beginnings: Beginnings,
+    *,
+    settle: Callable[[IntArray], Choices],
+    refusal: str | None,
+    head: float,
 ) -> tuple[Sharing | None, Choices]:
     """Decide whether what rows begin with is computed once, and settle the steps that this makes."""
     choices = settle(rows.sizes.lengths)
@@ -153,6 +160,7 @@ def _share(
             lengths=rows.sizes.lengths,
             batch_tokens=choices.batch_tokens.value,
             micro=[micro, 2 * micro, 4 * micro] if job.config.micro_batch_tokens == "auto" else [micro],
+            head=head,
         ),
     )
     if sharing is not None:
@@ -197,3 +205,11 @@ def _dtype(job: Job, *, narrow: bool) -> tuple[torch.dtype, str]:
 
 def _width(loaded: Loaded) -> int:
     return int(loaded.model.config.hidden_size)
+
+
+def _head_cost(loaded: Loaded) -> float:
+    """Multiply-adds of the head for a token, relative to those of all layers: as their numbers of weights."""
+    inner: Any = backbone(loaded.model)
+    embedded: int = inner.get_input_embeddings().weight.numel()
+    layers: int = sum(weight.numel() for weight in inner.parameters()) - embedded
+    return head_weight(loaded.model).numel() / max(1, layers)

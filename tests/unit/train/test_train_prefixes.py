@@ -156,6 +156,30 @@ def test_sharing_switches_itself_on_where_it_saves_a_tenth() -> None:
         decide("on", begun=40, refusal="no")
 
 
+def test_many_short_branches_cost_more_than_they_save() -> None:
+    rows = families_of([(33, 2, 20)] * 40)
+    table, beginnings = table_of(rows), Beginnings()
+    beginnings.note(table)
+    sharing = plan_sharing(rows, beginnings, lengths=table.ids.lengths, batch_tokens=1024, micro=[1024])
+    assert sharing.saved > 0.1
+    assert sharing.gain < 0.1
+    assert choose_sharing("auto", refusal=None, plan=lambda: sharing)[0] is None
+
+
+def test_what_is_learnt_costs_the_head_whether_it_is_shared_or_not() -> None:
+    rows = families_of([(600, 8, 50)] * 6)
+    table, beginnings = table_of(rows), Beginnings()
+    beginnings.note(table)
+    plan = partial(plan_sharing, rows, beginnings, lengths=table.ids.lengths, batch_tokens=1024, micro=[1024])
+    trained = 8 * 649 / (8 * 650)
+    assert plan(head=1.0).gain == pytest.approx(plan().gain / (1 + trained))
+
+
+def test_siblings_too_long_to_meet_by_chance_are_brought_together() -> None:
+    bundles = bundled(families_of([(600, 8, 50)] * 2), step_tokens=1024)
+    assert sorted(map(len, (bundles.members.of(place) for place in range(len(bundles.sizes))))) == [8, 8]
+
+
 def sibling_rows(base: Base) -> list[Worded]:
     """Chat rows of which some go on from a long question, some repeat another, and some stand alone."""
     plain = make_rows(load_wording(base.folder), "chat", 12)
