@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import bench.engine._faults as faults
 import cuts
 import scenarios
-from bench.engine._faults import so_far
 from bench.record import Asked, Outcome, run_bench, say
 from tiny_runs import Server, Site, make_site
 from trouble import POINTS
@@ -43,7 +43,7 @@ def measure(asked: Asked) -> Outcome:
         for done, (title, scenario) in enumerate(chosen, start=1):
             _note(wrong, title, scenario())
             if done % 5 == 0:
-                say(f"scenarios: {so_far(done, len(chosen), began)}")
+                say(f"scenarios: {faults.so_far(done, len(chosen), began)}")
         skipped += _disk(wrong, site, folder / "small") + _memory(wrong, site, servers[0])
         states = cuts.training_states(site, folder / "recorded")
         if asked.quick:
