@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from luthier.models.adapters import lora_layers
-from luthier.models.engines.decoder import choose_decoder
+from luthier.models.engines.decoder import choose_decoders
 from luthier.models.engines.engine import Sampling
 
 
@@ -15,8 +15,8 @@ def sample(model: Any, prompts: Sequence[Sequence[int]], *, length: int, seed: i
     """
     model.eval()
     adapter = any(layer.active for _, layer in lora_layers(model))
-    decoder, _ = choose_decoder(model, adapter=adapter, pad_id=pad_id)
-    written = decoder.write(
+    decoders, _ = choose_decoders(model, pad_id=pad_id)
+    written = decoders[adapter].write(
         prompts,
         [Sampling(length, temperature=1.0, seed=seed * len(prompts) + place) for place in range(len(prompts))],
         ends=(),

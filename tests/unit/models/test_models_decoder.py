@@ -13,7 +13,7 @@ from tiny_models import SETTINGS, WINDOW, eager, random_rows, tiny_model
 from luthier.models.adapters import AdapterShape, inject, lora_layers, switch
 from luthier.models.engines import slots
 from luthier.models.engines.choose import Chooser
-from luthier.models.engines.decoder import Decoder, choose_decoder
+from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
 from luthier.models.engines.padded import PaddedDecoder
 from luthier.models.engines.slots import SlotDecoder
@@ -28,8 +28,8 @@ def write(decoder: Decoder, prompts: Sequence[Sequence[int]], samplings: Sequenc
     return decoder.write(prompts, samplings, ends=ENDS, context=256, report=lambda _: None)
 
 
-def decoder_of(kind: str, *, adapter: bool = False) -> Decoder:
-    return choose_decoder(tiny_model(kind), adapter=adapter, pad_id=2)[0]
+def decoder_of(kind: str) -> Decoder:
+    return choose_decoders(tiny_model(kind), pad_id=2)[0][False]
 
 
 def greedy(kind: str, prompt: Sequence[int], *, count: int) -> list[int]:
@@ -45,13 +45,13 @@ def greedy(kind: str, prompt: Sequence[int], *, count: int) -> list[int]:
 
 def test_slots_are_used_where_they_reproduce_the_model_and_the_reason_is_told() -> None:
     for kind in SETTINGS:
-        decoder, reason = choose_decoder(tiny_model(kind), adapter=False, pad_id=2)
-        assert isinstance(decoder, SlotDecoder if kind in SLOTTED else PaddedDecoder), reason
+        decoders, reason = choose_decoders(tiny_model(kind), pad_id=2)
+        assert isinstance(decoders[False], SlotDecoder if kind in SLOTTED else PaddedDecoder), reason
         assert reason.startswith("slots: equal" if kind in SLOTTED else "padded batches: ")
-    assert "differ" in choose_decoder(tiny_model("gemma2"), adapter=False, pad_id=2)[1]
+    assert "differ" in choose_decoders(tiny_model("gemma2"), pad_id=2)[1]
     turning = deepcopy(tiny_model("llama"))
     turning.config.rope_parameters = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
-    assert "dynamic" in choose_decoder(turning, adapter=False, pad_id=2)[1]
+    assert "dynamic" in choose_decoders(turning, pad_id=2)[1]
 
 
 @pytest.mark.parametrize("shared", [0, WINDOW + 3])
@@ -100,17 +100,19 @@ def test_rows_end_where_the_context_does() -> None:
         assert heard[-1] == 2
 
 
-def test_adapters_that_are_on_are_part_of_the_weights() -> None:
-    model = deepcopy(tiny_model("llama"))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_adapters_lie_beside_the_weights(dtype: torch.dtype) -> None:
+    """Weights that came from bfloat16 are kept in half the memory."""
+    model = deepcopy(tiny_model("llama")).to(dtype).float()
     inject(model, AdapterShape(rank=2, alpha=4.0), skip=["lm_head"], seed=0)
     for _, layer in lora_layers(model):
         torch.nn.init.normal_(layer.lora_B, std=0.5, generator=torch.Generator().manual_seed(1))
     written = {}
+    decoders, reason = choose_decoders(model, pad_id=2)
+    assert reason.startswith("slots"), reason
     for adapter in (True, False):
-        decoder, reason = choose_decoder(model, adapter=adapter, pad_id=2)
-        assert reason.startswith("slots"), reason
         switch(model, active=not adapter)  # what somebody does later does not matter
-        written[adapter] = write(decoder, PROMPTS, [Sampling(8)] * len(PROMPTS))
+        written[adapter] = write(decoders[adapter], PROMPTS, [Sampling(8)] * len(PROMPTS))
         padded = PaddedDecoder(model, adapter=adapter, pad_id=2)
         assert written[adapter] == write(padded, PROMPTS, [Sampling(8)] * len(PROMPTS))
     assert written[True] != written[False]

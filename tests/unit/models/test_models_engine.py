@@ -199,6 +199,15 @@ def test_streams_of_base_and_tuned_may_interleave(make_base: Callable[[str], Bas
     assert list(without.stream(prompt, adapter=False, sampling=Sampling(10))) == alone[False]
 
 
+def test_a_base_tuned_whole_answers_beside_the_base(wording: Wording) -> None:
+    models = {False: tiny_model("llama"), True: tiny_model("llama", initializer_range=0.3)}
+    both = Engine(models[True], wording=wording, labels=(), has_adapter=True, untuned=models[False])
+    for arm in (True, False, True):
+        alone = Engine(models[arm], wording=wording, labels=(), has_adapter=False)
+        expected = alone.generate(PROMPTS, adapter=False, max_tokens=5)
+        assert both.generate(PROMPTS, adapter=arm, max_tokens=5) == expected
+
+
 @pytest.mark.parametrize("pad", ["in config", "none in config", "none at all", "another in config"])
 @pytest.mark.parametrize("kind", ["llama", "bert"])
 def test_probabilities_sum_to_one_and_do_not_see_padding(

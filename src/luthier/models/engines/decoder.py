@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
-from luthier.models.adapters import switch
+from luthier.models.adapters import lora_layers, switch
 from luthier.models.engines.engine import Sampling
+from luthier.models.engines.layers import Layers
 from luthier.models.engines.padded import PaddedDecoder
 from luthier.models.engines.slots import SlotDecoder, Slots
-from luthier.models.forward import TOLERANCE, TokenRows
+from luthier.models.forward import TOLERANCE, TokenRows, pad_rows
 
 SAMPLE = (40, 3, 17)
 """Tokens of the rows on which the two ways are compared."""
@@ -38,37 +38,44 @@ class Decoder(Protocol):
         """Tokens of one answer as they are chosen, the end token left out."""
 
 
-def choose_decoder(model: Any, *, adapter: bool, pad_id: int) -> tuple[Decoder, str]:
-    """Slots if they give this model's logits on a small sample, else padded batches; and the reason."""
-    padded = PaddedDecoder(model, adapter=adapter, pad_id=pad_id)
-    was_training = model.training
+def choose_decoders(model: Any, *, pad_id: int) -> tuple[dict[bool, Decoder], str]:
+    """What writes with adapters on and off: slots if they give this model's logits on a sample, else padded batches.
+
+    Also returns the reason. The two share one copy of the weights as they are now.
+    """
+    padded: dict[bool, Decoder] = {on: PaddedDecoder(model, adapter=on, pad_id=pad_id) for on in (False, True)}
+    kept = model.training, any(layer.active for _, layer in lora_layers(model))
     model.eval()
     try:
-        decoder = SlotDecoder(model, adapter=adapter)
-        worst = _difference(model, decoder, adapter=adapter)
+        layers = Layers(model)
+        worst = max(_difference(model, layers, adapter=on) for on in (False, True))
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         return padded, f"padded batches: another build than Llama's ({type(error).__name__}: {error})"
     finally:
-        model.train(was_training)
-    if not worst <= TOLERANCE[decoder.layers.dtype]:  # also if it is not a number
+        model.train(kept[0])
+        switch(model, active=kept[1])
+    if not worst <= TOLERANCE[model.dtype]:  # also if it is not a number
         return padded, f"padded batches: slots would differ by {worst:.1e}"
-    return decoder, f"slots: equal to the model within {worst:.1e}"
+    return {
+        on: SlotDecoder(layers, adapter=on) for on in (False, True)
+    }, f"slots: equal to the model within {worst:.1e}"
 
 
 @torch.no_grad()
-def _difference(model: Any, decoder: SlotDecoder, *, adapter: bool) -> float:
+def _difference(model: Any, layers: Layers, *, adapter: bool) -> float:
     """Largest difference of logits on rows that share a prefix, read and written, relative to the largest logit."""
     switch(model, active=adapter)
     size = int(model.config.vocab_size)
     common = [(3 * place + 1) % size for place in range(COMMON)]
     rows = [[*common, *((7 * place * place + 5 * length) % size for place in range(length))] for length in SAMPLE]
-    expected: list[Tensor] = [model(input_ids=torch.tensor([row])).logits[0].float() for row in rows]
-    slots = Slots(decoder.layers, count=len(rows), cells=max(SAMPLE), prefix=common)
+    ids, mask = pad_rows(rows, pad_id=0)
+    logits = model(input_ids=ids, attention_mask=mask).logits.float()
+    expected = [each[: len(row)] for each, row in zip(logits, rows, strict=True)]
+    slots = Slots(layers, adapter=adapter, count=len(rows), cells=max(SAMPLE), prefix=common)
     found = [slots.admit([row[COMMON:-2] for row in rows]), slots.step([row[-2] for row in rows])]
     slots.drop(0)
     found.append(slots.step([rows[2][-1], rows[1][-1]]))
-    worst = torch.stack(
-        [(found[back][row] - expected[row][back - 3]).abs().max() for back in (0, 1) for row in range(3)]
-        + [(found[2][place] - expected[row][-1]).abs().max() for place, row in enumerate((2, 1))]
-    ).max()
+    pairs = [(found[back][row], expected[row][back - 3]) for back in (0, 1) for row in range(3)]
+    pairs += [(found[2][0], expected[2][-1]), (found[2][1], expected[1][-1])]
+    worst = torch.stack([(one - other).abs().max() for one, other in pairs]).max()
     return float(worst / torch.cat(expected).abs().max())

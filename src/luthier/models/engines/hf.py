@@ -19,7 +19,7 @@ from luthier.errors import UserError
 from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapter_state, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
-from luthier.models.engines.decoder import Decoder, choose_decoder
+from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
 from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
 from luthier.models.fused import token_nats
@@ -51,7 +51,7 @@ class Engine:
         self.has_adapter = has_adapter
         self.reason = ""
         """Why answers are written as they are; known after the first."""
-        self._decoder: tuple[bool, Decoder] | None = None
+        self._decoders: dict[bool, Decoder] = {}
 
     def generate(
         self,
@@ -79,13 +79,12 @@ class Engine:
         return self.decoder(adapter).stream(prompt, sampling, ends=self.wording.end_ids, context=self.wording.context)
 
     def decoder(self, adapter: bool) -> Decoder:
-        """What writes with the adapter on or off; only the last one asked for is kept, for it holds weights."""
+        """What writes with the adapter on or off."""
         self._switch(adapter)
-        if self._decoder is None or self._decoder[0] != adapter:
-            self._decoder = None
-            found, self.reason = choose_decoder(self.model, adapter=adapter, pad_id=self.wording.pad_id)
-            self._decoder = (adapter, found)
-        return self._decoder[1]
+        if adapter not in self._decoders:
+            found, self.reason = choose_decoders(self.model, pad_id=self.wording.pad_id)
+            self._decoders |= found if self.arms[True] is self.arms[False] else {adapter: found[adapter]}
+        return self._decoders[adapter]
 
     def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
         """Total nats of the trained tokens of each row."""

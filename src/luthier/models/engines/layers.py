@@ -7,7 +7,7 @@ uses this compares its logits with the model's first.
 # N tokens, E embedding, H query heads, K key heads, D head size, I inputs, O outputs, V vocabulary
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,11 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from luthier.models.adapters import LoraLinear
 from luthier.models.forward import PACKABLE_LAYERS
-from luthier.models.load import backbone, head_weight
+from luthier.models.load import backbone
 
 Norm = Callable[[Tensor], Tensor]
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(layer, queries [N, H, D], keys [N, K, D], values [N, K, D]) -> [N, H * D]; all float32."""
+"""(layer, queries [N, H, D], keys [N, K, D], values [N, K, D]) -> [N, H * D]"""
 PARTS = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
 SANDWICH = {"pre_feedforward_layernorm", "post_feedforward_layernorm"}
 """Gemma's: what attention and the feed-forward part return is normalised too."""
@@ -31,45 +31,36 @@ FIXED_TURNS = {"default", "linear", "llama3", "yarn"}
 """Rotary embeddings whose angles do not depend on the length of the row."""
 
 
-class Product:
-    """x W' + b [N, O] of x [N, I], with the weights laid out once as oneDNN reads them.
+EXACT = 2**-25
+"""Weights are kept as float16 if that changes them by less than this, by norm: less than float32 rounds a product."""
 
-    Several linear layers with one input become one product. Adapters that are on are added to the weights.
+
+class Product:
+    """x W' + b [N, O] of float32 x [N, I], and s (x A') B' where an adapter is on; weights are laid out once.
+
+    Weights that came from bfloat16 or float16 are kept as float16, which is exact and half the memory to read: the
+    product is FBGEMM's, which widens them to float32 on the way. Others take oneDNN. MKL is slower than both on AMD.
     """
 
     def __init__(self, *linears: nn.Module, order: Tensor | None = None) -> None:
-        weight = torch.cat([_weight(linear) for linear in linears])
-        biases = [_plain(linear).bias for linear in linears]
-        bias = torch.cat([part for part in biases if part is not None]) if biases[0] is not None else None
+        """Several linear layers with one input become one product, its rows in another order if one is given."""
+        plain = [_plain(linear) for linear in linears]
+        weight = plain[0].weight if len(plain) == 1 else torch.cat([linear.weight for linear in plain])
+        biases = [linear.bias.float() for linear in plain if linear.bias is not None]
+        bias = torch.cat(biases) if biases else None
+        low = _low_rank(linears)
         if order is not None:
             weight, bias = weight[order], bias[order] if bias is not None else None
-        self._packed = torch.backends.mkldnn.is_available()
-        self._weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight) if self._packed else weight
-        self._bias = bias
+            low = (low[0], low[1][:, order]) if low is not None else None
+        self._low = low
+        self._compute = _computation(weight.float(), bias)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The product alone."""
-        return self._unary(x, "none") if self._packed else F.linear(x, self._weight, self._bias)
-
-    def swish(self, x: Tensor) -> Tensor:
-        """y sigmoid(y) of the product y."""
-        return self._unary(x, "swish") if self._packed else F.silu(F.linear(x, self._weight, self._bias))
-
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """The product plus `other` [N, O]."""
-        return self._binary(x, other, "add") if self._packed else self(x) + other
-
-    def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """The product times `other` [N, O], element by element."""
-        return self._binary(x, other, "mul") if self._packed else self(x) * other
-
-    def _unary(self, x: Tensor, name: str) -> Tensor:
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, name, [], "")
-        return found
-
-    def _binary(self, x: Tensor, other: Tensor, name: str) -> Tensor:
-        found: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self._weight, self._bias, name)
-        return found
+    def __call__(self, x: Tensor, *, adapter: bool) -> Tensor:
+        """x [N, I] -> [N, O]."""
+        y = self._compute(x)
+        if adapter and self._low is not None:
+            y.addmm_(x @ self._low[0], self._low[1])
+        return y
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +81,6 @@ class Layer:
     after_attention: Norm | None
     middle_norm: Norm
     gate: Product
-    swish: bool
     activation: Callable[[Tensor], Tensor]
     up: Product
     down: Product
@@ -98,7 +88,7 @@ class Layer:
 
 
 class Layers:
-    """A causal model read once, with its adapters as they are switched now; it keeps a copy of the weights."""
+    """A causal model as it is now, its adapters beside it; computes in float32 and keeps a copy of the weights."""
 
     @torch.no_grad()
     def __init__(self, model: Any) -> None:
@@ -112,7 +102,6 @@ class Layers:
         self.key_heads = int(config.num_key_value_heads)
         self.heads = int(config.num_attention_heads)
         self.head_size = int(attention.head_dim)
-        self.dtype: torch.dtype = head_weight(model).dtype
         self._embed = inner.embed_tokens
         self._norm = _norm(inner.norm)
         self._rotary = inner.rotary_emb
@@ -125,44 +114,38 @@ class Layers:
         ]
         self._head = Product(model.get_output_embeddings())
 
-    def states(self, ids: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+    def states(self, ids: Tensor, positions: Tensor, attend: Attend, *, adapter: bool) -> Tensor:
         """States [N, E] before the last norm, of ids [N] at positions [N]."""
-        x: Tensor = self._embed(ids)
+        x: Tensor = self._embed(ids).float()
         turns = self._turns_at(positions)
         for index, layer in enumerate(self.layers):
-            mixed = self._attention(index, layer.norm(x), turns, attend)
-            if layer.after_attention is None:
-                x = layer.out.plus(mixed, x)
-            else:
-                x = x + layer.after_attention(layer.out(mixed))
+            queries, keys, values = self._attended(layer, layer.qkv(layer.norm(x), adapter=adapter), turns)
+            out = layer.out(attend(index, queries, keys, values), adapter=adapter)
+            x = x + (out if layer.after_attention is None else layer.after_attention(out))
             middle = layer.middle_norm(x)
-            gate = layer.gate.swish(middle) if layer.swish else layer.activation(layer.gate(middle))
-            wide = layer.up.times(middle, gate)
-            x = (
-                layer.down.plus(wide, x)
-                if layer.after_feedforward is None
-                else x + layer.after_feedforward(layer.down(wide))
-            )
+            gate = layer.activation(layer.gate(middle, adapter=adapter))
+            out = layer.down(gate.mul_(layer.up(middle, adapter=adapter)), adapter=adapter)
+            x += out if layer.after_feedforward is None else layer.after_feedforward(out)
         return x
 
     def logits(self, states: Tensor) -> Tensor:
-        """Float32 logits [N, V] of what `states` returned."""
-        return self._head(self._norm(states)).float()
+        """Logits [N, V] of what `states` returned."""
+        return self._head(self._norm(states), adapter=False)
 
-    def _attention(self, index: int, x: Tensor, turns: dict[str, Tensor], attend: Attend) -> Tensor:
-        layer = self.layers[index]
-        parts = layer.qkv(x).float().view(len(x), -1, self.head_size)
-        turned, values = parts.split([self.heads + self.key_heads, self.key_heads], dim=1)
-        queries, keys = turned.split([self.heads, self.key_heads], dim=1)
+    def _attended(self, layer: Layer, parts: Tensor, turns: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values from their common product, normalised and turned."""
+        turned, values = parts.view(len(parts), -1, self.head_size).split(
+            [self.heads + self.key_heads, self.key_heads], dim=1
+        )
         if layer.query_norm is not None and layer.key_norm is not None:
-            queries, keys = layer.query_norm(queries), layer.key_norm(keys)
-            turned = torch.cat([queries, keys], dim=1)
+            queries, keys = turned.split([self.heads, self.key_heads], dim=1)
+            turned = torch.cat([layer.query_norm(queries), layer.key_norm(keys)], dim=1)
         if layer.turn is not None:
             # The two halves of a head lie side by side, so that turning is one complex product.
             pairs = torch.view_as_complex(turned.unflatten(-1, (-1, 2)))
             turned = torch.view_as_real(pairs * turns[layer.turn]).flatten(-2)
-            queries, keys = turned.split([self.heads, self.key_heads], dim=1)
-        return attend(index, queries * layer.scale, keys, values).to(x.dtype)
+        queries, keys = turned.split([self.heads, self.key_heads], dim=1)
+        return queries * layer.scale, keys, values
 
     def _turns_at(self, positions: Tensor) -> dict[str, Tensor]:
         """Angles [N, 1, D/2] as complex numbers."""
@@ -202,7 +185,6 @@ class Layers:
             after_attention=_norm(layer.post_attention_layernorm) if sandwich else None,
             middle_norm=_norm(layer.pre_feedforward_layernorm if sandwich else layer.post_attention_layernorm),
             gate=Product(feed.gate_proj),
-            swish=_is_swish(feed.act_fn),
             activation=feed.act_fn,
             up=Product(feed.up_proj),
             down=Product(feed.down_proj),
@@ -223,11 +205,27 @@ def _plain(linear: nn.Module) -> nn.Linear:
     return inner
 
 
-def _weight(linear: nn.Module) -> Tensor:
-    weight = _plain(linear).weight
-    if isinstance(linear, LoraLinear) and linear.active:
-        return (weight.float() + linear.scale * (linear.lora_B.float() @ linear.lora_A.float())).to(weight.dtype)
-    return weight
+def _low_rank(linears: Sequence[nn.Module]) -> tuple[Tensor, Tensor] | None:
+    """A' [I, R] and s B' [R, O] of all adapters on these layers, stacked."""
+    adapted = [linear for linear in linears if isinstance(linear, LoraLinear)]
+    if not adapted:
+        return None
+    if len(adapted) < len(linears):
+        raise ValueError("adapters on some of the layers that read one input")
+    first = torch.cat([linear.lora_A.float() for linear in adapted]).t().contiguous()
+    second = torch.block_diag(*(linear.scale * linear.lora_B.float() for linear in adapted)).t().contiguous()
+    return first, second
+
+
+def _computation(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    half = weight.half().float()
+    if "fbgemm" in torch.backends.quantized.supported_engines and (half - weight).norm() <= EXACT * weight.norm():
+        packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
+        return lambda x: torch.ops.quantized.linear_dynamic_fp16(x, packed)
+    if torch.backends.mkldnn.is_available():
+        ordered = torch.ops.mkldnn._reorder_linear_weight(weight)
+        return lambda x: torch.ops.mkldnn._linear_pointwise(x, ordered, bias, "none", [], "")
+    return lambda x: F.linear(x, weight, bias)
 
 
 def _norm(module: Any, order: Tensor | None = None) -> Norm:
@@ -239,20 +237,9 @@ def _norm(module: Any, order: Tensor | None = None) -> Norm:
     for scale in (weight, 1 + weight):
         found = F.rms_norm(probe.float(), weight.shape, scale, eps)
         if torch.allclose(found, expected, rtol=2e-2 if probe.dtype != torch.float32 else 1e-5, atol=1e-6):
-            return _rms_norm(scale if order is None else scale[order], eps)
+            kept = scale if order is None else scale[order]
+            return lambda x: F.rms_norm(x, kept.shape, kept, eps)
     raise ValueError(f"a norm of type {type(module).__name__}")
-
-
-def _rms_norm(weight: Tensor, eps: float) -> Norm:
-    def norm(x: Tensor) -> Tensor:
-        return F.rms_norm(x.float(), weight.shape, weight, eps).to(x.dtype)
-
-    return norm
-
-
-def _is_swish(activation: Callable[[Tensor], Tensor]) -> bool:
-    probe = torch.linspace(-8, 8, 64)
-    return torch.equal(activation(probe), F.silu(probe))
 
 
 def _interleaved(size: int) -> Tensor:

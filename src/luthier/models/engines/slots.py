@@ -9,13 +9,11 @@ Every row is computed in float32 from its own prompt, so its answer depends on i
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luthier.models.adapters import switch
 from luthier.models.engines.choose import Chooser, choose
 from luthier.models.engines.engine import Sampling
 from luthier.models.engines.layers import Layers
@@ -38,8 +36,9 @@ WAIT = 8
 class Slots:
     """Rows that are being written, in slots 0 to n - 1, all beginning with one shared prefix."""
 
-    def __init__(self, layers: Layers, *, count: int, cells: int, prefix: Sequence[int] = ()) -> None:
+    def __init__(self, layers: Layers, *, adapter: bool, count: int, cells: int, prefix: Sequence[int] = ()) -> None:
         self._layers = layers
+        self._adapter = adapter
         self._prefix = len(prefix)
         self._shared: list[tuple[Tensor, Tensor]] = []
         if prefix:
@@ -85,7 +84,8 @@ class Slots:
 
         ids = torch.tensor([token for row in rows for token in row])
         filler = -len(ids) % (4 * ROUND) if len(ids) > ROUND else 0
-        states = self._layers.states(F.pad(ids, (0, filler)), F.pad(places + self._prefix, (0, filler)), attend)
+        positions = F.pad(places + self._prefix, (0, filler))
+        states = self._layers.states(F.pad(ids, (0, filler)), positions, attend, adapter=self._adapter)
         self.lengths += lengths
         return self._layers.logits(states[torch.tensor(lengths).cumsum(0) - 1])
 
@@ -123,7 +123,7 @@ class Slots:
             return mixed.view(width, -1)
 
         ids = torch.tensor([*tokens, *[0] * (width - live)])
-        states = self._layers.states(ids, own + self._prefix, attend)
+        states = self._layers.states(ids, own + self._prefix, attend, adapter=self._adapter)
         self.lengths = [length + 1 for length in self.lengths]
         return self._layers.logits(states)[:live]
 
@@ -138,7 +138,7 @@ class Slots:
 
     def _read_prefix(self, prefix: Sequence[int]) -> None:
         """Keys and values [1, K, P, D] of the prefix, layer by layer, from a slot of its own."""
-        alone = Slots(self._layers, count=1, cells=len(prefix))
+        alone = Slots(self._layers, adapter=self._adapter, count=1, cells=len(prefix))
         alone.admit([prefix])
         for keys, values in zip(alone._keys, alone._values, strict=True):
             self._shared.append((keys[:1].clone(), values[:1].clone()))
@@ -176,12 +176,11 @@ class _Row:
 
 
 class SlotDecoder:
-    """Writes with the weights and adapters of a model as they were when it was made."""
+    """Writes with layers that were read from a model, its adapters on or off."""
 
-    def __init__(self, model: Any, *, adapter: bool) -> None:
-        """ValueError, AttributeError or KeyError if `Layers` cannot read the model."""
-        switch(model, active=adapter)
-        self.layers = Layers(model)
+    def __init__(self, layers: Layers, *, adapter: bool) -> None:
+        self.layers = layers
+        self.adapter = adapter
 
     def write(
         self,
@@ -212,7 +211,7 @@ class SlotDecoder:
         room = min(sampling.max_tokens, context - len(prompt))
         if room < 1:
             return
-        slots = Slots(self.layers, count=1, cells=len(prompt) + room)
+        slots = Slots(self.layers, adapter=self.adapter, count=1, cells=len(prompt) + room)
         chooser = Chooser(sampling)
         logits = slots.admit([prompt])
         for count in range(1, room + 1):
@@ -228,7 +227,7 @@ class SlotDecoder:
     ) -> Iterator[int]:
         """Write rows that share slots of `cells` cells; yields how many have ended since."""
         count = min(len(waiting), self._slots(cells))
-        slots = Slots(self.layers, count=count, cells=cells, prefix=shared)
+        slots = Slots(self.layers, adapter=self.adapter, count=count, cells=cells, prefix=shared)
         live: list[_Row] = []
         queue = deque(waiting)
         while queue or live:
