@@ -80,9 +80,8 @@ class Layer:
     out: Product
     after_attention: Norm | None
     middle_norm: Norm
-    gate: Product
+    gate_up: Product
     activation: Callable[[Tensor], Tensor]
-    up: Product
     down: Product
     after_feedforward: Norm | None
 
@@ -123,8 +122,8 @@ class Layers:
             out = layer.out(attend(index, queries, keys, values), adapter=adapter)
             x = x + (out if layer.after_attention is None else layer.after_attention(out))
             middle = layer.middle_norm(x)
-            gate = layer.activation(layer.gate(middle, adapter=adapter))
-            out = layer.down(gate.mul_(layer.up(middle, adapter=adapter)), adapter=adapter)
+            gate, up = layer.gate_up(middle, adapter=adapter).chunk(2, dim=-1)
+            out = layer.down(layer.activation(gate) * up, adapter=adapter)
             x += out if layer.after_feedforward is None else layer.after_feedforward(out)
         return x
 
@@ -184,9 +183,8 @@ class Layers:
             out=Product(attention.o_proj),
             after_attention=_norm(layer.post_attention_layernorm) if sandwich else None,
             middle_norm=_norm(layer.pre_feedforward_layernorm if sandwich else layer.post_attention_layernorm),
-            gate=Product(feed.gate_proj),
+            gate_up=Product(feed.gate_proj, feed.up_proj),
             activation=feed.act_fn,
-            up=Product(feed.up_proj),
             down=Product(feed.down_proj),
             after_feedforward=_norm(layer.post_feedforward_layernorm) if sandwich else None,
         )

@@ -18,13 +18,14 @@ from luthier.models.engines.choose import Chooser, choose
 from luthier.models.engines.engine import Sampling
 from luthier.models.engines.layers import Layers
 from luthier.models.forward import TokenRows
+from luthier.models.machine import keeping_freed_memory
 
 ROWS = 64
 """Slots: rows computed at once."""
 CACHE_BYTES = 2**30
 """Of keys and values; longer prompts get fewer slots."""
-PIECE = 2048
-"""Tokens of prompts that are read at once."""
+PIECE = 512
+"""Tokens of prompts that are read at once: more are no faster, and pad rows of unlike lengths."""
 STRETCH = 2
 """Prompts share slots while the longest row is at most this many times the shortest."""
 ROUND = 8
@@ -106,9 +107,10 @@ class Slots:
             k = self._keys[index, :width, :, :longest].flatten(0, 1)
             v = self._values[index, :width, :, :longest].flatten(0, 1)
             q = queries.reshape(width * key_heads, -1, queries.shape[-1])
-            scores = torch.bmm(q, k.transpose(1, 2)).view(width, key_heads, -1, longest)
+            # Keys times queries: the other way round takes MKL up to twice as long.
+            scores = torch.bmm(k, q.transpose(1, 2)).transpose(1, 2).view(width, key_heads, -1, longest)
             if not self._prefix:
-                chances = scores.add_(masks[self._layers.layers[index].window]).softmax(dim=-1)
+                chances = scores.contiguous().add_(masks[self._layers.layers[index].window]).softmax(dim=-1)
                 return torch.bmm(chances.flatten(0, 1), v).view(width, -1)
             shared_k, shared_v = (part[0] for part in self._shared[index])
             groups = queries.view(width, key_heads, -1, queries.shape[-1]).transpose(0, 1).flatten(1, 2)
@@ -199,11 +201,12 @@ class SlotDecoder:
         waiting = sorted((row for row in rows if row.room > 0), key=lambda row: (-len(row.ids) - row.room, row.index))
         shared = list(waiting[0].ids[: shared_prefix([row.ids for row in waiting])]) if waiting else []
         done = 0
-        for group in _groups(waiting, shared=len(shared)):
-            cells = len(group[0].ids) + group[0].room - len(shared)
-            for finished in self._write_group(group, cells=cells, shared=shared, ends=ends):
-                done += finished
-                report(done)
+        with keeping_freed_memory():
+            for group in _groups(waiting, shared=len(shared)):
+                cells = len(group[0].ids) + group[0].room - len(shared)
+                for finished in self._write_group(group, cells=cells, shared=shared, ends=ends):
+                    done += finished
+                    report(done)
         return [row.written for row in rows]
 
     def stream(self, prompt: Sequence[int], sampling: Sampling, *, ends: Sequence[int], context: int) -> Iterator[int]:
