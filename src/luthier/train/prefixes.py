@@ -17,7 +17,7 @@ from luthier.models.tree import LEAST, common_length, grow_tree, tree_order
 from luthier.records import Worded
 from luthier.train.batches import plan_steps
 
-DEPTHS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+DEPTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 4096)
 """Lengths of the beginnings by which siblings are found."""
 WORTH = 0.25
 """Share of their tokens that siblings must save to stay together: less is not worth steps of similar rows."""
@@ -74,7 +74,7 @@ class Sharing:
 
 
 class Beginnings:
-    """Hashes of what each row begins with, taken as the rows are read: 32 bytes a row."""
+    """Hashes of what each row begins with, taken as the rows are read: 48 bytes a row."""
 
     def __init__(self) -> None:
         self._marks = [np.zeros((0, len(DEPTHS)), dtype=np.uint32)]
@@ -88,20 +88,23 @@ class Beginnings:
     def families(self, lengths: IntArray, *, step_tokens: int) -> IntArray:
         """The same number for siblings that are worth keeping together, -1 for every other row: [N].
 
-        Siblings begin alike for long enough, and fit into one step or are too few to meet by chance.
+        Siblings begin alike for longer than with rows that they meet by chance, by enough, and fit into one step or
+        would not meet by chance.
         """
-        rows_a_step = step_tokens / max(1.0, lengths.mean())
-        marks = np.concatenate(self._marks)
-        found = np.full(len(lengths), -1)
+        marks, rows_a_step = np.concatenate(self._marks), step_tokens / lengths.mean()
+        found, met = np.full(len(lengths), -1), np.zeros(len(lengths), dtype=np.int64)
         rows, above, used = np.arange(len(lengths)), np.zeros(len(lengths), dtype=np.uint64), 0
         for place, depth in enumerate(DEPTHS):
             deep = lengths[rows] >= depth
             rows, above = rows[deep], above[deep]
-            _, alike = np.unique((above << np.uint64(32)) | marks[rows, place], return_inverse=True)
+            key = (above << np.uint64(32)) | marks[rows, place]
+            _, first, alike = np.unique(key, return_index=True, return_inverse=True)
             members, tokens = np.bincount(alike), np.bincount(alike, weights=lengths[rows])
-            saved = depth * (members - 1)
-            is_rare = (members * rows_a_step < MEET * len(lengths)) | (tokens - saved <= step_tokens)
-            chosen = (is_rare & (members > 1) & (saved >= WORTH * tokens))[alike]
+            meets = members * rows_a_step >= MEET * len(lengths)
+            fits = tokens - depth * (members - 1) <= step_tokens
+            is_worth = (depth - met[rows[first]]) * (members - 1) >= WORTH * tokens
+            chosen = ((fits | ~meets) & (members > 1) & is_worth)[alike]
+            met[rows[meets[alike]]] = depth
             found[rows[chosen]] = used + alike[chosen]
             used += len(members)
             left = ~chosen & (members > 1)[alike]

@@ -99,6 +99,12 @@ def test_a_header_that_all_rows_have_changes_no_step() -> None:
     assert list(steps) == list(usual)
 
 
+def test_rows_that_hardly_begin_more_alike_than_all_do_change_no_step() -> None:
+    rows = families_of([(3, 10, 15)] * 40, header=30)
+    sizes = bundled(rows, step_tokens=1024).sizes
+    assert sizes.tolist() == table_of(rows).ids.lengths.tolist()
+
+
 def test_a_large_family_is_dealt_out_in_pieces_that_hold_its_own_families() -> None:
     system = families_of([(300, 1, 1)])[0].ids
     dice = np.random.default_rng(1)
