@@ -82,11 +82,11 @@ def _half_line(end: End, nth: int) -> None:
     checkpoint.append_line = append_half
 
 
-def _half_rotated(end: End, _nth: int) -> None:
-    rmtree = shutil.rmtree
+def _half_rotated(end: End, nth: int) -> None:
+    rmtree, calls = shutil.rmtree, itertools.count(1)
 
     def guarded(path: Path, **settings: Any) -> None:
-        if Path(path).name.startswith(".tmp-step-"):
+        if Path(path).name.startswith(".tmp-step-") and next(calls) == nth:
             (Path(path) / checkpoint.MANIFEST).unlink(missing_ok=True)
             end()
         rmtree(path, **settings)
