@@ -226,8 +226,9 @@ def confined(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @chat_only
-@pytest.mark.parametrize("size", ["8k", "64k", "300k"])
+@pytest.mark.parametrize("size", ["8k", "64k"])
 def test_a_full_disk_is_told_and_leaves_nothing_half_made(project_file: Path, tmp_path: Path, size: str) -> None:
+    """Where training begins it pauses instead: tests/faults."""
     out = tmp_path / "small-disk"
     out.mkdir()
     script = (
