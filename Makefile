@@ -32,7 +32,8 @@ check: setup ## Style, types, arrows between rooms, house rules
 	$(BIN)/pytest -q tests/test_house_rules.py
 
 test: check ## Everything that must hold
-	$(BIN)/pytest
+	# Two files of tests at a time, one thread each.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 bench: setup ## Measure every number that is claimed; rows go to bench/results
 	@for file in bench/*/*.py; do \
