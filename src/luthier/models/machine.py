@@ -9,6 +9,10 @@ from contextlib import contextmanager, suppress
 
 import torch
 
+KEPT_PRODUCTS = 128
+"""Compiled products that oneDNN keeps, one for each shape: a step meets fewer, and its usual 1,024 take 1 GB."""
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KEPT_PRODUCTS))  # read at the first product
+
 _MMAP_MAX, _TRIM_THRESHOLD = -4, -1
 _MMAP_DEFAULT, _TRIM_DEFAULT = 65536, 128 * 1024
 _NEVER = 2**31 - 1

@@ -19,12 +19,12 @@ from luthier.errors import UserError
 from luthier.models.adapters import lora_layers
 from luthier.models.footprint import Footprint, footprint, layer_list
 from luthier.models.load import head_weight
-from luthier.models.machine import return_freed_memory
+from luthier.models.machine import KEPT_PRODUCTS, return_freed_memory
 from luthier.models.recompute import recompute_layers
 from luthier.records import Listener, Worded
 from luthier.train.batches import micro_batches, plan_steps
 from luthier.train.learner import Loss
-from luthier.train.replay import LENGTH, Reminder
+from luthier.train.replay import LENGTH, Reminder, Replay
 from luthier.train.rows import sizes_of
 
 LOOK = 512
@@ -36,9 +36,13 @@ SMALLEST = 128
 MOMENTS = 12
 """Bytes for each trained number: its gradient and two moments, float32 (AdamW)."""
 ALLOCATED = 1.05
-"""What the allocator takes for a byte of tensors: blocks of unequal size leave gaps."""
-LIBRARIES = 64 << 20
+"""What the allocator takes for a byte of tensors where micro-batches are alike and find the blocks of the last one."""
+SCATTERED = 1.25
+"""The same where they are not: a freed block that is a little too small stays empty."""
+LIBRARIES = 96 << 20
 """Code and workspaces that the libraries take when they first learn."""
+COMPILED = KEPT_PRODUCTS << 20
+"""What oneDNN comes to keep where micro-batches are of many sizes: about 1 MiB for each compiled product."""
 SPARE = 0.95
 """Share of the available memory that may be planned with."""
 Switch = Literal["auto", "on", "off"]
@@ -56,11 +60,17 @@ class Estimate:
     """What the heaviest micro-batch keeps and works with."""
     before: int = 0
     """The most that was needed so far, to load the model."""
+    sampling: int = 0
+    """What the base takes to write what it is to be reminded of."""
+    scattered: bool = False
+    """Whether micro-batches are of unlike sizes."""
 
     @property
     def peak(self) -> int:
         """Largest resident size of the process."""
-        return max(self.before, self.held + self.trained + round(ALLOCATED * self.activations) + LIBRARIES)
+        share, compiled = (SCATTERED, COMPILED) if self.scattered else (ALLOCATED, 0)
+        working = max(round(share * self.activations), self.sampling)
+        return max(self.before, self.held + self.trained + LIBRARIES + compiled + working)
 
     def words(self) -> str:
         """For a person."""
@@ -89,25 +99,36 @@ class Workload:
     loss: Loss
     rows: Sequence[Worded]
     batch_tokens: int
-    replay: float
-    """Replay tokens as a share of a step's."""
+    replay: Replay | None
+    padded: bool
+    """Whether rows of a micro-batch are padded to one length."""
 
     def estimate(self, tokens: int, recompute: bool) -> Estimate:
         """Memory with micro-batches of this many tokens."""
         return_freed_memory()
         held = resident()
         recompute_layers(self.model, active=recompute)
-        heaviest, pieces = heaviest_piece(sizes_of(self.rows).lengths, batch=self.batch_tokens, tokens=tokens)
-        rows = [self.rows[place] for place in heaviest]
+        lengths = sizes_of(self.rows).lengths
+        heaviest = heaviest_pieces(lengths, batch=self.batch_tokens, tokens=tokens, padded=self.padded)
+        needed = max(self._needed([self.rows[place] for place in piece], pieces) for piece, pieces in heaviest)
+        # The first step is reminded of nothing, so with replay no two steps need be alike.
+        trained, scattered = (
+            _trained_bytes(self.model),
+            self.replay is not None or int(lengths.min()) < int(lengths.max()),
+        )
+        sampling = self.replay.sampling_bytes() if self.replay is not None else 0
+        return Estimate(held, trained, round(needed), most_resident(), sampling, scattered)
+
+    def _needed(self, rows: Sequence[Worded], pieces: int) -> float:
+        """Bytes for these rows, one of so many pieces of a step."""
         size = sum(len(row.ids) for row in rows)
-        reminded = -(-max(1, round(self.replay * self.batch_tokens / LENGTH)) // pieces) if self.replay else 0
+        step = max(size, self.batch_tokens)
+        reminded = -(-max(1, round(self.replay.share * step / LENGTH)) // pieces) if self.replay else 0
         layers = len(layer_list(self.model) or ())
         if size <= LARGEST:
-            needed = self._footprint(rows, reminded).of(layers)
-        else:
-            half, whole = (self._footprint(_last(rows, part), reminded).of(layers) for part in (LARGEST // 2, LARGEST))
-            needed = whole + (size - LARGEST) * (whole - half) / (LARGEST // 2)
-        return Estimate(held, _trained_bytes(self.model), round(needed), before=most_resident())
+            return self._footprint(rows, reminded).of(layers)
+        half, whole = (self._footprint(_last(rows, part), reminded).of(layers) for part in (LARGEST // 2, LARGEST))
+        return whole + (size - LARGEST) * (whole - half) / (LARGEST // 2)
 
     def _footprint(self, rows: Sequence[Worded], reminded: int) -> Footprint:
         reminder = _reminder(self.model, reminded) if reminded else None
@@ -119,18 +140,22 @@ class Workload:
         return footprint(self.model.train(), learn)
 
 
-def heaviest_piece(lengths: IntArray, *, batch: int, tokens: int) -> tuple[list[int], int]:
-    """The rows of the largest micro-batch to be expected, and how many there are in its step."""
-    longest = int(lengths.argmax())
-    if lengths[longest] >= tokens:
-        return [longest], 1
-    sample = np.unique(np.linspace(0, len(lengths) - 1, LOOK).astype(np.int64))
-    steps = plan_steps(lengths[sample], epochs=1.0, batch_tokens=batch, seed=0)
-    cut = [micro_batches(step.rows, lengths[sample], tokens=tokens) for step in steps]
-    _size, piece, pieces = max(
-        (int(lengths[sample[piece]].sum()), piece, len(pieces)) for pieces in cut for piece in pieces
-    )
-    return sample[piece].tolist(), pieces
+def heaviest_pieces(lengths: IntArray, *, batch: int, tokens: int, padded: bool) -> list[tuple[list[int], int]]:
+    """Rows of the largest micro-batch to be expected, and how many there are in its step.
+
+    Where rows are padded, also those of the one with the longest row: attention takes the square of its length.
+    """
+    spread = np.linspace(0, len(lengths) - 1, LOOK).astype(np.int64)
+    sample = np.unique(np.append(spread, lengths.argmax()))
+    sizes = lengths[sample]
+    steps = plan_steps(sizes, epochs=1.0, batch_tokens=batch, seed=0)
+    cut = [micro_batches(step.rows, sizes, tokens=tokens, padded=padded) for step in steps]
+    found = [(piece, len(pieces)) for pieces in cut for piece in pieces]
+    heaviest = [max(found, key=lambda each: int(sizes[each[0]].sum()))]
+    longest = max(found, key=lambda each: int(sizes[each[0]].max()))
+    if padded and longest not in heaviest:
+        heaviest.append(longest)
+    return [(sample[piece].tolist(), pieces) for piece, pieces in heaviest]
 
 
 @dataclass(frozen=True, slots=True)

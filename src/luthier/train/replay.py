@@ -6,6 +6,7 @@ the loss is KL(base || tuned), whose target is the base's whole distribution (Hi
 
 # T tokens, E embedding, V vocabulary
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from torch.utils.checkpoint import checkpoint
 from luthier.artifacts.kept import keep, read_kept
 from luthier.models.adapters import switch
 from luthier.models.chat import Wording
+from luthier.models.engines.layers import halves
+from luthier.models.footprint import layer_list
 from luthier.models.forward import Forward, batches_by_length
 from luthier.models.fused import logits_of
 from luthier.models.load import head_weight
+from luthier.models.machine import return_freed_memory
 from luthier.models.sampling import sample
 from luthier.records import Listener, Message, Tick
 
@@ -109,7 +113,9 @@ class Writer:
             first = group * TOGETHER
             self.listener(Tick("train: sampling the base", first, len(self.prompts)))
             part = self.prompts[first : first + TOGETHER]
+            return_freed_memory()  # steps and sampling take blocks of other sizes: neither finds room in the other's
             found = sample(self.model, part, length=LENGTH, seed=self.seed + first, pad_id=self.pad_id)
+            return_freed_memory()
             keep(kept, found)
         return found
 
@@ -145,6 +151,11 @@ class Replay:
         for group in range(-(-len(self.writer.prompts) // TOGETHER)):
             self._read(group)
 
+    def sampling_bytes(self) -> int:
+        """What writing the rows that are not there yet takes; nothing once all are."""
+        done = len(self._rows) == len(self.writer.prompts)
+        return 0 if done else sampling_bytes(self.writer.model, self.writer.prompts)
+
     def _read(self, group: int) -> None:
         """Let the base write a group and read it again. Always the same rows at once: a resumed run reads alike."""
         model = self.writer.model
@@ -159,6 +170,17 @@ class Replay:
                     self._states[group * TOGETHER + index] = piece.clone()
         model.train()
         switch(model, active=True)
+
+
+def sampling_bytes(model: Any, prompts: Sequence[Sequence[int]]) -> int:
+    """Bytes that writing takes: a copy of the weights, and keys, values and logits or the head while it is packed."""
+    head_VE, config = head_weight(model).detach(), model.config
+    copied = head_VE.numel() + sum(weight.numel() for layer in layer_list(model) or () for weight in layer.parameters())
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    cells = TOGETHER * (max(map(len, prompts)) + LENGTH)
+    cached = 2 * cells * config.num_hidden_layers * config.num_key_value_heads * size
+    working = max(cached + TOGETHER * len(head_VE), head_VE.numel())  # float32
+    return (2 if halves(head_VE) else 4) * copied + 4 * int(working)
 
 
 def replay_prompts(wording: Wording) -> tuple[tuple[int, ...], ...]:

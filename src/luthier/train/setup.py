@@ -111,8 +111,8 @@ def set_up(job: Job) -> Setup:
             sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal, head=0.0)
             logits = partial(last_token_logits, forward=tree_states) if sharing else logits
         loss = ClassifyLoss(logits)
-    replayed = job.config.replay if replay else 0.0
-    workload = Workload(loaded.model, loss, rows, choices.batch_tokens.value, replayed)
+    packs = sharing is not None or (asked.head == "causal" and forward is packed_states)
+    workload = Workload(loaded.model, loss, rows, choices.batch_tokens.value, replay, padded=not packs)
     plan = _plan_memory(job, workload, choices)
     choices = replace(choices, micro_batch_tokens=plan.tokens, checkpoint_activations=plan.recompute)
     pace = Pace(

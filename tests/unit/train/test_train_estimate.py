@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from luthier.models.recompute import recompute_layers
 from luthier.records import Tick
 from luthier.train import estimate
 from luthier.train.batches import StepPlan
-from luthier.train.estimate import Estimate, Plan, Wish, find_plan, heaviest_piece
+from luthier.train.estimate import Estimate, Plan, Wish, find_plan, heaviest_pieces
 from luthier.train.stage import foresee
 
 Making = Callable[..., Training]
@@ -66,11 +67,28 @@ def test_what_is_set_is_not_changed() -> None:
 
 def test_the_heaviest_piece_is_a_full_one_or_the_longest_row() -> None:
     lengths = np.array([10] * 99 + [70])
-    piece, pieces = heaviest_piece(lengths, batch=200, tokens=50)
-    assert (piece, pieces) == ([99], 1)
-    piece, pieces = heaviest_piece(lengths, batch=200, tokens=100)
-    assert len(piece) == 10
+    [(piece, pieces)] = heaviest_pieces(lengths, batch=200, tokens=50, padded=False)
+    assert piece == [99]
+    assert pieces == 4  # and 130 tokens in rows of 10
+    [(piece, pieces)] = heaviest_pieces(lengths, batch=200, tokens=100, padded=False)
+    assert lengths[piece].sum() == 100
     assert pieces == 2
+
+
+def test_padding_leaves_pieces_less_full_and_the_longest_row_is_looked_at() -> None:
+    lengths = np.array([10, 30] * 50 + [60])
+    [(packed, _)] = heaviest_pieces(lengths, batch=200, tokens=100, padded=False)
+    (fullest, _), (longest, _) = heaviest_pieces(lengths, batch=200, tokens=100, padded=True)
+    assert lengths[fullest].sum() < lengths[packed].sum() <= 100
+    assert longest == [100]
+
+
+def test_memory_is_what_learning_or_sampling_takes() -> None:
+    alike = Estimate(1 << 30, 0, 1 << 20, 0, 1 << 19)
+    assert alike.peak == replace(alike, sampling=0).peak
+    assert replace(alike, sampling=1 << 22).peak > alike.peak
+    assert replace(alike, scattered=True).peak > alike.peak
+    assert replace(alike, before=1 << 32).peak == 1 << 32
 
 
 @pytest.mark.parametrize("goal", ["chat", "classify"])

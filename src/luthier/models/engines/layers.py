@@ -33,6 +33,8 @@ FIXED_TURNS = {"default", "linear", "llama3", "yarn"}
 
 EXACT = 2**-25
 """Weights are kept as float16 if that changes them by less than this, by norm: less than float32 rounds a product."""
+SLICE = 1024
+"""Rows of a weight that are compared with their float16 at once."""
 
 
 class Product:
@@ -216,14 +218,25 @@ def _low_rank(linears: Sequence[nn.Module]) -> tuple[Tensor, Tensor] | None:
 
 
 def _computation(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
-    half = weight.half().float()
-    if "fbgemm" in torch.backends.quantized.supported_engines and (half - weight).norm() <= EXACT * weight.norm():
+    if halves(weight):
         packed = torch.ops.quantized.linear_prepack_fp16(weight, bias)
         return lambda x: torch.ops.quantized.linear_dynamic_fp16(x, packed)
     if torch.backends.mkldnn.is_available():
         ordered = torch.ops.mkldnn._reorder_linear_weight(weight)
         return lambda x: torch.ops.mkldnn._linear_pointwise(x, ordered, bias, "none", [], "")
     return lambda x: F.linear(x, weight, bias)
+
+
+def halves(weight: Tensor) -> bool:
+    """Whether a weight [O, I] is kept as float16."""
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        return False
+    lost = size = 0.0
+    for part in weight.split(SLICE):  # all of a head at once would take three more copies of it
+        wide = part.float()
+        lost += float((wide.half().float() - wide).norm()) ** 2
+        size += float(wide.norm()) ** 2
+    return lost <= EXACT**2 * size
 
 
 def _norm(module: Any, order: Tensor | None = None) -> Norm:
