@@ -8,19 +8,14 @@ backward pass computes it again, block by block.
 # B rows of a bucket, L its longest row, N = B K attentions that know nothing of each other, M = L G their queries
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
 
-from luthier.models.recompute import hold
-
-PACKED = "luthier_packed"
 WASTE = 1.15
 """Rows join a bucket while its longest row is at most this many times its shortest."""
 BLOCK = 256
@@ -250,49 +245,3 @@ def _to_tokens(parts: Sequence[Tensor], layout: Layout, *, heads: int) -> Tensor
         flat.append(cells.reshape(bucket.rows * bucket.length, -1))
     joined = torch.cat(flat) if len(flat) > 1 else flat[0]
     return joined.index_select(0, layout.inverse).view(len(layout.inverse), -1, parts[0].shape[-1])
-
-
-class _Current:
-    """The layout of the forward pass that is running; `transformers` offers no typed way to hand it down."""
-
-    layout: Layout | None = None
-
-
-hold(_Current, "layout")
-
-
-@contextmanager
-def packed(layout: Layout) -> Iterator[None]:
-    """Run forward passes over this layout."""
-    before = _Current.layout
-    _Current.layout = layout
-    try:
-        yield
-    finally:
-        _Current.layout = before
-
-
-def packed_attention(
-    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **settings: Any
-) -> tuple[Tensor, None]:
-    """Causal attention inside each row; query [1, H, T, D], key and value [1, K, T, D] -> [1, T, H, D].
-
-    A `sliding_window` is kept. ValueError for what this kernel does not compute: soft capping and attention sinks.
-    """
-    layout = _Current.layout
-    assert layout is not None, "packed attention runs inside `packed(layout)` only"
-    for name in ("softcap", "s_aux"):
-        if settings.get(name) is not None:
-            raise ValueError(f"attention with {name}")
-    scale = settings.get("scaling") or query.shape[-1] ** -0.5
-    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    scope = Scope(scale, settings.get("sliding_window") or None)
-    return packed_rows_attention(q, k, v, scope, layout=layout)[None], None
-
-
-def _no_mask(*_arguments: Any, **_settings: Any) -> None:
-    """The layout says who attends to whom."""
-
-
-AttentionInterface.register(PACKED, packed_attention)
-AttentionMaskInterface.register(PACKED, _no_mask)

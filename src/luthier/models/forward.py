@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from luthier.models.attention import PACKED, packed, packed_layout, packed_rows_attention
-from luthier.models.blocks import block_states, fits
+from luthier.models.attention import packed_layout, packed_rows_attention
+from luthier.models.causal import causal_states
 from luthier.models.load import backbone
 
 TokenRows = Sequence[Sequence[int]]
@@ -34,18 +34,7 @@ def packed_states(model: Any, rows: TokenRows) -> Tensor:
     ids = torch.tensor([token for row in rows for token in row])
     positions = torch.cat([torch.arange(len(row)) for row in rows])
     layout = packed_layout([len(row) for row in rows])
-    inner: Any = backbone(model)
-    if fits(inner):
-        return block_states(inner, ids, positions, attend=partial(packed_rows_attention, layout=layout))[:count]
-    usual = model.config._attn_implementation
-    model.config._attn_implementation = PACKED
-    try:
-        with packed(layout):
-            output = inner(input_ids=ids[None], position_ids=positions[None], use_cache=False)
-    finally:
-        model.config._attn_implementation = usual
-    states: Tensor = output.last_hidden_state[0, :count]
-    return states
+    return causal_states(model, ids, positions, attend=partial(packed_rows_attention, layout=layout))[:count]
 
 
 def padded_states(model: Any, rows: TokenRows) -> Tensor:

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from luthier.models.attention import packed_layout
-from luthier.models.blocks import block_states, fits
+from luthier.models.causal import causal_states
 from luthier.models.forward import ROUND, TOLERANCE, Forward, TokenRows, packed_states
-from luthier.models.load import backbone
-from luthier.models.tree_attention import TREE, Branching, Stretch, growing, tree_rows_attention
+from luthier.models.tree_attention import Branching, Stretch, tree_rows_attention
 
 LEAST = 16
 """Tokens that rows must have in common, beyond what more rows have, to be worth a branch."""
@@ -123,21 +122,8 @@ def tree_states(model: Any, rows: TokenRows) -> Tensor:
     The same numbers as `packed_states` gives, in the same order.
     """
     tree = grow_tree(rows)
-    inner: Any = backbone(model)
-    if fits(inner):
-        stream = block_states(
-            inner, tree.ids, tree.positions, attend=partial(tree_rows_attention, branching=tree.branching)
-        )
-        return stream.index_select(0, tree.places)
-    usual = model.config._attn_implementation
-    model.config._attn_implementation = TREE
-    try:
-        with growing(tree.branching):
-            output = inner(input_ids=tree.ids[None], position_ids=tree.positions[None], use_cache=False)
-    finally:
-        model.config._attn_implementation = usual
-    states: Tensor = output.last_hidden_state[0].index_select(0, tree.places)
-    return states
+    attend = partial(tree_rows_attention, branching=tree.branching)
+    return causal_states(model, tree.ids, tree.positions, attend=attend).index_select(0, tree.places)
 
 
 def choose_tree(model: Any, rows: TokenRows, *, forward: Forward) -> str | None:

@@ -6,19 +6,14 @@ Runs of like length with the same stem share their products; the stem's keys are
 # U tokens of the stream, H query heads, K key heads, G = H / K, D head size
 # B runs of a bucket, L its longest run, M = L G queries, Q those of one block, A tokens of the stem
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
 
 from luthier.models.attention import KEEP, Layout, RowBlock, Scope, row_blocks, shares_of
-from luthier.models.recompute import hold
-
-TREE = "luthier_tree"
 
 
 class Stretch(NamedTuple):
@@ -227,48 +222,3 @@ def _to_tokens(parts: Sequence[Tensor], layout: Layout) -> Tensor:
         flat.append(cells.reshape(bucket.rows * bucket.length, -1))
     joined = torch.cat(flat) if len(flat) > 1 else flat[0]
     return joined.index_select(0, layout.inverse).view(len(layout.inverse), -1, parts[0].shape[-1])
-
-
-class _Current:
-    """The tree of the forward pass that is running; `transformers` offers no typed way to hand it down."""
-
-    branching: Branching | None = None
-
-
-hold(_Current, "branching")
-
-
-@contextmanager
-def growing(branching: Branching) -> Iterator[None]:
-    """Run forward passes over this tree."""
-    before = _Current.branching
-    _Current.branching = branching
-    try:
-        yield
-    finally:
-        _Current.branching = before
-
-
-def tree_attention(
-    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Tensor | None, **settings: Any
-) -> tuple[Tensor, None]:
-    """Attention of each token to its ancestors and itself; query [1, H, U, D], key, value [1, K, U, D] -> [1, U, H, D].
-
-    A `sliding_window` is kept. ValueError for what this kernel does not compute: soft capping and attention sinks.
-    """
-    branching = _Current.branching
-    assert branching is not None, "tree attention runs inside `growing(branching)` only"
-    for name in ("softcap", "s_aux"):
-        if settings.get(name) is not None:
-            raise ValueError(f"attention with {name}")
-    scope = Scope(settings.get("scaling") or query.shape[-1] ** -0.5, settings.get("sliding_window") or None)
-    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    return tree_rows_attention(q, k, v, scope, branching=branching)[None], None
-
-
-def _no_mask(*_arguments: Any, **_settings: Any) -> None:
-    """The tree says who attends to whom."""
-
-
-AttentionInterface.register(TREE, tree_attention)
-AttentionMaskInterface.register(TREE, _no_mask)
