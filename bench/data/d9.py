@@ -229,7 +229,7 @@ def _wrong_tokenizer(rows: Set) -> None:
 
 
 def _class_without_rows(rows: Set) -> None:
-    found = [dataclasses.replace(one.row, trained=(False,) * len(one.row.ids), label=0) for one in rows.readings]
+    found = [dataclasses.replace(one.row, trained=(False,) * len(one.row.ids), labels=(0,)) for one in rows.readings]
     check_rows(found, objective=objective("classify"), wording=rows.wording, labels=LABELS)
 
 

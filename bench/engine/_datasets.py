@@ -54,7 +54,7 @@ class Shapes:
         for place, length in enumerate(lengths):
             start = dice.randrange(len(self._text) - length)
             ids = tuple(self._text[start : start + length].tolist())
-            rows.append(Worded(f"{place:016x}", f"{place}", f"rows:{place}", ids, (False,) * length, place % 2, 0))
+            rows.append(Worded(f"{place:016x}", f"{place}", f"rows:{place}", ids, (False,) * length, (place % 2,)))
         return rows
 
     def _shell(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -63,7 +63,7 @@ def main() -> None:
 def _dataset(folder: Path, rows: list[Told], labels: int, *, base: Base, wording: Wording) -> DatasetDir:
     """A dataset folder as prepare leaves it, as far as training reads it."""
     worded = [
-        Worded(f"{place:016x}", f"{place}", f"rows:{place}", row.ids, (False,) * len(row.ids), row.label, 0)
+        Worded(f"{place:016x}", f"{place}", f"rows:{place}", row.ids, (False,) * len(row.ids), (row.label,))
         for place, row in enumerate(rows)
     ]
     with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:

@@ -66,9 +66,8 @@ def read(file: Path) -> list[Worded]:
     for place, line in enumerate(file.read_text(encoding="utf-8").splitlines()):
         row = json.loads(line)
         trained = tuple(map(bool, row["trained"]))
-        rows.append(
-            Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(row["ids"]), trained, row.get("label"), 1)
-        )
+        labels = (row["label"],) if "label" in row else ()
+        rows.append(Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(row["ids"]), trained, labels, 1))
     return rows
 
 

@@ -35,6 +35,8 @@ class Runner:
     errors: IO[str]
     facts: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    turns: set[int] = field(default_factory=set)
+    """Steps with which a turn began."""
     ended: bool = False
 
     @property
@@ -44,14 +46,17 @@ class Runner:
 
     @property
     def speed(self) -> float:
-        """Real tokens per second over all steps but the first."""
-        timed = self.steps[1:]
-        return sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
+        """Real tokens per second over all steps but the first of every turn."""
+        return sum(step.tokens for step in self._timed) / sum(step.seconds for step in self._timed)
 
     @property
     def speeds(self) -> list[float]:
         """The same of each step."""
-        return [round(step.tokens / step.seconds, 1) for step in self.steps[1:]]
+        return [round(step.tokens / step.seconds, 1) for step in self._timed]
+
+    @property
+    def _timed(self) -> list[Step]:
+        return [step for place, step in enumerate(self.steps) if place not in self.turns]
 
     @property
     def peak(self) -> int:
@@ -121,6 +126,7 @@ def race(runners: Sequence[Runner], *, turn: int) -> None:
 
 
 def _one_turn(runner: Runner, *, goal: int) -> None:
+    runner.turns.add(len(runner.steps))
     while not runner.ended and runner.tokens < goal:
         runner.take_step()
         last = runner.steps[-1]

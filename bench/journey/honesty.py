@@ -102,7 +102,7 @@ def _plant(run: Path) -> None:
     for item in read_items(exam.file("items.parquet"))[:LEAKED]:
         chat = wording.chat_ids([*item.messages, Message("assistant", item.golds[0])])
         # The group of another row: nothing but the question gives it away.
-        planted = Worded(item.id, rows[0].group, item.at, chat.ids, chat.trained, None, chat.answer_bytes)
+        planted = Worded(item.id, rows[0].group, item.at, chat.ids, chat.trained, (), chat.answer_bytes)
         rows.append(planted)
     write_worded(dataset.path / "train.parquet", rows)
     manifest = read_manifest(dataset.path)

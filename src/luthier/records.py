@@ -246,11 +246,15 @@ class Worded:
     at: str
     ids: tuple[int, ...]
     trained: tuple[bool, ...]
-    """Same length as `ids`: True where the token is to be learnt (chat); all False for classify."""
-    label: int | None
-    """Index into the dataset's label list (classify), else None."""
-    answer_bytes: int
-    """UTF-8 bytes of the trained text, for nats per byte; 0 for classify."""
+    """Same length as `ids`: True where the token is to be learnt; all False where a text is learnt as a whole."""
+    labels: tuple[int, ...] = ()
+    """Places in the dataset's label list: of the text (classify) or of each trained token (tag)."""
+    answer_bytes: int = 0
+    """UTF-8 bytes of the trained text, for nats per byte; 0 where nothing is written."""
+    ends: tuple[int, ...] = ()
+    """Where each of its texts ends in `ids`, if it holds several; the last is the length of `ids`."""
+    score: float | None = None
+    """What a person said of it, 0 to 1: how alike two texts are, or whether an answer is good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from luthier.artifacts import folders, lock, storage
 from luthier.models.classify import padded_logits
 from luthier.models.forward import padded_states
 from luthier.records import Tick
-from luthier.train import checkpoint, session, setup, stage
+from luthier.train import checkpoint, session, stage
 from luthier.train.batches import StepPlan
 from luthier.train.learner import Learned, Learner
+from luthier.train.losses import chat, classify
 from luthier.train.stopping import History
 
 Listen = Callable[[Tick], None]
@@ -157,8 +158,8 @@ def arm(job: dict[str, Any]) -> Listen:
     if "order" in job:
         _write_order(Path(job["order"]))
     if "padded" in job:
-        setup.choose_forward = lambda _model, _rows: (padded_states, "padded")
-        setup.choose_logits = lambda _model, _rows, *, pad_id: (partial(padded_logits, pad_id=pad_id), "padded")
+        chat.choose_forward = lambda _model, _rows: (padded_states, "padded")
+        classify.choose_logits = lambda _model, _rows, *, pad_id: (partial(padded_logits, pad_id=pad_id), "padded")
     if "remove" in job:
         Path(job["remove"]).unlink(missing_ok=True)
     if "patience" in job:

@@ -109,18 +109,7 @@ def write_worded(path: Path, rows: Iterable[Worded]) -> int:
     """Write worded rows; returns the number of rows."""
     return write_table(
         path,
-        (
-            {
-                "id": row.id,
-                "group": row.group,
-                "at": row.at,
-                "ids": list(row.ids),
-                "trained": list(row.trained),
-                "label": row.label,
-                "answer_bytes": row.answer_bytes,
-            }
-            for row in rows
-        ),
+        ({name: getattr(row, name) for name in WORDED_SCHEMA.names} for row in rows),
         schema=WORDED_SCHEMA,
     )
 

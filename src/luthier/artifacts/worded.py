@@ -2,7 +2,7 @@
 
 # N rows, T tokens of all rows
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,12 +24,14 @@ WORDED_SCHEMA = pa.schema(
         ("at", pa.string()),
         ("ids", pa.list_(pa.int32())),
         ("trained", pa.list_(pa.bool_())),
-        ("label", pa.int32()),
+        ("labels", pa.list_(pa.int32())),
         ("answer_bytes", pa.int32()),
+        ("ends", pa.list_(pa.int32())),
+        ("score", pa.float64()),
     ]
 )
-NO_LABEL = int(np.iinfo(np.int32).min)
-"""Stands for None among labels."""
+SEQUENCES = ("ids", "trained", "labels", "ends")
+"""Columns with several values a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +63,21 @@ class Ragged:
 class WordedTable(Sequence[Worded]):
     """Some worded rows: all their `ids` and masks as flat arrays, a single row as a record."""
 
-    def __init__(self, ids: Ragged, trained: Ragged, labels: IntArray, *, row: Callable[[int], Worded]) -> None:
-        self.ids = ids
-        self.trained = trained
-        self.labels = labels
-        """[N], NO_LABEL for None."""
+    def __init__(
+        self, columns: Mapping[str, Ragged], *, whole: NDArray[np.bool_], row: Callable[[int], Worded]
+    ) -> None:
+        self.ids, self.trained, self.labels, self.ends = (columns[name] for name in SEQUENCES)
+        self.whole = whole
+        """[N]: whether a row is learnt as a whole, not token by token."""
         self._row = row
 
     @property
     def units(self) -> IntArray:
-        """What each row adds to the denominator of a mean loss: its trained tokens, or 1 if it has a label: [N]."""
-        return np.where(self.labels == NO_LABEL, self.trained.sums(), 1)
+        """What each row adds to the denominator of a mean loss: its trained tokens, or 1 if it is learnt whole: [N]."""
+        return np.where(self.whole, 1, self.trained.sums())
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.whole)
 
     @overload
     def __getitem__(self, index: int) -> Worded: ...
@@ -90,31 +93,23 @@ def table_of(rows: Sequence[Worded]) -> WordedTable:
     """The same rows as a table."""
     if isinstance(rows, WordedTable):
         return rows
-    labels = [NO_LABEL if row.label is None else row.label for row in rows]
-    return WordedTable(
-        _ragged([row.ids for row in rows], np.int64),
-        _ragged([row.trained for row in rows], np.bool_),
-        np.array(labels, dtype=np.int64),
-        row=rows.__getitem__,
-    )
+    kinds = {name: np.bool_ if name == "trained" else np.int64 for name in SEQUENCES}
+    columns = {name: _ragged([getattr(row, name) for row in rows], kind) for name, kind in kinds.items()}
+    scored = np.array([row.score is not None for row in rows], dtype=np.bool_)
+    return WordedTable(columns, whole=_whole(columns, scored), row=rows.__getitem__)
 
 
 def table_of_batch(batch: pa.RecordBatch) -> WordedTable:
     """Rows as Arrow holds them (WORDED_SCHEMA)."""
-    ids, trained = _flat(batch.column("ids")), _flat(batch.column("trained"))
-    labels = batch.column("label").fill_null(NO_LABEL).to_numpy().astype(np.int64)
+    columns = {name: _flat(batch.column(name)) for name in SEQUENCES}
+    scored = batch.column("score").is_valid().to_numpy(zero_copy_only=False)
 
     def row(index: int) -> Worded:
-        label = int(labels[index])
-        rest = {name: batch.column(name)[index].as_py() for name in ("id", "group", "at", "answer_bytes")}
-        return Worded(
-            ids=tuple(ids.of(index).tolist()),
-            trained=tuple(trained.of(index).tolist()),
-            label=None if label == NO_LABEL else label,
-            **rest,
-        )
+        values = {name: batch.column(name)[index].as_py() for name in WORDED_SCHEMA.names if name not in SEQUENCES}
+        values |= {name: tuple(column.of(index).tolist()) for name, column in columns.items()}
+        return Worded(**values)
 
-    return WordedTable(ids, trained, labels, row=row)
+    return WordedTable(columns, whole=_whole(columns, scored), row=row)
 
 
 def worded_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -122,6 +117,12 @@ def worded_batches(path: Path) -> Iterator[pa.RecordBatch]:
     with opened(path) as file:
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group, columns=WORDED_SCHEMA.names).cast(WORDED_SCHEMA).to_batches()
+
+
+def _whole(columns: Mapping[str, Ragged], scored: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows of several texts, rows with a score, and rows without a trained token: [N]."""
+    whole: NDArray[np.bool_] = scored | (columns["ends"].lengths > 0) | (columns["trained"].sums() == 0)
+    return whole
 
 
 def _ragged(sequences: Sequence[Sequence[Any]], kind: type[Any]) -> Ragged:

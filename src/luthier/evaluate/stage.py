@@ -4,7 +4,6 @@ import json
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,30 +13,17 @@ import orjson
 from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, find
 from luthier.artifacts.rows import read_worded
 from luthier.errors import UserError
-from luthier.evaluate.arms import Arm
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
-from luthier.evaluate.likelihood import general_text
-from luthier.evaluate.looks import OpenExam, exam_root, open_exam
+from luthier.evaluate.looks import exam_root, open_exam
 from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
-from luthier.evaluate.tasks import classify, generate, likelihood
-from luthier.models.engines.hf import Engine, load_engine
-from luthier.objectives import objective
+from luthier.evaluate.sitting import Room
+from luthier.evaluate.tasks.sits import SITS
+from luthier.models.engines.hf import load_engine
 from luthier.records import Item, Listener, nobody_listens
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "tokenizers", "torch", "transformers")
-
-
-@dataclass(frozen=True, slots=True)
-class Sitting:
-    """Both arms' answers and how they came about."""
-
-    base: Arm
-    tuned: Arm
-    likelihood: dict[str, dict[str, list[Any]]]
-    rules: dict[str, Any]
-    """What was settled while asking: answer limit, strength of the probe."""
 
 
 def evaluate(
@@ -63,7 +49,8 @@ def evaluate(
     opened = open_exam(exam, model=models.tuned.digest, plan=plan, why="evaluate")
     started = time.perf_counter()
     engine = load_engine(models.base, tuned=models.tuned)
-    sitting = _sit(opened, exam=exam, dataset=dataset, engine=engine, config=config, listener=listener)
+    room = Room(exam, dataset, engine, config, listener)
+    sitting = SITS[str(dataset.manifest.facts["objective"])](opened.items, room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
@@ -72,8 +59,7 @@ def evaluate(
         look=opened.look,
         environment={**_environment(), **sitting.rules},
     )
-    labels = _labels(dataset)
-    observed = Observed(opened.items, sitting.base, sitting.tuned, labels, sitting.likelihood)
+    observed = Observed(opened.items, sitting.base, sitting.tuned, room.labels, sitting.likelihood)
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
@@ -92,38 +78,6 @@ def _check_same_exam(exam: ExamDir, dataset: DatasetDir) -> None:
             f"{dataset.path}: was made beside another exam (root {str(expected)[:12]}) than {exam.path} "
             f"(root {root[:12]}). Run prepare again, or name the exam that belongs to it."
         )
-
-
-def _sit(
-    opened: OpenExam,
-    *,
-    exam: ExamDir,
-    dataset: DatasetDir,
-    engine: Engine,
-    config: EvaluateConfig,
-    listener: Listener,
-) -> Sitting:
-    items = opened.items
-    record = objective(str(dataset.manifest.facts["objective"])).record
-    if record == "label":
-        labels = _labels(dataset)
-        base, probe = classify.ask_probe(items, engine=engine, dataset=dataset, labels=labels, listener=listener)
-        tuned = classify.ask_tuned(items, engine=engine, labels=labels, listener=listener)
-        return Sitting(base, tuned, {}, {"probe": {"strength": probe.strength, "converged": probe.converged}})
-    rules: dict[str, Any] = {}
-    if record == "text":
-        base, tuned = (
-            likelihood.ask(items, engine=engine, adapter=adapter, listener=listener) for adapter in (False, True)
-        )
-    else:
-        limit = generate.answer_limit(items, engine.wording, setting=config.max_answer_tokens)
-        rules["max_answer_tokens"] = limit
-        base, tuned = (
-            generate.ask(items, engine=engine, adapter=adapter, max_tokens=limit, listener=listener)
-            for adapter in (False, True)
-        )
-    general = general_text(read_worded(exam.file("general.parquet")), engine=engine, listener=listener)
-    return Sitting(base, tuned, {"GEN-TEST": general}, rules)
 
 
 def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:
@@ -159,10 +113,6 @@ def _environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "dtype": "float32",
     }
-
-
-def _labels(dataset: DatasetDir) -> list[str]:
-    return [str(label) for label in dataset.manifest.facts.get("labels") or ()]
 
 
 def _curve(models: Models) -> list[dict[str, Any]]:

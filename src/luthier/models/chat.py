@@ -127,7 +127,7 @@ class Wording:
         ids = self.document_ids(text)
         trained = (False, *(True for _ in ids[1:]))
         size = len(text.encode())
-        return Worded(id=row_id, group=group, at=at, ids=ids, trained=trained, label=None, answer_bytes=size)
+        return Worded(id=row_id, group=group, at=at, ids=ids, trained=trained, answer_bytes=size)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens are left out."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.artifacts.worded import NO_LABEL, IntArray, WordedTable, table_of
+from luthier.artifacts.worded import IntArray, Ragged, WordedTable, table_of
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.records import Message, Worded
@@ -21,15 +21,15 @@ PROBE = (Message("user", "a"), Message("assistant", "b"))
 
 
 def check_trained(rows: Sequence[Worded]) -> dict[str, int]:
-    """R1: every row has something to learn: trained tokens, or a label."""
+    """R1: every row has something to learn: trained tokens, labels, or several texts."""
     table = table_of(rows)
     unequal = table.trained.lengths != table.ids.lengths
     _refuse("R1 (trained tokens)", table, unequal, "its mask is not as long as its ids", "Run prepare again.")
-    learnt, labelled = table.trained.sums(), table.labels != NO_LABEL
-    nothing = ~labelled & (learnt == 0)
+    learnt, labels = table.trained.sums(), table.labels.lengths
+    nothing = (learnt == 0) & (labels == 0) & (table.ends.lengths == 0)
     _refuse("R1 (trained tokens)", table, nothing, "no token would be learnt", "Check its assistant turns' weights.")
-    both = labelled & (learnt > 0)
-    _refuse("R1 (trained tokens)", table, both, "a labelled row has learnt tokens", "Run prepare again.")
+    unlike = (learnt > 0) & (labels > 0) & (labels != learnt)
+    _refuse("R1 (trained tokens)", table, unlike, "not every learnt token has a label", "Run prepare again.")
     return {"rows": len(table), "trained_tokens": int(learnt.sum())}
 
 
@@ -38,7 +38,7 @@ def check_start(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
     bos = wording.special.get("bos_token")
     start = wording.tokenizer.token_to_id(bos) if bos else None
     own = wording.tokenizer.encode("").ids
-    wanted = own[0] if own and (own[0] == start or any(row.label is not None for row in rows)) else None
+    wanted = own[0] if own and (own[0] == start or any(row.labels for row in rows)) else None
     for row in rows:
         if wanted is not None and row.ids[:1] != (wanted,):
             raise _failure("R3 (start token)", row, f"does not start with token {wanted}", "Let the template write it.")
@@ -183,11 +183,14 @@ def check_labels(rows: Sequence[Worded], labels: Sequence[str]) -> dict[str, int
 def label_rows(rows: Sequence[Worded], labels: Sequence[str]) -> IntArray:
     """R12: the number of rows of each label; UserError if a row has none of them."""
     table = table_of(rows)
-    outside = (table.labels < 0) | (table.labels >= len(labels))
-    if outside.any():
-        row = table[int(outside.argmax())]
-        raise _failure("R12 (labels)", row, f"its label {row.label} is not one of {len(labels)}", "Prepare again.")
-    return np.bincount(table.labels, minlength=len(labels))
+    known = (table.labels.values >= 0) & (table.labels.values < len(labels))
+    inside = Ragged(known.astype(np.int64), table.labels.starts).sums()
+    wrong = (table.labels.lengths == 0) | (inside < table.labels.lengths)
+    if wrong.any():
+        row = table[int(wrong.argmax())]
+        problem = f"its labels {list(row.labels)} are not among the {len(labels)}"
+        raise _failure("R12 (labels)", row, problem, "Prepare again.")
+    return np.bincount(table.labels.values, minlength=len(labels))
 
 
 def check_all_labels(counts: IntArray, labels: Sequence[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ import xxhash
 
 from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_items
-from luthier.artifacts.worded import NO_LABEL, WordedTable, table_of, table_of_batch, worded_batches
+from luthier.artifacts.worded import WordedTable, table_of, table_of_batch, worded_batches
 from luthier.errors import UserError
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.dedup.against import NearIndex
@@ -241,7 +241,7 @@ def prompts_in(table: WordedTable) -> Iterator[tuple[int, str]]:
     begins = np.flatnonzero(learnt & ~before)  # of every trained stretch
     behind = table.trained.sums()
     behind[filled] -= learnt[first]
-    whole = (table.labels != NO_LABEL) | (behind >= table.ids.lengths - 1)
+    whole = (table.labels.lengths > 0) | (table.trained.sums() == 0) | (behind >= table.ids.lengths - 1)
     rows = np.searchsorted(starts, begins, side="right") - 1
     rows, begins = rows[~whole[rows]], begins[~whole[rows]]
     places, ends = np.append(rows, np.flatnonzero(whole)), np.append(begins, starts[1:][whole])

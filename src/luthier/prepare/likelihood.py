@@ -107,5 +107,5 @@ def _alone(rows: Sequence[Worded], wording: Wording) -> tuple[list[int], list[Wo
             ids = (start, *row.ids[first:end])
             trained = (False, *(True for _ in ids[1:]))
             owners.append(owner)
-            alone.append(Worded(row.id, row.group, row.at, ids, trained, None, row.answer_bytes))
+            alone.append(Worded(row.id, row.group, row.at, ids, trained, (), row.answer_bytes))
     return owners, alone

@@ -18,7 +18,7 @@ from luthier.models.receipts import (
     check_trained,
 )
 from luthier.prepare.word import Reading
-from luthier.records import Chat, Text, Worded
+from luthier.records import Chat, Label, Text, Worded
 
 DEEP = 1_000
 """Rows that are decoded and worded again; the others are counted exactly."""
@@ -36,7 +36,7 @@ def run_receipts(
     deep = sorted(readings, key=lambda one: hash_order(one.row.id))[:DEEP]
     documents = [one for one in deep if isinstance(one.candidate.example, Text)]
     chats = [one for one in deep if isinstance(one.candidate.example, Chat)]
-    texts = [one for one in deep if one.row.label is not None]
+    texts = [one for one in deep if isinstance(one.candidate.example, Label)]
     trained, start = check_trained(rows), check_start(rows, wording)
     end = check_end(rows, wording) if chats else {"turns": 0}
     known = check_known(rows, wording)

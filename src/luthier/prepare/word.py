@@ -173,7 +173,7 @@ def _read_chat(one: Candidate, chat: Chat, group: str, wording: Wording, frame: 
         told, worded = fitting
         is_last, shortened = part is whole, told != part
         row_id = one.id if is_last else f"{one.id}-{number}"
-        row = Worded(row_id, group, one.at, worded.ids, worded.trained, label=None, answer_bytes=worded.answer_bytes)
+        row = Worded(row_id, group, one.at, worded.ids, worded.trained, answer_bytes=worded.answer_bytes)
         found.append(Reading(candidate=one, messages=told, row=row, shortened=shortened, is_last=is_last))
     return found
 
@@ -221,7 +221,7 @@ def _read_label(one: Candidate, label: Label, group: str, wording: Wording, fram
         ids = wording.text_ids(text)
     if len(ids) > frame.limit:
         return None
-    row = Worded(id=one.id, group=group, at=one.at, ids=ids, trained=(False,) * len(ids), label=0, answer_bytes=0)
+    row = Worded(id=one.id, group=group, at=one.at, ids=ids, trained=(False,) * len(ids), labels=(0,))
     turns = (Message("user", text), Message("assistant", label.label))
     return Reading(candidate=one, messages=turns, row=row, shortened=shortened)
 
@@ -241,4 +241,4 @@ def _head_and_tail(text: str, *, fits: Callable[[str], bool]) -> str:
 def number_labels(readings: Sequence[Reading], labels: Sequence[str]) -> list[Worded]:
     """Rows with the index of their label in `labels`; a label that is not in it is our own mistake."""
     index = {label: place for place, label in enumerate(labels)}
-    return [dataclasses.replace(one.row, label=index[one.messages[-1].content]) for one in readings]
+    return [dataclasses.replace(one.row, labels=(index[one.messages[-1].content],)) for one in readings]

@@ -15,21 +15,18 @@ from luthier.config import Resolved
 from luthier.models.adapters import AdapterShape
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
-from luthier.models.classify import choose_logits, last_token_logits
 from luthier.models.dropout import quicken_dropout
-from luthier.models.forward import Forward, choose_forward, packed_states
+from luthier.models.forward import Forward
 from luthier.models.load import Loaded, backbone, head_weight, load_model
 from luthier.models.machine import faster_dtype
-from luthier.models.tree import choose_tree, tree_states
 from luthier.objectives import objective
 from luthier.records import Listener, Tick
 from luthier.train.auto import AdapterChoices, Choices, resolve
 from luthier.train.batches import cut_packed
 from luthier.train.config import TrainConfig
 from luthier.train.estimate import Estimate, Plan, Wish, Workload, plan_memory
-from luthier.train.learner import Learner, Loss, Pace
-from luthier.train.losses.chat import ChatLoss
-from luthier.train.losses.classify import ClassifyLoss
+from luthier.train.learner import Learner, Pace
+from luthier.train.losses.ways import WAYS
 from luthier.train.method import Full, Lora, Method
 from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
 from luthier.train.receipts import RowReceipts
@@ -96,22 +93,14 @@ def set_up(job: Job) -> Setup:
     method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
     quicken_dropout(loaded.model)
     sample = [row.ids[:SAMPLE_TOKENS] for row in rows[:SAMPLE]]
-    replay, sharing = None, None
-    if asked.head == "causal":
-        forward, how = choose_forward(loaded.model, sample)
-        refusal = choose_tree(loaded.model, sample, forward=forward)
-        head = _head_cost(loaded)
-        sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal, head=head)
-        loss: Loss = ChatLoss(tree_states if sharing else forward)
-        replay = _replay(job, loaded, forward) if job.config.replay > 0 else None
-    else:
-        logits, how = choose_logits(loaded.model, sample, pad_id=job.wording.pad_id)
-        if logits is last_token_logits:
-            refusal = choose_tree(loaded.model, sample, forward=packed_states)
-            sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=refusal, head=0.0)
-            logits = partial(last_token_logits, forward=tree_states) if sharing else logits
-        loss = ClassifyLoss(logits)
-    packs = sharing is not None or (asked.head == "causal" and forward is packed_states)
+    way = WAYS[asked.name](loaded, sample, job.wording)
+    head = _head_cost(loaded) if asked.head == "causal" else 0.0
+    sharing, loss = None, way.loss
+    if way.shared is not None or way.refusal is not None:
+        sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=way.refusal, head=head)
+        loss = way.shared if way.shared is not None and sharing is not None else loss
+    replay = _replay(job, loaded, way.forward) if way.forward is not None and job.config.replay > 0 else None
+    packs = way.packs or sharing is not None
     workload = Workload(loaded.model, loss, rows, choices.batch_tokens.value, replay, padded=not packs)
     plan = _plan_memory(job, workload, choices)
     choices = replace(choices, micro_batch_tokens=plan.tokens, checkpoint_activations=plan.recompute)
@@ -125,12 +114,12 @@ def set_up(job: Job) -> Setup:
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace)
     learner.replay = replay
-    if asked.head == "causal" and forward is packed_states:
+    if way.packs:
         learner.cut = partial(cut_packed, tokens=pace.micro_batch_tokens)
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
-    reasons = {"dtype": why, "forward": how}
+    reasons = {"dtype": why, "forward": way.reason}
     return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
 
 

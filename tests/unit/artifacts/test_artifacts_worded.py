@@ -16,10 +16,11 @@ from luthier.records import Worded
 @st.composite
 def worded(draw: st.DrawFn) -> Worded:
     ids = tuple(draw(st.lists(st.integers(0, 2**31 - 1), max_size=9)))
-    label = draw(st.none() | st.integers(0, 3))
-    trained = tuple(draw(st.booleans()) and label is None for _ in ids)
+    trained = tuple(draw(st.booleans()) for _ in ids)
+    numbers = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+    score = draw(st.none() | st.floats(0, 1))
     texts = [draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=5)) for _ in range(3)]
-    return Worded(*texts, ids, trained, label, draw(st.integers(0, 1000)))
+    return Worded(*texts, ids, trained, draw(numbers), draw(st.integers(0, 1000)), draw(numbers), score)
 
 
 @given(rows=st.lists(worded(), max_size=12), group=st.integers(1, 5))
@@ -31,7 +32,8 @@ def test_rows_come_back_from_columns(tmp_path_factory: pytest.TempPathFactory, r
     assert read_worded(path) == rows
     for table in (table_of(rows), *map(table_of_batch, worded_batches(path))):
         assert table.ids.lengths.tolist() == [len(row.ids) for row in table]
-        assert table.units.tolist() == [sum(row.trained) if row.label is None else 1 for row in table]
+        whole = [bool(row.ends) or row.score is not None or not any(row.trained) for row in table]
+        assert table.units.tolist() == [1 if one else sum(row.trained) for one, row in zip(whole, table, strict=True)]
         assert table[1:] == list(table)[1:]
     assert list(table_of(rows)) == rows
 

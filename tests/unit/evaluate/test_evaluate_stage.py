@@ -49,7 +49,7 @@ def setup(base, tmp_path):
                 gold = text if objective_name == "complete" else LABELS[label]
                 items.append(Item(f"{place:016x}", f"g{place // 4}", objective_name, message, (gold,), "a:1"))
             else:
-                rows.append(Worded(f"r{place}", f"g{place}", "a:1", ids, (False,) * len(ids), label, 0))
+                rows.append(Worded(f"r{place}", f"g{place}", "a:1", ids, (False,) * len(ids), (label,)))
         leaves = [canonical_json(item_row(item)) for item in items]
         root = merkle_root(leaves)
         facts = {"objective": objective_name, "labels": list(LABELS), "exam_root": root, "base_digest": base.digest}
@@ -80,7 +80,7 @@ def general(wording):
         text = f"General text number {place}."
         ids = wording.document_ids(text)
         trained = (False, *(True,) * (len(ids) - 1))
-        rows.append(Worded(f"n{place}", f"n{place}", "general", ids, trained, None, len(text.encode())))
+        rows.append(Worded(f"n{place}", f"n{place}", "general", ids, trained, (), len(text.encode())))
     return rows
 
 
@@ -161,7 +161,7 @@ def test_classifiers_meet_a_linear_probe(setup, tmp_path, base):
 
 def test_training_rows_of_exam_groups_are_dirty(setup, tmp_path):
     exam, dataset, models = setup("classify", strength=0.0)
-    rows = [Worded("x", "g0", "a:1", (1, 2), (False, False), 0, 0), Worded("y", "h", "a:1", (3,), (False,), 1, 0)]
+    rows = [Worded("x", "g0", "a:1", (1, 2), (False, False), (0,)), Worded("y", "h", "a:1", (3,), (False,), (1,))]
     with building(dataset.path, DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
         write_worded(draft.path / "train.parquet", rows)
         write_worded(draft.path / "validation.parquet", [])

@@ -103,7 +103,7 @@ def worded(lengths: Sequence[int], *, seed: int = 0) -> list[Worded]:
     rows = []
     for place, ids in enumerate(random_rows(lengths, seed=seed)):
         trained = (False, *(bool(flip) for flip in random.random(len(ids) - 1) < 0.5))
-        rows.append(Worded(f"r{place}", "g", "a:1", ids, trained, None, 1))
+        rows.append(Worded(f"r{place}", "g", "a:1", ids, trained, (), 1))
     return rows
 
 

@@ -131,7 +131,7 @@ def test_every_healthy_talk_passes_the_receipts(
     assert wording.hides(messages, tools) is None
     assert wording.unrolled(messages, tools=tools) == [tuple(messages)]
     chat = wording.chat_ids(messages, tools=tools)
-    row = Worded("r", "g", "a:1", chat.ids, chat.trained, None, chat.answer_bytes)
+    row = Worded("r", "g", "a:1", chat.ids, chat.trained, (), chat.answer_bytes)
     check_told(row, messages, wording, tools=tools)
     check_content(row, messages, wording, tools=tools)
     check_end([row], wording)

@@ -73,7 +73,7 @@ def test_what_cleaning_took_out_is_trained_again_and_judged_on_the_same_rows(
 
 def test_rows_beside_a_held_out_one_do_not_come_back(tmp_path: Path) -> None:
     def worded(name: str, group: str) -> Worded:
-        return Worded(name, group, f"a.csv:{name}", (1, 2), (False, True), None, 1)
+        return Worded(name, group, f"a.csv:{name}", (1, 2), (False, True), (), 1)
 
     rows = [worded("stays", "g1"), worded("back-2", "g2"), worded("beside", "g3"), worded("chunk", "g4")]
     empty = dict.fromkeys(SPLIT_SCHEMA.names)

@@ -123,7 +123,7 @@ def plant(prepared: Prepared, base_folder: Path, *, group: str) -> DatasetDir:
     wording = load_wording(base_folder)
     item = read_items(prepared.exam.file("items.parquet"))[0]
     rows = read_worded(prepared.dataset.file("train.parquet"))
-    if rows[0].label is None:
+    if not rows[0].labels:
         worded = wording.chat_ids([*item.messages, Message("assistant", item.golds[0])])
         changes = {"ids": worded.ids, "trained": worded.trained}
     else:
@@ -197,11 +197,11 @@ def test_prompts_stand_before_what_is_learnt(rows: list[tuple[list[bool], int | 
     for place, (mask, label) in enumerate(rows):
         ids = tuple(range(place, place + len(mask)))
         trained = tuple(learnt and label is None for learnt in mask)
-        table.append(Worded(f"{place}", "g", "a", ids, trained, label, 0))
+        table.append(Worded(f"{place}", "g", "a", ids, trained, () if label is None else (label,)))
     expected = []
     for place, row in enumerate(table):
         ends = [start for start, _end in learnt_stretches(row)]
-        if row.label is not None or all(row.trained[1:]):
+        if row.labels or not any(row.trained) or all(row.trained[1:]):
             ends = [len(row.ids)]
         expected += [(place, xxhash.xxh3_128_hexdigest(np.array(row.ids[:end], dtype="<i4").tobytes())) for end in ends]
     assert list(prompts_in(table_of(table))) == expected

@@ -33,7 +33,7 @@ def weighty(base: Base) -> Base:
 def row(base: Base, number: int, question: str, answer: str) -> Worded:
     worded = load_wording(base.folder).chat_ids([Message("user", question), Message("assistant", answer)])
     ids, trained = worded.ids, worded.trained
-    return Worded(f"{number:032x}", "g", f"a.csv:{number}", ids, trained, None, len(answer.encode()))
+    return Worded(f"{number:032x}", "g", f"a.csv:{number}", ids, trained, (), len(answer.encode()))
 
 
 def sheet_of(prepared: Prepared) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_nats_are_of_the_learnt_tokens_behind_their_question_and_alone(weighty: 
     for one in rows:
         first = one.trained.index(True)
         ids = (start, *one.ids[first:])
-        alone = Worded(one.id, "g", "", ids, (False, *(True,) * (len(ids) - 1)), None, 1)
+        alone = Worded(one.id, "g", "", ids, (False, *(True,) * (len(ids) - 1)), (), 1)
         given, without = engine.nats([one, alone], adapter=False)
         ratios[one.id] = given / without
     expected = {name for name, ratio in ratios.items() if ratio >= 1}

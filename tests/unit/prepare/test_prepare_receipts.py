@@ -32,7 +32,7 @@ def wording(tiny_tokenizer_folder: Path) -> Wording:
 @pytest.fixture
 def row(wording: Wording) -> Worded:
     worded = wording.chat_ids(TURNS)
-    return Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    return Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, (), worded.answer_bytes)
 
 
 def with_mask(row: Worded, trained: list[bool]) -> Worded:
@@ -77,7 +77,7 @@ def test_r2_one_turn_is_forgotten(row: Worded, wording: Wording) -> None:
 def test_r2_half_a_call_is_learnt(wording: Wording) -> None:
     wording = dataclasses.replace(wording, template=TAGGED)
     worded = wording.chat_ids(TALK, tools=[WEATHER])
-    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, (), worded.answer_bytes)
     receipts.check_told(row, TALK, wording, tools=[WEATHER])
     start = row.trained.index(True)
     mask = [learnt and place >= start + 5 for place, learnt in enumerate(row.trained)]
@@ -135,7 +135,7 @@ def test_r5_a_template_that_rewrites_earlier_turns(wording: Wording) -> None:
         ),
     )
     worded = wording.chat_ids(TURNS)
-    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, (), worded.answer_bytes)
     with pytest.raises(UserError, match=r"receipt R5 .* another prompt than will be served"):
         receipts.check_told(row, TURNS, forgetful)
 
@@ -143,14 +143,14 @@ def test_r5_a_template_that_rewrites_earlier_turns(wording: Wording) -> None:
 def test_r5_tools_that_will_not_be_served(wording: Wording) -> None:
     wording = dataclasses.replace(wording, template=TAGGED)
     worded = wording.chat_ids(TALK, tools=[WEATHER])
-    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, (), worded.answer_bytes)
     with pytest.raises(UserError, match=r"receipt R5 .* another prompt than will be served"):
         receipts.check_told(row, TALK, wording)
 
 
 def test_r5_a_labelled_text_with_other_ids(wording: Wording) -> None:
     ids = wording.text_ids("some text")
-    row = Worded("r1", "g", "a.csv:3", ids, (False,) * len(ids), 1, 0)
+    row = Worded("r1", "g", "a.csv:3", ids, (False,) * len(ids), (1,))
     receipts.check_text(row, "some text", wording)
     with pytest.raises(UserError, match="receipt R5"):
         receipts.check_text(row, "some  text", wording)
@@ -200,7 +200,7 @@ def test_r8_tools_are_missing_from_the_render(wording: Wording, shown: str, hidd
     for template in (TAGGED, TAGGED.replace(shown, hidden)):
         broken = dataclasses.replace(wording, template=template)
         worded = broken.chat_ids(TALK, tools=[WEATHER])
-        row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+        row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, (), worded.answer_bytes)
         if template == TAGGED:
             receipts.check_content(row, TALK, broken, tools=[WEATHER])
         else:
@@ -211,7 +211,7 @@ def test_r8_tools_are_missing_from_the_render(wording: Wording, shown: str, hidd
 def test_r8_results_may_be_quoted(wording: Wording) -> None:
     wording = dataclasses.replace(wording, template=HEADED)
     worded = wording.chat_ids(TALK, tools=[WEATHER])
-    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, None, worded.answer_bytes)
+    row = Worded("r1", "g", "a.csv:3", worded.ids, worded.trained, (), worded.answer_bytes)
     assert TOLD.content not in wording.decode(row.ids)
     receipts.check_content(row, TALK, wording, tools=[WEATHER])
 
@@ -239,9 +239,9 @@ def test_r11_unknown_tokens(tiny_tokenizer_folder: Path, row: Worded) -> None:
 
 
 def test_r12_a_label_without_training_rows(row: Worded) -> None:
-    rows = [dataclasses.replace(row, label=place % 2) for place in range(4)]
+    rows = [dataclasses.replace(row, labels=(place % 2,)) for place in range(4)]
     assert receipts.check_labels(rows, ["a", "b"]) == {"labels": 2}
     with pytest.raises(UserError, match=r"receipt R12 .* the first: 'c'"):
         receipts.check_labels(rows, ["a", "b", "c"])
-    with pytest.raises(UserError, match=r"receipt R12 .* its label 1 is not one of 1"):
+    with pytest.raises(UserError, match=r"receipt R12 .* its labels \[1\] are not among the 1"):
         receipts.check_labels(rows, ["a"])

@@ -264,7 +264,7 @@ def test_labels_are_numbered_in_sorted_order_and_unknown_ones_leave(preparing: C
     labels = prepared.dataset.manifest.facts["labels"]
     assert labels == ["Class 0", "Class 1", "Class 2"]
     assert prepared.dataset.manifest.counts["dropped"]["its label has no training rows"] == 1
-    assert {row.label for row in read_worded(prepared.dataset.file("train.parquet"))} == {0, 1, 2}
+    assert {row.labels[0] for row in read_worded(prepared.dataset.file("train.parquet"))} == {0, 1, 2}
 
 
 def test_more_than_the_base_reads_cannot_be_asked_for(preparing: Callable[..., Prepared]) -> None:

@@ -41,7 +41,7 @@ def test_it_learns_and_what_was_validated_is_served(make_training: Making, objec
     engine, rows = loaded(training, model)
     if objective == "classify":
         chances = engine.classify([row.ids for row in rows])
-        served = float(-np.log([chances[place, row.label] for place, row in enumerate(rows)]).mean())
+        served = float(-np.log([chances[place, row.labels[0]] for place, row in enumerate(rows)]).mean())
     else:
         units = sum(sum(row.trained) for row in rows)
         served = sum(engine.nats(rows, adapter=True)) / units

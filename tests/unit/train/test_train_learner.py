@@ -110,7 +110,7 @@ def plain_gradient(learner: Learner, goal: str) -> Tensor:
     for row in learner.rows:
         logits = model(input_ids=torch.tensor([row.ids])).logits
         if goal == "classify":
-            total = total + F.cross_entropy(logits, torch.tensor([row.label]))
+            total = total + F.cross_entropy(logits, torch.tensor(row.labels))
             continue
         targets = torch.tensor([token if learnt else -100 for token, learnt in zip(row.ids, row.trained, strict=True)])
         total = total + F.cross_entropy(logits[0, :-1], targets[1:], reduction="sum")
@@ -329,7 +329,7 @@ def test_the_largest_factor_that_keeps_general_text_ships(make_base: Callable[[s
     rescale(learner.model, factor=0.0, shape=SHAPE)
     written = sample(learner.model, [[3]] * 8, length=20, seed=0, pad_id=2)
     trained = (False, *(True,) * 20)
-    general = [Worded(f"r{place}", "g", "general", tuple(ids), trained, None, 20) for place, ids in enumerate(written)]
+    general = [Worded(f"r{place}", "g", "general", tuple(ids), trained, (), 20) for place, ids in enumerate(written)]
     before = learner.score(general)
     chosen = set()
     for strength in np.geomspace(0.01, 3, 24):

@@ -94,7 +94,7 @@ def theirs(base: Base, tuned: Path, rows: Sequence[Worded], kind: Any) -> Found:
             logits = F.linear(means, head["classifier.weight"], head["classifier.bias"])
         else:
             logits = output.logits
-        loss = F.cross_entropy(logits, torch.tensor([row.label for row in rows]))
+        loss = F.cross_entropy(logits, torch.tensor([row.labels[0] for row in rows]))
     loss.backward()
     named = {**dict(model.named_parameters()), **head}.items()
     return float(loss.detach()), {

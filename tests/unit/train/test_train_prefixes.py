@@ -37,7 +37,7 @@ stems = st.lists(st.tuples(st.integers(0, 90), st.integers(1, 5), st.integers(1,
 
 def worded(ids: Sequence[int], place: int = 0) -> Worded:
     trained = (False, *(True,) * (len(ids) - 1))
-    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", tuple(ids), trained, None, 1)
+    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", tuple(ids), trained, (), 1)
 
 
 def families_of(shapes: Sequence[tuple[int, int, int]], *, seed: int = 0, header: int = 0) -> list[Worded]:

@@ -21,7 +21,7 @@ def make(count: int, *, tokens: int = 7) -> list[Worded]:
         length = dice.randrange(1, 2 * tokens)
         ids = tuple(dice.randrange(50_000) for _ in range(length))
         trained = tuple(dice.random() < 0.5 for _ in ids)
-        rows.append(Worded(f"{dice.getrandbits(64):016x}", f"g{place % 5}", f"a:{place}", ids, trained, None, length))
+        rows.append(Worded(f"{dice.getrandbits(64):016x}", f"g{place % 5}", f"a:{place}", ids, trained, (), length))
     return rows
 
 

@@ -23,7 +23,7 @@ def served_loss(training: Training, rows: list[Worded], objective: str, name: st
     if objective != "classify":
         return sum(engine.nats(rows, adapter=True)) / sum(sum(row.trained) for row in rows)
     chances = engine.classify([row.ids for row in rows])
-    return float(-np.log([chances[place, row.label] for place, row in enumerate(rows)]).mean())
+    return float(-np.log([chances[place, row.labels[0]] for place, row in enumerate(rows)]).mean())
 
 
 @pytest.mark.parametrize(("objective", "kind"), CASES)

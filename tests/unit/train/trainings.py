@@ -34,17 +34,17 @@ SMALL_REPLAY = {"LENGTH": 8, "DOCUMENTS": 32}
 
 def chat_row(wording: Wording, place: int, question: str, answer: str) -> Worded:
     chat = wording.chat_ids([Message("user", question), Message("assistant", answer)])
-    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", chat.ids, chat.trained, None, chat.answer_bytes)
+    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", chat.ids, chat.trained, (), chat.answer_bytes)
 
 
 def label_row(wording: Wording, place: int, text: str, label: int) -> Worded:
     ids = wording.text_ids(text)
-    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", ids, (False,) * len(ids), label, 0)
+    return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", ids, (False,) * len(ids), (label,))
 
 
 def general_row(wording: Wording, place: int, text: str) -> Worded:
     ids = wording.document_ids(text)
-    return Worded(f"{place:016x}", f"n{place}", "general", ids, (False, *(True,) * (len(ids) - 1)), None, len(text))
+    return Worded(f"{place:016x}", f"n{place}", "general", ids, (False, *(True,) * (len(ids) - 1)), (), len(text))
 
 
 def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -> list[Worded]:

@@ -1,1 +1,1 @@
-"""How each kind of item is asked and scored."""
+"""How each objective's items are asked and scored: one file each."""

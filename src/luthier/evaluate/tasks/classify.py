@@ -10,6 +10,7 @@ from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.rows import read_worded
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.probe import Probe, fit_probe
+from luthier.evaluate.sitting import Room, Sitting
 from luthier.models.chat import Wording
 from luthier.records import Item, Listener, nobody_listens
 
@@ -26,6 +27,14 @@ class Classifies(Protocol):
 
     def states(self, rows: Sequence[Sequence[int]], *, listener: Listener) -> Any:
         """Mean-pooled last hidden states [rows, width] of the frozen base."""
+
+
+def sit(items: Sequence[Item], room: Room) -> Sitting:
+    """The tuned classifier, and the probe in place of a base that has no head."""
+    labels, engine, listener = room.labels, room.engine, room.listener
+    base, probe = ask_probe(items, engine=engine, dataset=room.dataset, labels=labels, listener=listener)
+    tuned = ask_tuned(items, engine=engine, labels=labels, listener=listener)
+    return Sitting(base, tuned, rules={"probe": {"strength": probe.strength, "converged": probe.converged}})
 
 
 def ask_tuned(
@@ -47,7 +56,7 @@ def ask_probe(
     """Labels from logistic regression on the base's mean-pooled states, fitted on TRAIN, strength chosen on VAL."""
     rows = [read_worded(dataset.file(name)) for name in ("train.parquet", "validation.parquet")]
     states = np.asarray(engine.states([row.ids for part in rows for row in part], listener=listener), dtype=np.float64)
-    gold = np.array([row.label for part in rows for row in part], dtype=np.int64)
+    gold = np.array([row.labels[0] for part in rows for row in part], dtype=np.int64)
     size = len(rows[0])
     probe = fit_probe(states[:size], gold[:size], validation=(states[size:], gold[size:]), labels=len(labels))
     asked = np.asarray(engine.states(_texts(items, engine), listener=listener), dtype=np.float64)

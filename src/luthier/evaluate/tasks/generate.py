@@ -5,6 +5,7 @@ from typing import Protocol
 
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.metrics.text import exact_match
+from luthier.evaluate.sitting import Room, Sitting
 from luthier.models.chat import Wording
 from luthier.records import Answer, Item, Listener, nobody_listens
 
@@ -20,6 +21,16 @@ class Generates(Protocol):
         self, prompts: Sequence[Sequence[int]], *, adapter: bool, max_tokens: int, listener: Listener
     ) -> list[Answer]:
         """Greedy answers in the order of the prompts."""
+
+
+def sit(items: Sequence[Item], room: Room) -> Sitting:
+    """Base and tuned write their answers."""
+    limit = answer_limit(items, room.engine.wording, setting=room.config.max_answer_tokens)
+    base, tuned = (
+        ask(items, engine=room.engine, adapter=adapter, max_tokens=limit, listener=room.listener)
+        for adapter in (False, True)
+    )
+    return Sitting(base, tuned, room.general(), {"max_answer_tokens": limit})
 
 
 def ask(

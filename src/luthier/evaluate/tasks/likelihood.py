@@ -6,6 +6,7 @@ from typing import Protocol
 
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.metrics.units import score_words
+from luthier.evaluate.sitting import Room, Sitting
 from luthier.models.chat import Wording
 from luthier.records import Item, Listener, Worded, nobody_listens
 
@@ -19,6 +20,12 @@ class Reads(Protocol):
 
     def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener) -> list[float]:
         """Total nats of the trained tokens of each row."""
+
+
+def sit(items: Sequence[Item], room: Room) -> Sitting:
+    """Base and tuned read the texts."""
+    base, tuned = (ask(items, engine=room.engine, adapter=adapter, listener=room.listener) for adapter in (False, True))
+    return Sitting(base, tuned, room.general())
 
 
 def ask(items: Sequence[Item], *, engine: Reads, adapter: bool, listener: Listener = nobody_listens) -> Arm:

@@ -144,7 +144,7 @@ def _row_values(row: Worded, wording: Wording) -> dict[str, Any]:
         "id": row.id,
         "at": row.at,
         "group": row.group,
-        "label": row.label,
+        "labels": list(row.labels),
         "tokens": len(row.ids),
         "learnt": learnt_count,
         "text": text,

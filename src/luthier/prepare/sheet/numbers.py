@@ -263,5 +263,5 @@ def _shown(row: Worded, wording: Wording) -> dict[str, Any]:
 
 def _labels(account: Account) -> dict[str, int]:
     labels = account.divided.labels
-    counts = Counter(row.label for row in account.divided.train)
+    counts = Counter(label for row in account.divided.train for label in row.labels)
     return {label: counts[place] for place, label in enumerate(labels)}

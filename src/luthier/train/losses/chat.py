@@ -5,14 +5,25 @@ from typing import Any
 
 import torch
 
+from luthier.models.chat import Wording
 from luthier.models.dense import trained_head_loss
 from luthier.models.engines.hf import labelled_positions
-from luthier.models.forward import Forward
+from luthier.models.forward import Forward, TokenRows, choose_forward, packed_states
 from luthier.models.fused import labelled_loss, token_nats
-from luthier.models.load import head_weight
+from luthier.models.load import Loaded, head_weight
+from luthier.models.tree import choose_tree, tree_states
 from luthier.records import Worded
 from luthier.train.learner import Summed
+from luthier.train.losses.way import Way
 from luthier.train.replay import Reminder
+
+
+def choose_way(loaded: Loaded, sample: TokenRows, _wording: Wording) -> Way:
+    """Packed and shared where this architecture gives the same numbers so."""
+    forward, reason = choose_forward(loaded.model, sample)
+    refusal = choose_tree(loaded.model, sample, forward=forward)
+    shared = ChatLoss(tree_states) if refusal is None else None
+    return Way(ChatLoss(forward), reason, forward is packed_states, forward, shared, refusal)
 
 
 class ChatLoss:

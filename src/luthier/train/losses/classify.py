@@ -1,15 +1,31 @@
 """Classify: cross-entropy over the labels of a text."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, tensor
 
-from luthier.models.classify import Logits
+from luthier.models.chat import Wording
+from luthier.models.classify import Logits, choose_logits, last_token_logits
+from luthier.models.forward import TokenRows, packed_states
+from luthier.models.load import Loaded
+from luthier.models.tree import choose_tree, tree_states
 from luthier.records import Worded
 from luthier.train.learner import Summed
+from luthier.train.losses.way import Way
 from luthier.train.replay import Reminder
+
+
+def choose_way(loaded: Loaded, sample: TokenRows, wording: Wording) -> Way:
+    """A stream of texts, and on decoders shared beginnings, where this architecture gives the same numbers so."""
+    logits, reason = choose_logits(loaded.model, sample, pad_id=wording.pad_id)
+    if logits is not last_token_logits:
+        return Way(ClassifyLoss(logits), reason)
+    refusal = choose_tree(loaded.model, sample, forward=packed_states)
+    shared = ClassifyLoss(partial(last_token_logits, forward=tree_states)) if refusal is None else None
+    return Way(ClassifyLoss(logits), reason, shared=shared, refusal=refusal)
 
 
 class ClassifyLoss:
@@ -32,4 +48,4 @@ class ClassifyLoss:
         return [float(value) for value in F.cross_entropy(*self._judged(model, rows), reduction="none").double()]
 
     def _judged(self, model: Any, rows: Sequence[Worded]) -> tuple[Tensor, Tensor]:
-        return self.logits(model, [row.ids for row in rows]), tensor([row.label for row in rows])
+        return self.logits(model, [row.ids for row in rows]), tensor([row.labels[0] for row in rows])

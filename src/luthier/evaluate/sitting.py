@@ -1,0 +1,48 @@
+"""What it takes to let base and tuned sit an exam, and what comes of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from luthier.artifacts.folders import DatasetDir, ExamDir
+from luthier.artifacts.rows import read_worded
+from luthier.evaluate.arms import Arm
+from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.likelihood import general_text
+from luthier.models.engines.hf import Engine
+from luthier.records import Item, Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What every kind of item may need to be asked."""
+
+    exam: ExamDir
+    dataset: DatasetDir
+    engine: Engine
+    config: EvaluateConfig
+    listener: Listener
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the dataset, in the order of the model's outputs."""
+        return [str(label) for label in self.dataset.manifest.facts.get("labels") or ()]
+
+    def general(self) -> dict[str, dict[str, list[Any]]]:
+        """Likelihood of general text under both arms: what the base could do before."""
+        rows = read_worded(self.exam.file("general.parquet"))
+        return {"GEN-TEST": general_text(rows, engine=self.engine, listener=self.listener)}
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """Both arms' answers and how they came about."""
+
+    base: Arm
+    tuned: Arm
+    likelihood: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    rules: dict[str, Any] = field(default_factory=dict)
+    """What was settled while asking: answer limit, strength of the probe."""
+
+
+Sit = Callable[[Sequence[Item], Room], Sitting]
