@@ -2,10 +2,10 @@
 
 LoRA r = 16 on all linear layers of SmolLM2-135M. Everybody learns once from the same 72 conversations of 190 tokens on
 average, tokenized before, a third of each answer, the answer alone carrying loss. Real tokens per second over all steps
-but the first of every turn, because memory that the system took back while the others computed must be fetched again
-there, which training alone would never wait for; loading and padding do not count. Luthier runs twice: doing what its peers do, which the bars are about,
-and as shipped, which adds a tenth of the base's own writing. The loss is that of 16 other conversations after the same
-tokens, every model scored by plain `transformers` and `peft` in float32.
+but the first of every turn: there memory is fetched again that the system took back while the others computed, which
+training alone never waits for. Loading and padding do not count. Luthier runs twice: doing what its peers do, which
+the bars are about, and as shipped, which adds a tenth of the base's own writing. The loss is that of 16 other
+conversations after the same tokens, every model scored by plain `transformers` and `peft` in float32.
 """
 
 import json
