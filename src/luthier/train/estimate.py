@@ -23,7 +23,7 @@ from luthier.models.machine import KEPT_PRODUCTS, return_freed_memory
 from luthier.models.recompute import recompute_layers
 from luthier.records import Listener, Worded
 from luthier.train.batches import micro_batches, plan_steps
-from luthier.train.learner import Loss
+from luthier.train.learner import Dress, Loss, as_it_is
 from luthier.train.replay import LENGTH, Reminder, Replay
 from luthier.train.rows import sizes_of
 
@@ -102,6 +102,7 @@ class Workload:
     replay: Replay | None
     padded: bool
     """Whether rows of a micro-batch are padded to one length."""
+    dress: Dress = as_it_is
 
     def estimate(self, tokens: int, recompute: bool) -> Estimate:
         """Memory with micro-batches of this many tokens."""
@@ -132,6 +133,7 @@ class Workload:
 
     def _footprint(self, rows: Sequence[Worded], reminded: int) -> Footprint:
         reminder = _reminder(self.model, reminded) if reminded else None
+        rows = [self.dress(row, 0) for row in rows]
 
         def learn() -> Tensor:
             summed = self.loss.sum(self.model, rows, reminder=reminder)

@@ -1,7 +1,7 @@
 """One optimizer step: accumulate over micro-batches, stay close to the base, clip, update."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +16,15 @@ from luthier.train.replay import Reminder, Replay
 from luthier.train.rows import sizes_of
 from luthier.train.schedule import rate_factor
 from luthier.train.stopping import History
+
+Dress = Callable[[Worded, int], Worded]
+"""A row, and the step that learns from it (from 1; 0 is validation) -> the row as the loss reads it. Pure: whoever
+asks again, in whatever micro-batch, gets the same."""
+
+
+def as_it_is(row: Worded, _step: int) -> Worded:
+    """What most objectives make of a row."""
+    return row
 
 
 class Summed(NamedTuple):
@@ -76,13 +85,14 @@ class Learner:
         self.loss = loss
         self.pace = pace
         self.replay: Replay | None = None
+        self.dress: Dress = as_it_is
         trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
         self.optimizer = AdamW(trained, decay=pace.weight_decay)
 
     def learn(self, plan: StepPlan, *, of: int, history: History) -> Learned:
         """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""
         rate = self.pace.learning_rate * history.rate_scale * rate_factor(plan.index, steps=of, warmup=self.pace.warmup)
-        rows = {row: self.rows[row] for row in plan.rows}
+        rows = {row: self.dress(self.rows[row], plan.index) for row in plan.rows}
         units = self.loss.units(list(rows.values()))
         tokens = int(self.lengths[list(plan.rows)].sum())
         counted = int(self.counted[list(plan.rows)].sum())

@@ -13,6 +13,8 @@ from luthier.models.receipts import check_all_labels, check_end, check_lengths, 
 from luthier.objectives import Objective
 from luthier.records import Worded
 from luthier.train.batches import Cut, StepPlan, cut_by_length, micro_batches
+from luthier.train.config import TrainConfig
+from luthier.train.losses.way import Lesson
 from luthier.train.rows import sizes_of
 
 DEEP = 100
@@ -53,6 +55,11 @@ class RowReceipts:
         if self._objective.record == "label":
             counts["R12"] = check_all_labels(self._label_rows, self._labels)
         return counts
+
+    def lesson(self, config: TrainConfig) -> Lesson:
+        """What a loss may depend on of all rows, when they are read."""
+        rows = tuple(int(count) for count in self._label_rows)
+        return Lesson(self._wording, config, int(self._totals["trained_tokens"]), rows)
 
 
 def check_rows(

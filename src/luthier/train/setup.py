@@ -25,7 +25,7 @@ from luthier.train.auto import AdapterChoices, Choices, resolve
 from luthier.train.batches import cut_packed
 from luthier.train.config import TrainConfig
 from luthier.train.estimate import Estimate, Plan, Wish, Workload, plan_memory
-from luthier.train.learner import Learner, Pace
+from luthier.train.learner import Learner, Pace, as_it_is
 from luthier.train.losses.ways import WAYS
 from luthier.train.method import Full, Lora, Method
 from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
@@ -93,7 +93,7 @@ def set_up(job: Job) -> Setup:
     method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
     quicken_dropout(loaded.model)
     sample = [row.ids[:SAMPLE_TOKENS] for row in rows[:SAMPLE]]
-    way = WAYS[asked.name](loaded, sample, job.wording)
+    way = WAYS[asked.name](loaded, sample, receipts.lesson(job.config))
     head = _head_cost(loaded) if asked.head == "causal" else 0.0
     sharing, loss = None, way.loss
     if way.shared is not None or way.refusal is not None:
@@ -101,7 +101,8 @@ def set_up(job: Job) -> Setup:
         loss = way.shared if way.shared is not None and sharing is not None else loss
     replay = _replay(job, loaded, way.forward) if way.forward is not None and job.config.replay > 0 else None
     packs = way.packs or sharing is not None
-    workload = Workload(loaded.model, loss, rows, choices.batch_tokens.value, replay, padded=not packs)
+    tokens = choices.batch_tokens.value
+    workload = Workload(loaded.model, loss, rows, tokens, replay, padded=not packs, dress=way.dress or as_it_is)
     plan = _plan_memory(job, workload, choices)
     choices = replace(choices, micro_batch_tokens=plan.tokens, checkpoint_activations=plan.recompute)
     pace = Pace(
@@ -114,12 +115,13 @@ def set_up(job: Job) -> Setup:
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace)
     learner.replay = replay
+    learner.dress = way.dress or learner.dress
     if way.packs:
         learner.cut = partial(cut_packed, tokens=pace.micro_batch_tokens)
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
-    reasons = {"dtype": why, "forward": way.reason}
+    reasons = {"dtype": why, "forward": way.reason, **way.reasons}
     return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
 
 

@@ -100,6 +100,7 @@ def _session(setup: Setup, job: Job, *, key: str) -> Session:
     )
     # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
     validation = first_rows(job.dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)
+    validation = [setup.learner.dress(row, 0) for row in validation]
     return Session(setup=setup, store=store, steps=steps, validation=validation)
 
 

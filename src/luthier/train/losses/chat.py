@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from luthier.models.chat import Wording
 from luthier.models.dense import trained_head_loss
 from luthier.models.engines.hf import labelled_positions
 from luthier.models.forward import Forward, TokenRows, choose_forward, packed_states
@@ -14,11 +13,11 @@ from luthier.models.load import Loaded, head_weight
 from luthier.models.tree import choose_tree, tree_states
 from luthier.records import Worded
 from luthier.train.learner import Summed
-from luthier.train.losses.way import Way
+from luthier.train.losses.way import Lesson, Way
 from luthier.train.replay import Reminder
 
 
-def choose_way(loaded: Loaded, sample: TokenRows, _wording: Wording) -> Way:
+def choose_way(loaded: Loaded, sample: TokenRows, _lesson: Lesson) -> Way:
     """Packed and shared where this architecture gives the same numbers so."""
     forward, reason = choose_forward(loaded.model, sample)
     refusal = choose_tree(loaded.model, sample, forward=forward)

@@ -7,20 +7,19 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, tensor
 
-from luthier.models.chat import Wording
 from luthier.models.classify import Logits, choose_logits, last_token_logits
 from luthier.models.forward import TokenRows, packed_states
 from luthier.models.load import Loaded
 from luthier.models.tree import choose_tree, tree_states
 from luthier.records import Worded
 from luthier.train.learner import Summed
-from luthier.train.losses.way import Way
+from luthier.train.losses.way import Lesson, Way
 from luthier.train.replay import Reminder
 
 
-def choose_way(loaded: Loaded, sample: TokenRows, wording: Wording) -> Way:
+def choose_way(loaded: Loaded, sample: TokenRows, lesson: Lesson) -> Way:
     """A stream of texts, and on decoders shared beginnings, where this architecture gives the same numbers so."""
-    logits, reason = choose_logits(loaded.model, sample, pad_id=wording.pad_id)
+    logits, reason = choose_logits(loaded.model, sample, pad_id=lesson.wording.pad_id)
     if logits is not last_token_logits:
         return Way(ClassifyLoss(logits), reason)
     refusal = choose_tree(loaded.model, sample, forward=packed_states)

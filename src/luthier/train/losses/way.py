@@ -1,12 +1,25 @@
 """What each objective's loss file offers: how the objective is learnt on one architecture."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, TokenRows
 from luthier.models.load import Loaded
-from luthier.train.learner import Loss
+from luthier.train.config import TrainConfig
+from luthier.train.learner import Dress, Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a way may depend on besides the model."""
+
+    wording: Wording
+    config: TrainConfig
+    trained_tokens: int
+    """In all training rows."""
+    label_rows: tuple[int, ...] = ()
+    """Training rows of each label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,11 @@ class Way:
     """The same loss with what rows begin with computed once; None if there is none."""
     refusal: str | None = None
     """Why there is none here, where other architectures have one."""
+    dress: Dress | None = None
+    """What a step makes of a row before it learns from it; None: nothing."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """More that was decided, in words."""
 
 
-Choose = Callable[[Loaded, TokenRows, Wording], Way]
+Choose = Callable[[Loaded, TokenRows, Lesson], Way]
 """Finds the way for a model, on a sample of rows."""
