@@ -15,7 +15,7 @@ def sample(model: Any, prompts: Sequence[Sequence[int]], *, length: int, seed: i
     """
     model.eval()
     adapter = any(layer.active for _, layer in lora_layers(model))
-    decoders, _ = choose_decoders(model, pad_id=pad_id)
+    decoders, _ = choose_decoders(model, pad_id=pad_id, states=[adapter])
     written = decoders[adapter].write(
         prompts,
         [Sampling(length, temperature=1.0, seed=seed * len(prompts) + place) for place in range(len(prompts))],

@@ -38,17 +38,19 @@ class Decoder(Protocol):
         """Tokens of one answer as they are chosen, the end token left out."""
 
 
-def choose_decoders(model: Any, *, pad_id: int) -> tuple[dict[bool, Decoder], str]:
+def choose_decoders(
+    model: Any, *, pad_id: int, states: Sequence[bool] = (False, True)
+) -> tuple[dict[bool, Decoder], str]:
     """What writes with adapters on and off: slots if they give this model's logits on a sample, else padded batches.
 
-    Also returns the reason. The two share one copy of the weights as they are now.
+    Also returns the reason. All share one copy of the weights as they are now.
     """
-    padded: dict[bool, Decoder] = {on: PaddedDecoder(model, adapter=on, pad_id=pad_id) for on in (False, True)}
+    padded: dict[bool, Decoder] = {on: PaddedDecoder(model, adapter=on, pad_id=pad_id) for on in states}
     kept = model.training, any(layer.active for _, layer in lora_layers(model))
     model.eval()
     try:
         layers = Layers(model)
-        worst = max(_difference(model, layers, adapter=on) for on in (False, True))
+        worst = max(_difference(model, layers, adapter=on) for on in states)
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError) as error:
         return padded, f"padded batches: another build than Llama's ({type(error).__name__}: {error})"
     finally:
@@ -56,16 +58,14 @@ def choose_decoders(model: Any, *, pad_id: int) -> tuple[dict[bool, Decoder], st
         switch(model, active=kept[1])
     if not worst <= TOLERANCE[model.dtype]:  # also if it is not a number
         return padded, f"padded batches: slots would differ by {worst:.1e}"
-    return {
-        on: SlotDecoder(layers, adapter=on) for on in (False, True)
-    }, f"slots: equal to the model within {worst:.1e}"
+    return {on: SlotDecoder(layers, adapter=on) for on in states}, f"slots: equal to the model within {worst:.1e}"
 
 
 @torch.no_grad()
 def _difference(model: Any, layers: Layers, *, adapter: bool) -> float:
-    """Largest difference of logits on rows that share a prefix, read and written, relative to the logits, by norm.
+    """Norm of the difference of all logits on rows that share a prefix, read and written, relative to the logits'.
 
-    By norm, because slots compute in float32: a bfloat16 model's single logits are off by a tenth of the largest.
+    Of all together, because slots compute in float32: at a single token a bfloat16 model is off by up to a quarter.
     """
     switch(model, active=adapter)
     size = int(model.config.vocab_size)
@@ -80,4 +80,5 @@ def _difference(model: Any, layers: Layers, *, adapter: bool) -> float:
     found.append(slots.step([rows[2][-1], rows[1][-1]]))
     pairs = [(found[back][row], expected[row][back - 3]) for back in (0, 1) for row in range(3)]
     pairs += [(found[2][0], expected[2][-1]), (found[2][1], expected[1][-1])]
-    return max(float((one - other).norm() / other.norm()) for one, other in pairs)
+    ours, theirs = (torch.stack(side) for side in zip(*pairs, strict=True))
+    return float((ours - theirs).norm() / theirs.norm())
