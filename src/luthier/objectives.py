@@ -5,8 +5,10 @@ from typing import Literal
 
 from luthier.errors import UserError
 
-Head = Literal["causal", "sequence"]
-RecordKind = Literal["text", "chat", "label"]
+Head = Literal["causal", "sequence", "scalar", "token", "span", "pooled", "masked"]
+RecordKind = Literal["text", "chat", "label", "preference", "rating", "tags", "extraction", "pair"]
+CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
+CLASSIFY, TAG = "/luthier/v1/classify", "/luthier/v1/tag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +24,40 @@ class Objective:
     """The metric that decides the verdict (`evaluate/metrics/`)."""
     endpoint: str
     """The HTTP route that serves it."""
+    also: tuple[RecordKind, ...] = ()
+    """Further kinds of example it learns from as they are."""
+    apart: bool = False
+    """Whether the texts of a row (its `ends`) are read one by one; else several texts are read as one."""
+
+    @property
+    def talks(self) -> bool:
+        """Whether it learns from conversations, which the chat template words."""
+        return self.record in {"chat", "preference"}
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "complete": Objective(
-        name="complete", record="text", head="causal", primary_metric="bits_per_byte", endpoint="/v1/chat/completions"
-    ),
-    "chat": Objective(
-        name="chat", record="chat", head="causal", primary_metric="exact_match", endpoint="/v1/chat/completions"
-    ),
-    "classify": Objective(
-        name="classify", record="label", head="sequence", primary_metric="macro_f1", endpoint="/luthier/v1/classify"
-    ),
+    one.name: one
+    for one in (
+        Objective("complete", record="text", head="causal", primary_metric="bits_per_byte", endpoint=CHAT),
+        Objective("chat", record="chat", head="causal", primary_metric="exact_match", endpoint=CHAT),
+        Objective(
+            "prefer",
+            record="preference",
+            head="causal",
+            primary_metric="win_rate",
+            endpoint=CHAT,
+            also=("rating",),
+            apart=True,
+        ),
+        Objective(
+            "reward", record="preference", head="scalar", primary_metric="pair_accuracy", endpoint=CLASSIFY, apart=True
+        ),
+        Objective("classify", record="label", head="sequence", primary_metric="macro_f1", endpoint=CLASSIFY),
+        Objective("tag", record="tags", head="token", primary_metric="span_f1", endpoint=TAG),
+        Objective("extract", record="extraction", head="span", primary_metric="token_f1", endpoint=TAG),
+        Objective("embed", record="pair", head="pooled", primary_metric="ndcg_10", endpoint=EMBED, apart=True),
+        Objective("fill", record="text", head="masked", primary_metric="bits_per_token", endpoint=EMBED),
+    )
 }
 
 

@@ -77,8 +77,16 @@ class Label:
 
     text: str
     label: str
+    """Empty only where texts can have several labels and this one has none."""
     origin: Origin
     others: tuple[str, ...] = ()
+    second: str = ""
+    """The second of two texts that are judged together; empty if there is only one."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels of the text."""
+        return (self.label, *self.others) if self.label else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,19 @@ class Tags:
 
 
 @dataclass(frozen=True, slots=True)
+class Extraction:
+    """A question and the stretches of a text that answer it, as characters [start, end) of the context.
+
+    The first answer is learnt, each is accepted; none: the context does not answer the question.
+    """
+
+    question: str
+    context: str
+    answers: tuple[tuple[int, int], ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A query and a text that answers it, with texts that do not, or with a score from 0 to 1 of how alike they are."""
 
@@ -142,7 +163,7 @@ class Pair:
     origin: Origin
 
 
-Example = Chat | Label | Text | Preference | Rating | Tags | Pair
+Example = Chat | Label | Text | Preference | Rating | Tags | Extraction | Pair
 
 Cell = str | int | float | bool | None
 
@@ -266,9 +287,12 @@ class Item:
     """The group it was cut from: the unit of sampling in all statistics."""
     task: str
     messages: tuple[Message, ...]
-    """The prompt. For classify: one user message holding the bare text."""
+    """The prompt. Bare texts are user messages: the text of classify and tag, both texts of a pair, question and
+    context of extract, the query of embed."""
     golds: tuple[str, ...]
-    """Accepted answers; for classify the one label."""
+    """Accepted answers. classify: its labels. tag: its entities as `start:end:TYPE`, in characters. prefer and reward:
+    the better answer and the worse; of a rated answer the other is empty. embed: the positive, and the score as text if
+    there is one. extract: empty text if the context does not answer."""
     at: str
     tools: tuple[str, ...] = ()
     """Declarations of the tools that the prompt shows."""

@@ -13,6 +13,7 @@ from luthier.records import (
     Chat,
     Entity,
     Example,
+    Extraction,
     Item,
     Label,
     Message,
@@ -35,6 +36,7 @@ KINDS: dict[type[Example], str] = {
     Preference: "preference",
     Rating: "rating",
     Tags: "tags",
+    Extraction: "extraction",
     Pair: "pair",
 }
 """What each kind of example is called in tables and counts."""
@@ -72,8 +74,12 @@ EXAMPLE_SCHEMA = pa.schema(
         ("text", pa.string()),
         ("label", pa.string()),
         ("others", pa.list_(pa.string())),
+        ("second", pa.string()),
         ("entities", pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64()), ("label", pa.string())]))),
         ("repairs", pa.int32()),
+        ("question", pa.string()),
+        ("context", pa.string()),
+        ("answers", pa.list_(pa.struct([("start", pa.int64()), ("end", pa.int64())]))),
         ("query", pa.string()),
         ("positive", pa.string()),
         ("negatives", pa.list_(pa.string())),
@@ -188,7 +194,8 @@ def _content_row(example: Example) -> dict[str, Any]:
         case Chat():
             return {"messages": _message_rows(example.messages), "tools": list(example.tools)}
         case Label():
-            return {"text": example.text, "label": example.label, "others": list(example.others)}
+            labels = {"label": example.label, "others": list(example.others)}
+            return {"text": example.text, "second": example.second, **labels}
         case Text():
             return {"text": example.text}
         case Preference():
@@ -200,6 +207,9 @@ def _content_row(example: Example) -> dict[str, Any]:
         case Tags():
             entities = [asdict(entity) for entity in example.entities]
             return {"text": example.text, "entities": entities, "repairs": example.repairs}
+        case Extraction():
+            stretches = [{"start": start, "end": end} for start, end in example.answers]
+            return {"question": example.question, "context": example.context, "answers": stretches}
         case Pair():
             texts = {"query": example.query, "positive": example.positive, "negatives": list(example.negatives)}
             return {**texts, "score": example.score}
@@ -225,7 +235,7 @@ def example_of(row: Mapping[str, Any]) -> Example:
         case "chat":
             return Chat(messages=_messages(row["messages"]), origin=origin, tools=tools)
         case "label":
-            return Label(text=row["text"], label=row["label"], origin=origin, others=tuple(row["others"]))
+            return Label(row["text"], row["label"], origin, tuple(row["others"]), row.get("second") or "")
         case "preference":
             chosen, rejected = _messages(row["chosen"]), _messages(row["rejected"])
             return Preference(_messages(row["messages"]), chosen, rejected, origin, tools)
@@ -233,6 +243,9 @@ def example_of(row: Mapping[str, Any]) -> Example:
             return Rating(_messages(row["messages"]), _messages(row["answer"]), row["good"], origin, tools)
         case "tags":
             return Tags(row["text"], tuple(Entity(**entity) for entity in row["entities"]), origin, row["repairs"])
+        case "extraction":
+            answers = tuple((answer["start"], answer["end"]) for answer in row["answers"])
+            return Extraction(row["question"], row["context"], answers, origin)
         case "pair":
             return Pair(row["query"], row["positive"], tuple(row["negatives"]), row["score"], origin)
         case _:

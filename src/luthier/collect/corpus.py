@@ -21,6 +21,7 @@ from luthier.records import (
     Chat,
     Document,
     Example,
+    Extraction,
     Label,
     Message,
     Pair,
@@ -364,13 +365,15 @@ def characters(example: Example) -> int:
         case Chat():
             return _written(example.messages)
         case Label():
-            return sum(map(len, (example.text, example.label, *example.others)))
+            return sum(map(len, (example.text, example.second, *example.labels)))
         case Text() | Tags():
             return len(example.text)
         case Preference():
             return _written(example.prompt) + _written(example.chosen) + _written(example.rejected)
         case Rating():
             return _written(example.prompt) + _written(example.answer)
+        case Extraction():
+            return len(example.question) + len(example.context)
         case Pair():
             return sum(map(len, (example.query, example.positive, *example.negatives)))
 

@@ -16,6 +16,7 @@ from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.errors import UserError
 from luthier.models.spoken import Hidden, Rendering, Talk
 from luthier.models.template import CLOSE, OPEN, PLAIN_TEMPLATE, template_tools, template_turn
+from luthier.models.texts import WordedPair, WordedWords, pair_ids, word_ids
 from luthier.records import Message, Worded
 
 
@@ -116,6 +117,20 @@ class Wording:
     def text_ids(self, text: str) -> tuple[int, ...]:
         """Ids of one text with the tokenizer's own special tokens, as a classifier reads it."""
         return tuple(self.tokenizer.encode(text).ids)
+
+    def word_ids(self, text: str) -> WordedWords:
+        """`text_ids`, and which of them begin a word, as a tagger reads it."""
+        return word_ids(self.tokenizer, text)
+
+    def pair_ids(self, first: str, second: str) -> WordedPair:
+        """Ids of two texts that are read as one, such as a question and the text that may answer it."""
+        return pair_ids(self.tokenizer, first, second)
+
+    def fill_row(self, text: str, *, row_id: str, group: str, at: str) -> Worded:
+        """`text_ids` as a row whose every token but the special ones may be masked."""
+        encoding = self.tokenizer.encode(text)
+        maskable = tuple(not special for special in encoding.special_tokens_mask)
+        return Worded(row_id, group, at, tuple(encoding.ids), maskable, answer_bytes=len(text.encode()))
 
     def document_ids(self, text: str) -> tuple[int, ...]:
         """Ids of raw text behind a start token, for likelihoods."""

@@ -10,7 +10,7 @@ import xxhash
 
 from luthier.artifacts.canonical import canonical_json
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import Chat, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
 
 Part = Literal["train", "validation", "exam"]
 PARTS: tuple[Part, ...] = ("train", "validation", "exam")
@@ -119,6 +119,9 @@ def text_of(example: Example) -> str:
             return f"{_told(example.prompt)}\n{answers}"
         case Rating():
             return f"{_told((*example.prompt, *example.answer))}\n({'good' if example.good else 'bad'})"
+        case Extraction():
+            quoted = [example.context[start:end] for start, end in example.answers]
+            return "\n".join((example.context, example.question, *quoted))
         case Pair():
             return "\n".join((example.query, example.positive, *example.negatives))
 

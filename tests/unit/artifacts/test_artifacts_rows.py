@@ -13,6 +13,7 @@ from luthier.records import (
     Chat,
     Entity,
     Example,
+    Extraction,
     Item,
     Label,
     Message,
@@ -60,7 +61,7 @@ TEXTS = several(WORDS)
 SCORES = st.none() | st.floats(0, 1)
 KIND_OF = {
     Chat: st.builds(Chat, messages=TURNS, origin=ORIGINS, tools=TEXTS),
-    Label: st.builds(Label, text=WORDS, label=WORDS, origin=ORIGINS, others=TEXTS),
+    Label: st.builds(Label, text=WORDS, label=WORDS, origin=ORIGINS, others=TEXTS, second=WORDS),
     Text: st.builds(Text, text=WORDS, origin=ORIGINS),
     Preference: st.builds(Preference, prompt=TURNS, chosen=TURNS, rejected=TURNS, origin=ORIGINS, tools=TEXTS),
     Rating: st.builds(Rating, prompt=TURNS, answer=TURNS, good=st.booleans(), origin=ORIGINS, tools=TEXTS),
@@ -71,6 +72,9 @@ KIND_OF = {
         origin=ORIGINS,
         repairs=st.integers(0, 99),
     ),
+    Extraction: st.builds(
+        Extraction, question=WORDS, context=WORDS, answers=several(st.tuples(WHOLE, WHOLE)), origin=ORIGINS
+    ),
     Pair: st.builds(Pair, query=WORDS, positive=WORDS, negatives=TEXTS, score=SCORES, origin=ORIGINS),
 }
 
@@ -79,7 +83,7 @@ def test_every_kind_of_example_is_tried_below() -> None:
     assert list(KIND_OF) == list(KINDS)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(*KIND_OF.values()), max_size=6))
 def test_examples_come_back_as_they_were(examples: list[Example]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from luthier.prepare.private.mask import Finding, Masked, Rules, mask_texts
-from luthier.records import Chat, Entity, Example, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import Chat, Entity, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
 
 BATCH = 1_000_000
 """Characters that are read together."""
@@ -54,13 +54,18 @@ def _content(example: Example) -> list[tuple[str, str]]:
     match example:
         case Chat():
             return [*_turns("messages", example.messages), *_tools(example.tools)]
-        case Label() | Text() | Tags():
+        case Label():
+            second = [("second", example.second)] if example.second else []
+            return [("text", example.text), *second]
+        case Text() | Tags():
             return [("text", example.text)]
         case Preference():
             parts = {"prompt": example.prompt, "chosen": example.chosen, "rejected": example.rejected}
             return [*(text for name, turns in parts.items() for text in _turns(name, turns)), *_tools(example.tools)]
         case Rating():
             return [*_turns("prompt", example.prompt), *_turns("answer", example.answer), *_tools(example.tools)]
+        case Extraction():
+            return [("question", example.question), ("context", example.context)]
         case Pair():
             negatives = [(f"negatives[{place}]", text) for place, text in enumerate(example.negatives)]
             return [("query", example.query), ("positive", example.positive), *negatives]
@@ -102,10 +107,17 @@ def _rebuilt(example: Example, results: Mapping[str, Masked]) -> Example:
             return dataclasses.replace(
                 example, messages=turns("messages", messages), origin=origin, tools=tools(example.tools)
             )
-        case Label() | Text():
+        case Label():
+            second = results["second"].text if example.second else ""
+            return dataclasses.replace(example, text=results["text"].text, second=second, origin=origin)
+        case Text():
             return dataclasses.replace(example, text=results["text"].text, origin=origin)
+        case Extraction():
+            answers = tuple(_moved(start, end, results["context"]) for start, end in example.answers)
+            return Extraction(results["question"].text, results["context"].text, answers, origin)
         case Tags():
-            entities = tuple(_moved(entity, results["text"]) for entity in example.entities)
+            masked = results["text"]
+            entities = tuple(Entity(*_moved(one.start, one.end, masked), label=one.label) for one in example.entities)
             return dataclasses.replace(example, text=results["text"].text, entities=entities, origin=origin)
         case Preference():
             return Preference(
@@ -137,17 +149,17 @@ def _valid_json(text: str) -> str:
     return BARE_CODE.sub(r'\1"\2"', text)
 
 
-def _moved(entity: Entity, masked: Masked) -> Entity:
-    """An entity in the masked text; one that touches a masked value covers the whole pseudonym."""
-    start, end = entity.start, entity.end
+def _moved(first: int, behind: int, masked: Masked) -> tuple[int, int]:
+    """A stretch of a text in the masked text; one that touches a masked value covers the whole pseudonym."""
+    start, end = first, behind
     shift_start = shift_end = 0
     for left, right, replacement in masked.edits:
         grown = len(replacement) - (right - left)
-        if right <= entity.start:
+        if right <= first:
             shift_start += grown
-        elif left < entity.end:
+        elif left < behind:
             start = min(start, left)
             end = max(end, right)
-        if left < entity.end:
+        if left < behind:
             shift_end += grown
-    return Entity(start=start + shift_start, end=end + shift_end, label=entity.label)
+    return start + shift_start, end + shift_end

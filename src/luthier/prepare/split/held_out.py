@@ -10,7 +10,7 @@ from luthier.prepare.candidate import Books, Candidate, Usable, candidate
 from luthier.prepare.leaks import find_leaks, told
 from luthier.prepare.material import Rooted
 from luthier.prepare.treat import Treated
-from luthier.records import Chat, Example, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import Chat, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
 
 HELD_OUT = "in a file that split.held_out names"
 GIVEN_AWAY = "gives away a row of a file that split.held_out names"
@@ -93,6 +93,8 @@ def _as_asked(example: Example) -> Usable:
         case Pair():
             turns = (Message("user", example.query), Message("assistant", example.positive))
             return Chat(messages=turns, origin=example.origin)
+        case Extraction():
+            return Text(text=example.context, origin=example.origin)
         case Tags():
             return Text(text=example.text, origin=example.origin)
         case Chat() | Label() | Text():

@@ -1,0 +1,108 @@
+"""Bare texts to ids, with the way back to their characters: texts of words, and two texts read as one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding, Tokenizer
+
+WORD = re.compile(r"\w+|[^\w\s]")
+"""A word is a run of letters and digits, or one mark: entities begin and end where words do."""
+Places = tuple[int, int]
+"""Characters [start, end) of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordedWords:
+    """A text as ids, and which of them begin its words."""
+
+    ids: tuple[int, ...]
+    first: tuple[bool, ...]
+    """Same length as `ids`: True on the first sub-word of every word."""
+    words: tuple[Places, ...]
+    """Characters of the words that have a token of their own: one for every True, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordedPair:
+    """Two texts as one sequence of ids."""
+
+    ids: tuple[int, ...]
+    ends: tuple[int, int]
+    """Where each of them ends in `ids`, with the special token that closes it."""
+    places: tuple[Places | None, ...]
+    """Same length as `ids`: characters of the second text that a token stands for; None for other tokens."""
+
+    def tokens_of(self, start: int, end: int) -> Places | None:
+        """First and last token of the characters [start, end) of the second text; None if a token reaches beyond."""
+        found = [
+            token
+            for token, place in enumerate(self.places)
+            if place is not None and place[0] < end and place[1] > start
+        ]
+        if not found or self.characters_of(found[0], found[-1]) != (start, end):
+            return None
+        return found[0], found[-1]
+
+    def characters_of(self, first: int, last: int) -> Places | None:
+        """Characters of the second text from a first to a last token; None if they are not of it, or the wrong way
+        round.
+        """
+        left, right = self.places[first], self.places[last]
+        return None if left is None or right is None or first > last else (left[0], right[1])
+
+
+def word_ids(tokenizer: Tokenizer, text: str) -> WordedWords:
+    """Ids of a text with the tokenizer's own special tokens; every word is told by its first token.
+
+    A word whose letters all stand in the token of an earlier word, or in none, cannot be told.
+    """
+    encoding = tokenizer.encode(text)
+    words = [found.span() for found in WORD.finditer(text)]
+    first, own = [False] * len(encoding.ids), []
+    at = 0
+    for token, (start, end) in enumerate(_places(encoding, text)):
+        while at < len(words) and words[at][1] <= start:
+            at += 1
+        if start < end and at < len(words) and words[at][0] < end:
+            first[token] = True
+            own.append(words[at])
+            while at < len(words) and words[at][0] < end:
+                at += 1
+    return WordedWords(tuple(encoding.ids), tuple(first), tuple(own))
+
+
+def pair_ids(tokenizer: Tokenizer, first: str, second: str) -> WordedPair:
+    """Two texts as the tokenizer's own pair; where it would put no token between them, a line break."""
+    alone = tokenizer.encode(first).ids
+    encoding = tokenizer.encode(first, second)
+    shift = 0
+    if not any(encoding.special_tokens_mask[1:-1]):
+        second, shift = f"\n{second}", 1
+        encoding = tokenizer.encode(first, second)
+    end = len(alone)
+    assert encoding.ids[:end] == alone, "a pair does not begin as its first text alone"
+    own = [token for token, sequence in enumerate(encoding.sequence_ids) if sequence == 1]
+    places: list[Places | None] = [None] * len(encoding.ids)
+    for token, (start, stop) in zip(own, _spans([encoding.offsets[token] for token in own], second), strict=True):
+        if start < stop and start >= shift:
+            places[token] = start - shift, stop - shift
+    return WordedPair(tuple(encoding.ids), (end, len(encoding.ids)), tuple(places))
+
+
+def _places(encoding: Encoding, text: str) -> list[Places]:
+    offsets = [
+        (0, 0) if special else place
+        for place, special in zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+    ]
+    return _spans(offsets, text)
+
+
+def _spans(offsets: Sequence[Places], text: str) -> list[Places]:
+    """Characters of tokens without the white space around them; empty for tokens that stand for nothing else."""
+    found = []
+    for start, end in offsets:
+        part = text[start:end]
+        left = start + len(part) - len(part.lstrip())
+        found.append((left, max(left, start + len(part.rstrip()))))
+    return found
