@@ -61,7 +61,8 @@ class LoraLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x [..., I] -> [..., O]."""
         if not self.active:
-            return F.linear(x, self.linear.weight, self.linear.bias)
+            base: Tensor = self.linear(x)
+            return base
         a, b = self.lora_A.to(x.dtype), self.lora_B.to(x.dtype)
         if self.training and self.dropout > 0:
             low = F.dropout(x, self.dropout) @ a.t()

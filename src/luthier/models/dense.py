@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from luthier.models.fused import CHUNK, ROUND
+from luthier.models.products import product
 
 TOGETHER = 16
 """Rows of logits that become gradients at once: 16 x 49,152 in float32 are 3 MiB, which the cache holds."""
@@ -32,23 +33,20 @@ class DenseProduct(torch.autograd.Function):
         ctx.save_for_backward(x_TI)
         ctx.weights, ctx.biases = parts[:count], parts[count:]
         bias = None if ctx.biases[0] is None else torch.cat(ctx.biases) if count > 1 else ctx.biases[0]
-        return F.linear(x_TI, _joined(ctx.weights), bias)
+        return product(x_TI, _joined(ctx.weights), bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x_TI,) = ctx.saved_tensors
         dy_TO, sizes = gradients[0], [len(weight) for weight in ctx.weights]
-        dx_TI = dy_TO @ _joined(ctx.weights) if ctx.needs_input_grad[0] else None
+        dx_TI = product(dy_TO, _joined(ctx.weights).t()) if ctx.needs_input_grad[0] else None
         dbiases: list[Tensor | None] = [None] * len(sizes)
         if ctx.biases[0] is not None:
             dbiases = [_add(b, db) for b, db in zip(ctx.biases, dy_TO.sum(dim=0).split(sizes), strict=True)]
         if ctx.weights[0].grad is None:
-            return dx_TI, None, *(dy_TO.t() @ x_TI).split(sizes), *dbiases
+            return dx_TI, None, *product(dy_TO.t(), x_TI.t()).split(sizes), *dbiases
         grown = _joined([weight.grad for weight in ctx.weights])
-        if grown.dtype == x_TI.dtype:
-            grown.addmm_(dy_TO.t(), x_TI)
-        else:
-            _grow(grown, dy_TO.t() @ x_TI)
+        _grow(grown, product(dy_TO.t(), x_TI.t()))
         return dx_TI, None, *(None for _ in ctx.weights), *dbiases
 
 
@@ -107,10 +105,10 @@ class TrainedHeadLoss(torch.autograd.Function):
             part = slice(start, start + CHUNK)
             count = len(targets[part])
             rows_CE = F.pad(hidden_TE[part], (0, 0, 0, -count % ROUND))
-            logits_CV = rows_CE @ head_VE.t()
+            logits_CV = product(rows_CE, head_VE)
             total += _turn_to_slopes(logits_CV, targets[part])
-            dhidden_TE[part] = (logits_CV @ head_VE)[:count]
-            added_VE = logits_CV.t() @ rows_CE
+            dhidden_TE[part] = product(logits_CV, head_VE.t())[:count]
+            added_VE = product(logits_CV.t(), rows_CE.t())
             dhead_VE = added_VE if dhead_VE is None else dhead_VE.float().add_(added_VE)
         ctx.save_for_backward(dhidden_TE, dhead_VE)
         ctx.head = head_VE

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from luthier.models.products import product
+
 CHUNK = 256
 """Labelled tokens per piece of the head: 256 x 49,152 float32 shares are 48 MiB."""
 
@@ -23,7 +25,7 @@ def logits_of(hidden: Tensor, head: Tensor) -> Tensor:
     """
     count = hidden.shape[0]
     padded = F.pad(hidden, (0, 0, 0, -count % ROUND))
-    return (padded @ head.t())[:count].float()
+    return product(padded, head)[:count].float()
 
 
 class LoraProduct(torch.autograd.Function):
@@ -35,7 +37,7 @@ class LoraProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
         low = x @ a.t()
-        y = F.linear(x, weight)
+        y = product(x, weight)
         y.addmm_(low, b.t(), alpha=scale)
         ctx.save_for_backward(x, weight, a, b, low)
         ctx.scale = scale
@@ -50,7 +52,7 @@ class LoraProduct(torch.autograd.Function):
         db = (dy.t() @ low).mul_(ctx.scale)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = dy @ weight
+            dx = product(dy, weight.t())
             dx.addmm_(dlow, a)
         return dx, None, da, db, None
 
@@ -77,13 +79,13 @@ class StackedProduct(torch.autograd.Function):
         torch.mm(x, down.t(), out=read[:, inputs:])
         ctx.save_for_backward(read, wide, down, *ups)
         ctx.scales = scales
-        return F.linear(read, wide, bias)
+        return product(read, wide, bias)
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         read, wide, down, *ups = ctx.saved_tensors
         dy, inputs = slopes[0], down.shape[1]
-        dread = dy @ wide
+        dread = product(dy, wide.t())
         dlow = dread[:, inputs:].contiguous()
         dx = torch.addmm(dread[:, :inputs], dlow, down) if ctx.needs_input_grad[0] else None
         ddowns = (dlow.t() @ read[:, :inputs]).float().split([up.shape[1] for up in ups])
@@ -193,7 +195,7 @@ class LabelledLoss(torch.autograd.Function):
         for start in range(0, hidden.shape[0], CHUNK):
             part = slice(start, start + CHUNK)
             wanted = targets[part, None]
-            logits = F.pad(hidden[part], (0, 0, 0, -len(wanted) % ROUND)) @ head.t()
+            logits = product(F.pad(hidden[part], (0, 0, 0, -len(wanted) % ROUND)), head)
             shares = logits.softmax(dim=-1, dtype=torch.float32)
             # log sum exp(l) = l_max - log(share of l_max): one pass less, and the largest share cannot underflow.
             top = logits.max(dim=-1, keepdim=True)
@@ -201,7 +203,8 @@ class LabelledLoss(torch.autograd.Function):
             total += (sums[: len(wanted)] - logits.gather(1, wanted)).sum(dtype=torch.float64)
             if gradient is not None:
                 shares.scatter_add_(1, wanted, shares.new_full(wanted.shape, -1))
-                gradient[part] = (logits.copy_(shares) @ head)[: len(wanted)]  # in the room that the logits had
+                slopes = logits.copy_(shares)  # in the room that the logits had
+                gradient[part] = product(slopes, head.t())[: len(wanted)]
         if gradient is not None:
             ctx.save_for_backward(gradient)
         return total

@@ -5,7 +5,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from luthier.models.recompute import recompute_layers
 from luthier.records import Listener, Worded
 from luthier.train.batches import micro_batches, plan_steps
 from luthier.train.learner import Dress, Loss, as_it_is
+from luthier.train.prefixes import SAMPLE, Bundles, groves
 from luthier.train.replay import LENGTH, Reminder, Replay
 from luthier.train.rows import sizes_of
 
@@ -91,6 +92,16 @@ class Plan:
     estimate: Estimate
 
 
+class Piece(NamedTuple):
+    """A micro-batch."""
+
+    rows: list[int]
+    tokens: int
+    """That are computed."""
+    of: int
+    """Micro-batches in its step."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """What is to be learnt, as far as memory depends on it."""
@@ -103,6 +114,8 @@ class Workload:
     padded: bool
     """Whether rows of a micro-batch are padded to one length."""
     dress: Dress = as_it_is
+    bundles: Bundles | None = None
+    """What steps are made of, if rows that begin alike are computed as trees."""
 
     def estimate(self, tokens: int, recompute: bool) -> Estimate:
         """Memory with micro-batches of this many tokens."""
@@ -110,8 +123,11 @@ class Workload:
         held = resident()
         recompute_layers(self.model, active=recompute)
         lengths = sizes_of(self.rows).lengths
-        heaviest = heaviest_pieces(lengths, batch=self.batch_tokens, tokens=tokens, padded=self.padded)
-        needed = max(self._needed([self.rows[place] for place in piece], pieces) for piece, pieces in heaviest)
+        if self.bundles is None:
+            heaviest = heaviest_pieces(lengths, batch=self.batch_tokens, tokens=tokens, padded=self.padded)
+        else:
+            heaviest = [heaviest_tree(self.rows, self.bundles, batch=self.batch_tokens, tokens=tokens)]
+        needed = max(map(self._needed, heaviest))
         # The first step is reminded of nothing, so with replay no two steps need be alike.
         trained, scattered = (
             _trained_bytes(self.model),
@@ -120,16 +136,15 @@ class Workload:
         sampling = self.replay.sampling_bytes() if self.replay is not None else 0
         return Estimate(held, trained, round(needed), most_resident(), sampling, scattered)
 
-    def _needed(self, rows: Sequence[Worded], pieces: int) -> float:
-        """Bytes for these rows, one of so many pieces of a step."""
-        size = sum(len(row.ids) for row in rows)
-        step = max(size, self.batch_tokens)
-        reminded = -(-max(1, round(self.replay.share * step / LENGTH)) // pieces) if self.replay else 0
+    def _needed(self, piece: Piece) -> float:
+        rows = [self.rows[place] for place in piece.rows]
+        step = max(piece.tokens, self.batch_tokens)
+        reminded = -(-max(1, round(self.replay.share * step / LENGTH)) // piece.of) if self.replay else 0
         layers = len(layer_list(self.model) or ())
-        if size <= LARGEST:
+        if piece.tokens <= LARGEST:
             return self._footprint(rows, reminded).of(layers)
         half, whole = (self._footprint(_last(rows, part), reminded).of(layers) for part in (LARGEST // 2, LARGEST))
-        return whole + (size - LARGEST) * (whole - half) / (LARGEST // 2)
+        return whole + (piece.tokens - LARGEST) * (whole - half) / (LARGEST // 2)
 
     def _footprint(self, rows: Sequence[Worded], reminded: int) -> Footprint:
         reminder = _reminder(self.model, reminded) if reminded else None
@@ -142,8 +157,8 @@ class Workload:
         return footprint(self.model.train(), learn)
 
 
-def heaviest_pieces(lengths: IntArray, *, batch: int, tokens: int, padded: bool) -> list[tuple[list[int], int]]:
-    """Rows of the largest micro-batch to be expected, and how many there are in its step.
+def heaviest_pieces(lengths: IntArray, *, batch: int, tokens: int, padded: bool) -> list[Piece]:
+    """The largest micro-batch to be expected.
 
     Where rows are padded, also those of the one with the longest row: attention takes the square of its length.
     """
@@ -152,12 +167,22 @@ def heaviest_pieces(lengths: IntArray, *, batch: int, tokens: int, padded: bool)
     sizes = lengths[sample]
     steps = plan_steps(sizes, epochs=1.0, batch_tokens=batch, seed=0)
     cut = [micro_batches(step.rows, sizes, tokens=tokens, padded=padded) for step in steps]
-    found = [(piece, len(pieces)) for pieces in cut for piece in pieces]
-    heaviest = [max(found, key=lambda each: int(sizes[each[0]].sum()))]
-    longest = max(found, key=lambda each: int(sizes[each[0]].max()))
+    found = [Piece(piece, int(sizes[piece].sum()), len(pieces)) for pieces in cut for piece in pieces]
+    heaviest = [max(found, key=lambda piece: piece.tokens)]
+    longest = max(found, key=lambda piece: int(sizes[piece.rows].max()))
     if padded and longest not in heaviest:
         heaviest.append(longest)
-    return [(sample[piece].tolist(), pieces) for piece, pieces in heaviest]
+    return [piece._replace(rows=sample[piece.rows].tolist()) for piece in heaviest]
+
+
+def heaviest_tree(rows: Sequence[Worded], bundles: Bundles, *, batch: int, tokens: int) -> Piece:
+    """The largest micro-batch to be expected of rows that are computed as trees, from steps evenly spread."""
+    steps = plan_steps(bundles.sizes, epochs=1.0, batch_tokens=batch, seed=0, members=bundles.members)
+    found = []
+    for place in np.unique(np.linspace(0, len(steps) - 1, SAMPLE).astype(int)).tolist():
+        trees = groves({row: rows[row] for row in steps[place].rows}, tokens=tokens)
+        found += [Piece(tree.rows, sum(tree.added), len(trees)) for tree in trees]
+    return max(found, key=lambda piece: piece.tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,16 @@ def set_up(job: Job) -> Setup:
         loss = way.shared if way.shared is not None and sharing is not None else loss
     replay = _replay(job, loaded, way.forward) if way.forward is not None and job.config.replay > 0 else None
     packs = way.packs or sharing is not None
-    tokens = choices.batch_tokens.value
-    workload = Workload(loaded.model, loss, rows, tokens, replay, padded=not packs, dress=way.dress or as_it_is)
+    workload = Workload(
+        loaded.model,
+        loss,
+        rows,
+        batch_tokens=choices.batch_tokens.value,
+        replay=replay,
+        padded=not packs,
+        dress=way.dress or as_it_is,
+        bundles=sharing.bundles if sharing is not None else None,
+    )
     plan = _plan_memory(job, workload, choices)
     choices = replace(choices, micro_batch_tokens=plan.tokens, checkpoint_activations=plan.recompute)
     pace = Pace(

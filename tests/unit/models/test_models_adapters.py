@@ -124,7 +124,7 @@ def test_switched_off_is_the_base_bit_for_bit(kind: str) -> None:
     base = tiny_model(kind)
     model = copy.deepcopy(base)
     inject(model, SHAPE, skip=("lm_head",), seed=0)
-    assert torch.equal(logits(model), logits(base))  # B starts at zero
+    assert distance(logits(model), logits(base)) < 1e-5  # B starts at zero
     disturb(model, ())
     assert distance(logits(model), logits(base)) > 0.1
     switch(model, active=False)

@@ -67,18 +67,18 @@ def test_what_is_set_is_not_changed() -> None:
 
 def test_the_heaviest_piece_is_a_full_one_or_the_longest_row() -> None:
     lengths = np.array([10] * 99 + [70])
-    [(piece, pieces)] = heaviest_pieces(lengths, batch=200, tokens=50, padded=False)
+    [(piece, _, pieces)] = heaviest_pieces(lengths, batch=200, tokens=50, padded=False)
     assert piece == [99]
     assert pieces == 4  # and 130 tokens in rows of 10
-    [(piece, pieces)] = heaviest_pieces(lengths, batch=200, tokens=100, padded=False)
+    [(piece, _, pieces)] = heaviest_pieces(lengths, batch=200, tokens=100, padded=False)
     assert lengths[piece].sum() == 100
     assert pieces == 2
 
 
 def test_padding_leaves_pieces_less_full_and_the_longest_row_is_looked_at() -> None:
     lengths = np.array([10, 30] * 50 + [60])
-    [(packed, _)] = heaviest_pieces(lengths, batch=200, tokens=100, padded=False)
-    (fullest, _), (longest, _) = heaviest_pieces(lengths, batch=200, tokens=100, padded=True)
+    [(packed, *_)] = heaviest_pieces(lengths, batch=200, tokens=100, padded=False)
+    (fullest, *_), (longest, *_) = heaviest_pieces(lengths, batch=200, tokens=100, padded=True)
     assert lengths[fullest].sum() < lengths[packed].sum() <= 100
     assert longest == [100]
 

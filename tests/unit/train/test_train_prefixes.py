@@ -18,6 +18,7 @@ from luthier.models.chat import load_wording
 from luthier.models.tree import LEAST, grow_tree, tree_states
 from luthier.records import Worded
 from luthier.train.batches import StepPlan, plan_steps
+from luthier.train.estimate import heaviest_tree
 from luthier.train.learner import Learner
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.prefixes import (
@@ -131,6 +132,17 @@ def test_groves_hold_every_row_once_and_keep_the_limit(
     for grove in cut:
         assert len(grove.rows) == 1 or sum(grove.added) <= tokens
         assert abs(sum(grove.added) - tree_size([held[row] for row in grove.rows])) <= LEAST * len(grove.rows)
+
+
+def test_memory_is_foreseen_of_the_largest_tree() -> None:
+    rows = families_of([(600, 8, 50)] * 6)
+    table, beginnings = table_of(rows), Beginnings()
+    beginnings.note(table)
+    sharing = plan_sharing(rows, beginnings, lengths=table.ids.lengths, batch_tokens=2048, micro=[1024])
+    piece = heaviest_tree(rows, sharing.bundles, batch=2048, tokens=1024)
+    assert piece.tokens == 600 + 8 * 50
+    assert len({rows[row].ids[:600] for row in piece.rows}) == 1
+    assert piece.of == 2
 
 
 def test_the_smallest_micro_batch_in_which_siblings_meet_is_taken() -> None:

@@ -26,6 +26,7 @@ from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
+from luthier.models.products import quicken_products
 from luthier.models.whole import load_whole
 from luthier.objectives import Objective, objective
 from luthier.records import Answer, Listener, Tick, Worded, nobody_listens
@@ -44,6 +45,7 @@ class Engine:
     def __init__(
         self, model: Any, *, wording: Wording, labels: tuple[str, ...], has_adapter: bool, untuned: Any = None
     ) -> None:
+        quicken_products(model)
         self.model = model.eval()
         self.arms = {True: self.model, False: self.model if untuned is None else untuned.eval()}
         self.wording = wording
