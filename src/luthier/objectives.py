@@ -8,7 +8,7 @@ from luthier.errors import UserError
 Head = Literal["causal", "sequence", "scalar", "token", "span", "pooled", "masked"]
 RecordKind = Literal["text", "chat", "label", "preference", "rating", "tags", "extraction", "pair"]
 CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
-CLASSIFY, TAG = "/luthier/v1/classify", "/luthier/v1/tag"
+CLASSIFY, TAG, EXTRACT = "/luthier/v1/classify", "/luthier/v1/tag", "/luthier/v1/extract"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ OBJECTIVES: dict[str, Objective] = {
         ),
         Objective("classify", record="label", head="sequence", primary_metric="macro_f1", endpoint=CLASSIFY),
         Objective("tag", record="tags", head="token", primary_metric="span_f1", endpoint=TAG),
-        Objective("extract", record="extraction", head="span", primary_metric="token_f1", endpoint=TAG),
+        Objective("extract", record="extraction", head="span", primary_metric="token_f1", endpoint=EXTRACT),
         Objective("embed", record="pair", head="pooled", primary_metric="ndcg_10", endpoint=EMBED, apart=True),
         Objective("fill", record="text", head="masked", primary_metric="bits_per_token", endpoint=EMBED),
     )

@@ -6,7 +6,7 @@ as the fused kernel of `torch` on CPUs without AMX, and dropout costs little in 
 
 # T tokens of the stream, H heads, D head size, C cells of a bucket (rows x longest), B rows, L longest row, E embedding
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -47,6 +47,8 @@ class Stream:
     """[T]"""
     positions: Tensor
     """[T] place in the row."""
+    types: Tensor
+    """[T] 1 in the second text of a row of two, else 0."""
     places: tuple[int, ...]
     """Which row stands at each place."""
     lengths: tuple[int, ...]
@@ -55,8 +57,8 @@ class Stream:
     """[cells] token of every cell, bucket after bucket; cells without a token read the last filler."""
 
 
-def make_stream(rows: TokenRows) -> Stream:
-    """Plan the stream of these rows."""
+def make_stream(rows: TokenRows, *, seconds: Sequence[int] = ()) -> Stream:
+    """Plan the stream of these rows; `seconds` says where the second text of each begins."""
     places = sorted(range(len(rows)), key=lambda place: (len(rows[place]), place))
     lengths = [len(rows[place]) for place in places]
     count = sum(lengths)
@@ -77,7 +79,10 @@ def make_stream(rows: TokenRows) -> Stream:
         blank = None if bool(held.all()) else ~held[:, None, None]
         buckets.append(Bucket(rows=len(group), length=int(sizes[-1]), blank=blank))
         start += int(sizes.sum())
+    second = [seconds[place] for place in places] if seconds else lengths
+    parts = zip([*lengths, filler], [*second, filler], strict=True)
     return Stream(
+        types=torch.cat([(torch.arange(length) >= at).long() for length, at in parts]),
         ids=torch.tensor([token for place in places for token in rows[place]] + [0] * filler),
         positions=torch.cat([torch.arange(length) for length in (*lengths, filler)]),
         places=tuple(places),
@@ -253,16 +258,28 @@ AttentionMaskInterface.register(STREAM, _no_mask)
 
 def stream_states(encoder: Any, stream: Stream) -> Tensor:
     """Last hidden states of an encoder over the rows of a stream, fillers left out: [T, E]."""
-    usual = encoder.config._attn_implementation
-    encoder.config._attn_implementation = STREAM
+    states: Tensor = stream_output(encoder, stream).last_hidden_state[0, : sum(stream.lengths)]
+    return states
+
+
+def stream_output(model: Any, stream: Stream) -> Any:
+    """What an encoder, or a head that looks at every token by itself on top of one, gives for a stream."""
+    usual = model.config._attn_implementation
+    model.config._attn_implementation = STREAM
     try:
         with streaming(stream):
-            positions = stream.positions + first_position(encoder)
-            output = encoder(input_ids=stream.ids[None], position_ids=positions[None])
+            positions = stream.positions + first_position(model.base_model)
+            return model(
+                input_ids=stream.ids[None], position_ids=positions[None], **type_arguments(model, stream.types[None])
+            )
     finally:
-        encoder.config._attn_implementation = usual
-    states: Tensor = output.last_hidden_state[0, : sum(stream.lengths)]
-    return states
+        model.config._attn_implementation = usual
+
+
+def type_arguments(model: Any, types: Tensor) -> dict[str, Tensor]:
+    """Which of two texts each token belongs to, for an encoder that was made to be told; nothing for any other."""
+    tells = (getattr(model.config, "type_vocab_size", 0) or 0) > 1 and bool(types.any())
+    return {"token_type_ids": types} if tells else {}
 
 
 def first_position(encoder: Any) -> int:

@@ -44,6 +44,15 @@ class PooledClassifier(nn.Module):
         return logits
 
 
+def in_float32(head: nn.Module) -> None:
+    """Let a head keep its weights and compute in float32, whatever its encoder computes in."""
+    head.float().register_forward_pre_hook(_widened)
+
+
+def _widened(_head: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(each.float() for each in inputs)
+
+
 def mean_states(states_BLE: Tensor, mask_BL: Tensor) -> Tensor:
     """Mean of the states of real tokens: [B, E]."""
     weights_BL1 = mask_BL[:, :, None].to(states_BLE.dtype)

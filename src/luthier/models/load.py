@@ -12,9 +12,14 @@ from torch import Tensor, nn
 from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording
-from luthier.models.heads import PooledClassifier
-from luthier.objectives import Objective
+from luthier.models.heads import PooledClassifier, in_float32
+from luthier.objectives import Head, Objective
 
+TOKEN_HEADS: dict[Head, tuple[str, str]] = {
+    "token": ("AutoModelForTokenClassification", "TOKEN_CLS"),
+    "span": ("AutoModelForQuestionAnswering", "QUESTION_ANS"),
+}
+"""Heads that speak of every token of an encoder: whose model of `transformers` has them, and what `peft` calls it."""
 HEAD_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2}
 """Rounding, relative to the largest logit."""
 
@@ -47,12 +52,19 @@ def load_model(
             f"objective '{objective.name}' needs a decoder, and base '{base.name}' is an encoder. "
             "Use base: smollm2-135m, or objective: classify"
         )
+    if objective.head in TOKEN_HEADS and base.architecture != "encoder":
+        raise UserError(
+            f"objective '{objective.name}' needs an encoder, whose tokens see what stands behind them, and base "
+            f"'{base.name}' is a decoder. Use base: minilm-l6"
+        )
     torch.manual_seed(seed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if objective.head == "causal":
                 return _causal(base, dtype)
+            if objective.head in TOKEN_HEADS:
+                return _tokenwise(base, objective.head, dtype, labels)
             if base.architecture == "encoder":
                 return _pooled(base, dtype, labels)
             return _sequence(base, dtype, labels)
@@ -105,6 +117,20 @@ def _sequence(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
     fresh = {name.rpartition(".")[0] for name in missing if name.split(".")[0] not in heads}
     heads += sorted(fresh)
     return Loaded(model=model, heads=tuple(heads), skip=tuple(heads), task="SEQ_CLS")
+
+
+def _tokenwise(base: Base, head: Head, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
+    kind, task = TOKEN_HEADS[head]
+    named = {"id2label": dict(enumerate(labels)), "label2id": {label: place for place, label in enumerate(labels)}}
+    model, report = getattr(transformers, kind).from_pretrained(
+        str(base.folder), dtype=dtype, output_loading_info=True, **(named if labels else {})
+    )
+    encoder = model.base_model_prefix
+    _refuse_gaps(base, sorted(name for name in report["missing_keys"] if name.startswith(f"{encoder}.")))
+    heads = tuple(name for name, part in model.named_children() if name != encoder and list(part.parameters()))
+    for name in heads:
+        in_float32(model.get_submodule(name))
+    return Loaded(model=model, heads=heads, skip=heads, task=task)
 
 
 def _refuse_gaps(base: Base, missing: Sequence[str]) -> None:

@@ -33,6 +33,8 @@ MAX_EPOCHS: dict[Head, int] = {
     "token": 20,
     "span": 20,
 }
+FRESH: frozenset[Head] = frozenset({"sequence", "token", "span"})
+"""Heads that start from nothing."""
 BATCH_TOKENS = 1024
 
 
@@ -105,16 +107,16 @@ def _adapter(config: AdapterConfig) -> AdapterChoices:
 
 def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, head: Head) -> Resolved[float]:
     """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and both want less for wider
-    models (Schulman et al. 2025, "LoRA Without Regret"). Under a new classification head half of that overfits less.
+    models (Schulman et al. 2025, "LoRA Without Regret"). Under a new head half of that overfits less.
     """
     fixed = _chosen(config.learning_rate)
     if fixed is not None:
         return fixed
     full = 5e-5 * (2000 / hidden) ** 0.78
     if config.method == "full":
-        factor, reason = (0.5, "half the usual rate") if head == "sequence" else (1, "the usual rate")
+        factor, reason = (0.5, "half the usual rate") if head in FRESH else (1, "the usual rate")
     else:
-        factor = 5 if head == "sequence" else 15 if steps < 100 else 10
+        factor = 5 if head in FRESH else 15 if steps < 100 else 10
         reason = f"{factor} x the rate"
     return Resolved(float(f"{factor * full:.2g}"), f"{reason} of full fine-tuning for width {hidden}, {steps} steps")
 

@@ -63,7 +63,9 @@ def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -
     return rows
 
 
-def write_dataset(folder: Path, base: Base, objective: str, **files: list[Worded]) -> DatasetDir:
+def write_dataset(
+    folder: Path, base: Base, objective: str, *, facts: dict[str, Any] | None = None, **files: list[Worded]
+) -> DatasetDir:
     """A dataset folder as prepare leaves it, as far as train reads it."""
     wording = load_wording(base.folder)
     rows = {
@@ -78,6 +80,7 @@ def write_dataset(folder: Path, base: Base, objective: str, **files: list[Worded
         draft.facts.update(objective=objective, template_hash=wording.template_hash)
         if objective == "classify":
             draft.facts["labels"] = list(LABELS)
+        draft.facts |= facts or {}
     return DatasetDir.open(folder)
 
 

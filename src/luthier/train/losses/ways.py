@@ -1,10 +1,12 @@
 """Which loss file learns which objective."""
 
-from luthier.train.losses import chat, classify
+from luthier.train.losses import chat, classify, extract, tag
 from luthier.train.losses.way import Choose
 
 WAYS: dict[str, Choose] = {
     "complete": chat.choose_way,
     "chat": chat.choose_way,
     "classify": classify.choose_way,
+    "tag": tag.choose_way,
+    "extract": extract.choose_way,
 }
