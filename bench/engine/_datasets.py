@@ -105,13 +105,16 @@ def _write(path: Path, shapes: Shapes, lengths: Sequence[int], *, seed: int) -> 
             ids, trained = zip(*shapes.chats(lengths[start:end], seed=seed + start), strict=True)
             offsets = np.concatenate([[0], np.cumsum(lengths[start:end])]).astype(np.int32)
             numbers = range(start, end)
+            nothing = pa.ListArray.from_arrays(np.zeros(len(numbers) + 1, dtype=np.int32), pa.array([], pa.int32()))
             columns = {
                 "id": [f"{number:016x}" for number in numbers],
                 "group": [str(number) for number in numbers],
                 "at": [f"rows:{number}" for number in numbers],
                 "ids": pa.ListArray.from_arrays(offsets, np.concatenate([part for row in ids for part in row])),
                 "trained": pa.ListArray.from_arrays(offsets, np.concatenate([part for row in trained for part in row])),
-                "label": pa.nulls(end - start, pa.int32()),
+                "labels": nothing,
+                "ends": nothing,
+                "score": pa.nulls(end - start, pa.float64()),
                 "answer_bytes": np.ones(end - start, dtype=np.int32),
             }
             writer.write_table(pa.table(columns, schema=WORDED_SCHEMA))
