@@ -22,8 +22,8 @@ class Objective:
     """What the model ends in."""
     primary_metric: str
     """The metric that decides the verdict (`evaluate/metrics/`)."""
-    endpoint: str
-    """The HTTP route that serves it."""
+    endpoint: str | None
+    """The HTTP route that serves it; None if none does."""
     also: tuple[RecordKind, ...] = ()
     """Further kinds of example it learns from as they are."""
     apart: bool = False
@@ -33,6 +33,11 @@ class Objective:
     def talks(self) -> bool:
         """Whether it learns from conversations, which the chat template words."""
         return self.record in {"chat", "preference"}
+
+    @property
+    def needs_decoder(self) -> bool:
+        """Whether its head stands on a model that reads from left to right."""
+        return self.head in {"causal", "scalar"}
 
 
 OBJECTIVES: dict[str, Objective] = {
@@ -50,7 +55,7 @@ OBJECTIVES: dict[str, Objective] = {
             apart=True,
         ),
         Objective(
-            "reward", record="preference", head="scalar", primary_metric="pair_accuracy", endpoint=CLASSIFY, apart=True
+            "reward", record="preference", head="scalar", primary_metric="pair_accuracy", endpoint=None, apart=True
         ),
         Objective("classify", record="label", head="sequence", primary_metric="macro_f1", endpoint=CLASSIFY),
         Objective("tag", record="tags", head="token", primary_metric="span_f1", endpoint=TAG),

@@ -277,6 +277,12 @@ class Worded:
     score: float | None = None
     """What a person said of it, 0 to 1: how alike two texts are, or whether an answer is good."""
 
+    @property
+    def texts(self) -> tuple[tuple[int, ...], ...]:
+        """The ids of each of its texts; of the one that it is if it does not hold several."""
+        ends = self.ends or (len(self.ids),)
+        return tuple(self.ids[start:end] for start, end in zip((0, *ends), ends, strict=False))
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

@@ -64,17 +64,32 @@ class WordedTable(Sequence[Worded]):
     """Some worded rows: all their `ids` and masks as flat arrays, a single row as a record."""
 
     def __init__(
-        self, columns: Mapping[str, Ragged], *, whole: NDArray[np.bool_], row: Callable[[int], Worded]
+        self, columns: Mapping[str, Ragged], *, scores: NDArray[np.float64], row: Callable[[int], Worded]
     ) -> None:
         self.ids, self.trained, self.labels, self.ends = (columns[name] for name in SEQUENCES)
-        self.whole = whole
-        """[N]: whether a row is learnt as a whole, not token by token."""
+        self.scores = scores
+        """[N]: NaN where nobody said anything of a row."""
+        self.whole: NDArray[np.bool_] = ~np.isnan(scores) | (self.ends.lengths > 0) | (self.trained.sums() == 0)
+        """[N]: whether a row is learnt as a whole, not token by token: it holds several texts, has a score, or has no
+        trained token."""
         self._row = row
 
     @property
     def units(self) -> IntArray:
         """What each row adds to the denominator of a mean loss: its trained tokens, or 1 if it is learnt whole: [N]."""
         return np.where(self.whole, 1, self.trained.sums())
+
+    @property
+    def longest(self) -> IntArray:
+        """Tokens of the longest text of each row: [N]."""
+        longest = self.ids.lengths.copy()
+        several = self.ends.lengths > 0
+        if several.any():
+            sizes = np.diff(self.ends.values, prepend=0)
+            first = self.ends.starts[:-1][several]
+            sizes[first] = self.ends.values[first]
+            longest[several] = np.maximum.reduceat(sizes, first)
+        return longest
 
     def __len__(self) -> int:
         return len(self.whole)
@@ -95,21 +110,21 @@ def table_of(rows: Sequence[Worded]) -> WordedTable:
         return rows
     kinds = {name: np.bool_ if name == "trained" else np.int64 for name in SEQUENCES}
     columns = {name: _ragged([getattr(row, name) for row in rows], kind) for name, kind in kinds.items()}
-    scored = np.array([row.score is not None for row in rows], dtype=np.bool_)
-    return WordedTable(columns, whole=_whole(columns, scored), row=rows.__getitem__)
+    scores = np.array([np.nan if row.score is None else row.score for row in rows], dtype=np.float64)
+    return WordedTable(columns, scores=scores, row=rows.__getitem__)
 
 
 def table_of_batch(batch: pa.RecordBatch) -> WordedTable:
     """Rows as Arrow holds them (WORDED_SCHEMA)."""
     columns = {name: _flat(batch.column(name)) for name in SEQUENCES}
-    scored = batch.column("score").is_valid().to_numpy(zero_copy_only=False)
+    scores = batch.column("score").to_numpy(zero_copy_only=False)
 
     def row(index: int) -> Worded:
         values = {name: batch.column(name)[index].as_py() for name in WORDED_SCHEMA.names if name not in SEQUENCES}
         values |= {name: tuple(column.of(index).tolist()) for name, column in columns.items()}
         return Worded(**values)
 
-    return WordedTable(columns, whole=_whole(columns, scored), row=row)
+    return WordedTable(columns, scores=scores, row=row)
 
 
 def worded_batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -117,12 +132,6 @@ def worded_batches(path: Path) -> Iterator[pa.RecordBatch]:
     with opened(path) as file:
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group, columns=WORDED_SCHEMA.names).cast(WORDED_SCHEMA).to_batches()
-
-
-def _whole(columns: Mapping[str, Ragged], scored: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Rows of several texts, rows with a score, and rows without a trained token: [N]."""
-    whole: NDArray[np.bool_] = scored | (columns["ends"].lengths > 0) | (columns["trained"].sums() == 0)
-    return whole
 
 
 def _ragged(sequences: Sequence[Sequence[Any]], kind: type[Any]) -> Ragged:

@@ -17,7 +17,7 @@ from luthier.evaluate.compare import (
     score_of,
 )
 from luthier.evaluate.forget import retention, retention_state
-from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, item_metric, oriented
+from luthier.evaluate.metrics.units import RELATIVE, further_metrics, gain_words, interval_words, item_metric, oriented
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
 
@@ -81,11 +81,7 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     alpha, seed = record["look"]["alpha"], plan["seed"]
     name = item_metric(scores["base"])
     pairs = oriented(scores["tuned"][name], name), oriented(scores["base"][name], name)
-    by_item = bare_means({arm: scores[arm][name] for arm in ("base", "tuned")}, metric=name, sample=sample)
-    if sample.can_be_measured:
-        bounded = mean_of if name in RELATIVE else score_of
-        arms = {arm: bounded(scores[arm][name], sample=sample, alpha=alpha) for arm in ("base", "tuned")}
-        by_item = {"gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=seed), **arms}
+    by_item = _by_item(record, name, sample)
     tally = {
         "won": sum(a > b for a, b in zip(*pairs, strict=True)),
         "lost": sum(a < b for a, b in zip(*pairs, strict=True)),
@@ -93,12 +89,24 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
         "both_wrong": sum(a == b != 1 for a, b in zip(*pairs, strict=True)),
     }
     unfinished = {arm: sum(1 - ended for ended in scores[arm]["ended"]) for arm in ("base", "tuned")}
-    shown = {"items": tally, "unfinished": unfinished}
+    further = {other: _by_item(record, other, sample) for other in further_metrics(scores["base"])}
+    shown = {"items": tally, "unfinished": unfinished, **further}
     if plan["primary"] == name:
         return {**by_item, **shown}
     counts = record["counts"]["labels"]
     corpus = compare_labels(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
     return {**corpus, **shown, "accuracy": by_item}
+
+
+def _by_item(record: Mapping[str, Any], name: str, sample: Sample) -> dict[str, Figure]:
+    """Both arms and the gain under a metric of single items."""
+    scores, alpha = record["scores"], record["look"]["alpha"]
+    if not sample.can_be_measured:
+        return bare_means({arm: scores[arm][name] for arm in ("base", "tuned")}, metric=name, sample=sample)
+    bounded = mean_of if name in RELATIVE else score_of
+    arms = {arm: bounded(scores[arm][name], sample=sample, alpha=alpha) for arm in ("base", "tuned")}
+    pairs = oriented(scores["tuned"][name], name), oriented(scores["base"][name], name)
+    return {"gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=record["plan"]["seed"]), **arms}
 
 
 def _slices(record: Mapping[str, Any], sample: Sample) -> list[Figure]:
@@ -170,7 +178,7 @@ def _retained(figure: Figure | None) -> Gate:
     if figure is None:
         return {
             "state": "NOT ASKED",
-            "reasons": ["General ability: not asked, a classifier has no general text to keep."],
+            "reasons": ["General ability: not asked, a model that only judges has no general text to keep."],
         }
     state = retention_state(figure)
     if figure["value"] is None:

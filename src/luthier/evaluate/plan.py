@@ -13,8 +13,14 @@ from luthier.objectives import objective
 from luthier.records import Item
 
 FORMAT = "luthier.plan/1"
-AGAINST = {"chat": "base", "classify": "linear probe", "complete": "base"}
-"""What stands for "base": an encoder without a head gets a linear probe on its frozen states."""
+AGAINST = {
+    "chat": "base",
+    "classify": "linear probe",
+    "complete": "base",
+    "prefer": "base",
+    "reward": "linear probe",
+}
+"""What stands for "base": where it has no head, a linear probe on its frozen states."""
 
 
 def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) -> dict[str, Any]:

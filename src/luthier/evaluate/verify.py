@@ -14,6 +14,7 @@ from luthier.artifacts.tables import read_table
 from luthier.errors import LuthierError, UserError
 from luthier.evaluate.decide import conclude
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
+from luthier.evaluate.metrics.pairs import PREFERENCES, says
 from luthier.evaluate.metrics.text import exact_match
 from luthier.evaluate.metrics.units import RELATIVE, item_metric, score_words
 from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
@@ -135,6 +136,8 @@ def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: 
         if primary in RELATIVE:
             # A likelihood cannot be had without the models; what the person reads must be what was counted.
             agrees = row["text"] == score_words(row["score"], primary)
+        elif primary in PREFERENCES:
+            agrees = says(row["text"], row["score"])
         else:
             right = exact_match(row["text"], wanted) if primary == "exact_match" else float(row["text"] in wanted)
             agrees = right == row["score"]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from luthier.models.fused import CHUNK, ROUND
+from luthier.models.fused import CHUNK, ROUND, token_nats, token_slopes
 from luthier.models.products import product
 
 TOGETHER = 16
@@ -122,6 +122,35 @@ class TrainedHeadLoss(torch.autograd.Function):
         return dhidden_TE * factor, dhead_VE, None
 
 
+class TrainedTokenLoss(torch.autograd.Function):
+    """Next-token cross-entropy of every token through a head that is trained too, in chunks.
+
+    hidden [T, E] of the labelled positions only, head [V, E], targets [T] -> float32 [T]. What each token weighs is
+    known only on the way back, so the head is multiplied with once more there.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden_TE: Tensor, head_VE: Tensor, targets: Tensor) -> Tensor:
+        ctx.save_for_backward(hidden_TE, targets)
+        ctx.head = head_VE
+        return token_nats(hidden_TE, head_VE, targets)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        hidden_TE, targets = ctx.saved_tensors
+        head_VE, weights_T = ctx.head, gradients[0]
+        dhidden_TE, dhead_VE = torch.empty_like(hidden_TE), None
+        for start in range(0, hidden_TE.shape[0], CHUNK):
+            part = slice(start, start + CHUNK)
+            count = len(targets[part])
+            _, slopes_CV = token_slopes(hidden_TE[part], head_VE, targets[part])
+            slopes_CV[:count] *= weights_T[part, None].to(slopes_CV.dtype)
+            dhidden_TE[part] = (slopes_CV @ head_VE)[:count]
+            added_VE = slopes_CV.t() @ F.pad(hidden_TE[part], (0, 0, 0, -count % ROUND))
+            dhead_VE = added_VE if dhead_VE is None else dhead_VE.float().add_(added_VE)
+        return dhidden_TE, None if dhead_VE is None else _add(head_VE, dhead_VE), None
+
+
 def _turn_to_slopes(logits_CV: Tensor, targets: Tensor) -> Tensor:
     """Sum of the targets' nats, float64; logits [C, V] become their gradients, and rows beyond the targets zeros."""
     total = targets.new_zeros((), dtype=torch.float64)
@@ -155,6 +184,7 @@ def _grow(total: Tensor, more: Tensor, *, factor: float = 1.0) -> None:
 dense_product = cast(Callable[..., Tensor], DenseProduct.apply)
 token_vectors = cast(Callable[..., Tensor], TokenVectors.apply)
 trained_head_loss = cast(Callable[..., Tensor], TrainedHeadLoss.apply)
+trained_token_loss = cast(Callable[..., Tensor], TrainedTokenLoss.apply)
 
 
 class DenseLinear(nn.Module):

@@ -215,6 +215,42 @@ class LabelledLoss(torch.autograd.Function):
         return gradient * gradients[0].to(gradient.dtype), None, None
 
 
+class TokenLoss(torch.autograd.Function):
+    """Next-token cross-entropy of every token through a frozen head, in chunks, gradient found in the forward pass.
+
+    hidden [T, E] of the labelled positions only, head [V, E], targets [T] -> float32 [T].
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
+        nats = hidden.new_empty(hidden.shape[0], dtype=torch.float32)
+        gradient = torch.empty_like(hidden)
+        for start in range(0, hidden.shape[0], CHUNK):
+            part = slice(start, start + CHUNK)
+            nats[part], slopes = token_slopes(hidden[part], head, targets[part])
+            gradient[part] = (slopes @ head)[: len(targets[part])]
+        ctx.save_for_backward(gradient)
+        return nats
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * gradients[0][:, None].to(gradient.dtype), None, None
+
+
+def token_slopes(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Nats of each target, float32 [C], and the gradients of its logits, [C rounded up, V] with zeros at the end."""
+    count = len(targets)
+    logits = F.pad(hidden, (0, 0, 0, -count % ROUND)) @ head.t()
+    shares = logits.log_softmax(dim=-1, dtype=torch.float32)
+    places = torch.arange(count)
+    nats = -shares[places, targets]
+    shares.exp_()
+    shares[places, targets] -= 1
+    shares[count:] = 0
+    return nats, logits.copy_(shares)  # in the room that the logits had
+
+
 # torch leaves `apply` untyped.
 lora_product = cast(Callable[..., Tensor], LoraProduct.apply)
 stacked_product = cast(Callable[..., Tensor], StackedProduct.apply)
@@ -222,6 +258,7 @@ rms_norm = cast(Callable[[Tensor, Tensor, float], Tensor], RmsNorm.apply)
 swiglu = cast(Callable[[Tensor], Tensor], SwiGlu.apply)
 turn = cast(Callable[[Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]], Turn.apply)
 labelled_loss = cast(Callable[..., Tensor], LabelledLoss.apply)
+token_loss = cast(Callable[..., Tensor], TokenLoss.apply)
 
 
 def token_nats(hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ TOKEN_HEADS: dict[Head, tuple[str, str]] = {
     "span": ("AutoModelForQuestionAnswering", "QUESTION_ANS"),
 }
 """Heads that speak of every token of an encoder: whose model of `transformers` has them, and what `peft` calls it."""
+REWARD = "reward"
+"""What the one output of a scalar head is called in the settings of a saved model."""
 HEAD_TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 1e-2}
 """Rounding, relative to the largest logit."""
 
@@ -47,7 +49,7 @@ def load_model(
 
     Raises UserError if the base cannot take the head or its files are damaged.
     """
-    if objective.head == "causal" and base.architecture != "decoder":
+    if objective.needs_decoder and base.architecture != "decoder":
         raise UserError(
             f"objective '{objective.name}' needs a decoder, and base '{base.name}' is an encoder. "
             "Use base: smollm2-135m, or objective: classify"
@@ -65,6 +67,8 @@ def load_model(
                 return _causal(base, dtype)
             if objective.head in TOKEN_HEADS:
                 return _tokenwise(base, objective.head, dtype, labels)
+            if objective.head == "scalar":
+                return _sequence(base, dtype, (REWARD,))
             if base.architecture == "encoder":
                 return _pooled(base, dtype, labels)
             return _sequence(base, dtype, labels)

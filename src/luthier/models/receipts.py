@@ -113,9 +113,10 @@ def check_document(row: Worded, text: str, wording: Wording) -> None:
         )
 
 
-def check_lengths(rows: Sequence[Worded], *, limit: int) -> dict[str, int]:
-    """R6: no row is longer than `limit` tokens, so nothing will be cut."""
-    lengths = table_of(rows).ids.lengths
+def check_lengths(rows: Sequence[Worded], *, limit: int, apart: bool = False) -> dict[str, int]:
+    """R6: no row is longer than `limit` tokens, so nothing will be cut. `apart`: no text of a row is."""
+    table = table_of(rows)
+    lengths = table.longest if apart else table.ids.lengths
     longest = int(lengths.max(initial=0))
     if longest > limit:
         problem = f"has {longest:,} tokens, the limit is {limit:,}"
@@ -173,6 +174,12 @@ def check_round_trip(row: Worded, text: str, wording: Wording) -> None:
         same = said == wanted or _unknown(wording) in ids  # unknown tokens are counted by `check_known`
     if not same:
         raise _failure("R11 (text)", row, "its text does not come back from its ids", "The tokenizer changes it.")
+
+
+def rated_rows(rows: Sequence[Worded]) -> dict[str, int]:
+    """Rows that a person rated, and those of them that were found good."""
+    scores = table_of(rows).scores
+    return {"rated": int((~np.isnan(scores)).sum()), "good": int((scores > 0.5).sum())}
 
 
 def check_labels(rows: Sequence[Worded], labels: Sequence[str]) -> dict[str, int]:

@@ -81,7 +81,7 @@ def run(
 
 
 def _check_fit(project: Project, base: Base) -> None:
-    if project.objective.head == "causal" and base.architecture != "decoder":
+    if project.objective.needs_decoder and base.architecture != "decoder":
         raise UserError(
             f"{project.file}: objective '{project.objective.name}' needs a decoder, and base '{base.name}' is an "
             "encoder. Use base: smollm2-135m, or objective: classify"

@@ -100,7 +100,7 @@ def prepare(
 
 
 def _check_base(base: Base, objective: Objective) -> None:
-    if objective.head == "causal" and base.architecture != "decoder":
+    if objective.needs_decoder and base.architecture != "decoder":
         raise UserError(
             f"objective '{objective.name}' needs a decoder, and base '{base.name}' is an encoder. "
             "Use objective: classify, or base: smollm2-135m."

@@ -61,6 +61,13 @@ class TrainConfig(Settings):
     (chat). 0 switches it off."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: what this machine multiplies faster, measured."""
+    preference: Literal["auto", "dpo", "ipo", "orpo", "kto", "simpo"] = "auto"
+    """How the better answer is preferred (prefer). `auto`: dpo for pairs, kto for answers rated one by one."""
+    beta: Positive | Auto = "auto"
+    """Strength of that preference: of the tie to the base (dpo, ipo, kto), of the odds ratio (orpo), of the margin's
+    slope (simpo)."""
+    margin: NotNegative | Auto = "auto"
+    """By how much the better answer must be likelier, in the unit of beta (simpo only)."""
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

@@ -1,15 +1,16 @@
 """One optimizer step: accumulate over micro-batches, stay close to the base, clip, update."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from luthier.records import Worded
+from luthier.records import Listener, Worded
 from luthier.train.batches import Cut, StepPlan, cut_by_length
 from luthier.train.optimizer import AdamW
 from luthier.train.replay import Reminder, Replay
@@ -46,6 +47,22 @@ class Loss(Protocol):
 
     def score(self, model: Any, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row."""
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A loss that must see all rows of a step, or of a validation, before the first micro-batch."""
+
+    def look_ahead(self, model: Any, held: Mapping[int, Worded], *, among: Sequence[Worded], cut: Cut) -> None:
+        """Look at rows, given by their number `among` others."""
+
+
+@runtime_checkable
+class RemembersBase(Protocol):
+    """A loss that compares with the base, which a training of every weight leaves nothing of."""
+
+    def remember_base(self, model: Any, rows: Sequence[Worded], *, cut: Cut, kept: Path, listener: Listener) -> None:
+        """Work out what the base makes of these rows, or take what was kept under this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,8 @@ class Learner:
         tokens = int(self.lengths[list(plan.rows)].sum())
         counted = int(self.counted[list(plan.rows)].sum())
         reminder = self.replay.remind(step=plan.index, tokens=counted) if self.replay else None
+        if isinstance(self.loss, LooksAhead):
+            self.loss.look_ahead(self.model, rows, among=self.rows, cut=self.cut)
         total = 0.0
         drift = None if reminder is None else 0.0
         pieces = self.cut(rows)
@@ -124,9 +143,11 @@ class Learner:
     def score(self, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row under the present weights."""
         self.model.eval()
-        found = [0.0] * len(rows)
+        found, held = [0.0] * len(rows), dict(enumerate(rows))
         with torch.no_grad():
-            for piece in self.cut(dict(enumerate(rows))):
+            if isinstance(self.loss, LooksAhead):
+                self.loss.look_ahead(self.model, held, among=rows, cut=self.cut)
+            for piece in self.cut(held):
                 values = self.loss.score(self.model, [rows[index] for index in piece])
                 for index, value in zip(piece, values, strict=True):
                     found[index] = value

@@ -74,16 +74,25 @@ class Sharing:
 
 
 class Beginnings:
-    """Hashes of what each row begins with, taken as the rows are read: 48 bytes a row."""
+    """Hashes of what each row begins with, taken as the rows are read: 48 bytes a row, 56 if its texts are `apart`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = False) -> None:
+        self.apart = apart
+        """Whether the texts of a row are read one by one."""
         self._marks = [np.zeros((0, len(DEPTHS)), dtype=np.uint32)]
+        self._repeated = [np.zeros(0, dtype=np.int64)]
 
     def note(self, table: WordedTable) -> None:
         """Add some rows."""
         for first in range(0, len(table), TOGETHER):
             starts = table.ids.starts[first : first + TOGETHER + 1]
             self._marks.append(_hashes(table.ids.values[starts[0] : starts[-1]], starts - starts[0]))
+        if self.apart:
+            self._repeated.append(np.array([_repeated(row.texts) for row in table], dtype=np.int64))
+
+    def own(self, lengths: IntArray) -> IntArray:
+        """Tokens of each row, of these lengths, that are computed if its texts share what they begin with: [N]."""
+        return lengths - np.concatenate(self._repeated) if self.apart else lengths
 
     def families(self, lengths: IntArray, *, step_tokens: int) -> IntArray:
         """The same number for siblings that are worth keeping together, -1 for every other row: [N].
@@ -148,37 +157,51 @@ def plan_sharing(
     Of the sizes `micro` of a micro-batch, smallest first, it takes the first that saves about as much as the last.
     Work is counted in tokens through the layers; a trained token costs the `head` besides, shared or not.
     """
-    families = beginnings.families(lengths, step_tokens=batch_tokens)
-    bundles = keep_siblings(rows, lengths, families, step_tokens=batch_tokens)
+    own, apart = beginnings.own(lengths), beginnings.apart
+    families = beginnings.families(own, step_tokens=batch_tokens)
+    bundles = keep_siblings(rows, own, families, step_tokens=batch_tokens, apart=apart)
     steps = plan_steps(bundles.sizes, epochs=1.0, batch_tokens=batch_tokens, seed=0, members=bundles.members)
     sample = np.unique(np.linspace(0, len(steps) - 1, SAMPLE).astype(int)).tolist()
     steps_held = [{row: rows[row] for row in steps[place].rows} for place in sample]
-    computed = {size: sum(_computed(held, tokens=size) for held in steps_held) for size in micro}
+    computed = {size: sum(_computed(held, tokens=size, apart=apart) for held in steps_held) for size in micro}
     chosen = next(size for size in micro if computed[size] <= LOSS * computed[micro[-1]])
     tokens = sum(len(row.ids) for held in steps_held for row in held.values())
     work = tokens + head * sum(sum(row.trained) for held in steps_held for row in held.values())
-    branches = sum(_branches(held, tokens=chosen) for held in steps_held)
+    branches = sum(_branches(held, tokens=chosen, apart=apart) for held in steps_held)
     saved = tokens - computed[chosen]
     return Sharing(bundles, chosen, saved / tokens, (saved - BRANCH * branches) / work)
 
 
-def _computed(held: Mapping[int, Worded], *, tokens: int) -> int:
-    return sum(sum(grove.added) for grove in groves(held, tokens=tokens))
+def _computed(held: Mapping[int, Worded], *, tokens: int, apart: bool) -> int:
+    return sum(sum(grove.added) for grove in groves(held, tokens=tokens, apart=apart))
 
 
-def _branches(held: Mapping[int, Worded], *, tokens: int) -> int:
-    trees = (grow_tree([held[row].ids for row in grove.rows]) for grove in groves(held, tokens=tokens))
+def _branches(held: Mapping[int, Worded], *, tokens: int, apart: bool) -> int:
+    cut = groves(held, tokens=tokens, apart=apart)
+    trees = (grow_tree([text for row in grove.rows for text in _texts(held[row], apart)]) for grove in cut)
     return sum(bool(bucket.kind) for tree in trees for bucket in tree.branching.layout.buckets)
 
 
-def keep_siblings(rows: Sequence[Worded], lengths: IntArray, families: IntArray, *, step_tokens: int) -> Bundles:
+def _texts(row: Worded, apart: bool) -> tuple[tuple[int, ...], ...]:
+    return row.texts if apart else (row.ids,)
+
+
+def _repeated(texts: Sequence[Sequence[int]]) -> int:
+    """Tokens with which texts begin like the first of them, where that is worth a branch."""
+    first, *others = (np.asarray(text) for text in texts)
+    return sum(begun for other in others if (begun := common_length(first, other)) >= LEAST)
+
+
+def keep_siblings(
+    rows: Sequence[Worded], lengths: IntArray, families: IntArray, *, step_tokens: int, apart: bool = False
+) -> Bundles:
     """Every row once, siblings together as far as a step holds them."""
     leaders, counted = np.arange(len(rows)), lengths.copy()
     order = np.argsort(families, kind="stable")
     ends = np.flatnonzero(np.diff(families[order], prepend=-1, append=families.max() + 1))
     for start, end in pairwise(ends.tolist()):
         held = {row: rows[row] for row in order[start:end].tolist()}
-        for grove in groves(held, tokens=STRETCH * step_tokens):
+        for grove in groves(held, tokens=STRETCH * step_tokens, apart=apart):
             leaders[grove.rows] = min(grove.rows)
             counted[grove.rows] = grove.added
     order = np.argsort(leaders, kind="stable")
@@ -186,36 +209,37 @@ def keep_siblings(rows: Sequence[Worded], lengths: IntArray, families: IntArray,
     return Bundles(Ragged(order, starts), counted)
 
 
-def groves(held: Mapping[int, Worded], *, tokens: int) -> list[Grove]:
+def groves(held: Mapping[int, Worded], *, tokens: int, apart: bool = False) -> list[Grove]:
     """Cut rows, given by number, into trees of at most `tokens`; a longer row stands alone.
 
-    Rows that begin alike for longer than all of them do stay together; like lengths stand next to each other.
+    Rows that begin alike for longer than all of them do stay together; like lengths stand next to each other. Where
+    the texts of a row are `apart`, rows begin alike as their first texts do.
     """
-    numbers, ids = list(held), [np.asarray(row.ids) for row in held.values()]
+    numbers, texts = list(held), [_texts(row, apart) for row in held.values()]
+    ids, whole = [np.asarray(each[0]) for each in texts], [sum(map(len, each)) - _repeated(each) for each in texts]
     order = tree_order(ids)
     shared = [common_length(ids[one], ids[two]) for one, two in pairwise(order)]
     common = min(shared, default=0) + LEAST
     families = np.split(order, [place for place, begun in enumerate(shared, start=1) if begun < common])
-    families.sort(key=lambda family: max(len(ids[place]) for place in family))
+    families.sort(key=lambda family: max(whole[place] for place in family))
     order = [int(place) for family in families for place in family]
     cut: list[Grove] = []
     room = 0
     for before, place in pairwise([order[0], *order]):
-        whole = len(ids[place])
         begun = common_length(ids[before], ids[place])
-        added = whole - begun * (begun >= LEAST)
+        added = whole[place] - begun * (begun >= LEAST)
         if not cut or added > room:
             cut.append(Grove([], []))
-            added, room = whole, tokens
+            added, room = whole[place], tokens
         cut[-1].rows.append(numbers[place])
         cut[-1].added.append(added)
         room -= added
     return cut
 
 
-def cut_by_tree(held: Mapping[int, Worded], *, tokens: int) -> list[list[int]]:
+def cut_by_tree(held: Mapping[int, Worded], *, tokens: int, apart: bool = False) -> list[list[int]]:
     """Micro-batches in which rows that begin alike stand together, and whose trees hold at most `tokens`."""
-    return [grove.rows for grove in groves(held, tokens=tokens)]
+    return [grove.rows for grove in groves(held, tokens=tokens, apart=apart)]
 
 
 def _hashes(ids: NDArray[np.int32], starts: IntArray) -> NDArray[np.uint32]:

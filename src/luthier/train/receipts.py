@@ -9,7 +9,7 @@ import numpy as np
 
 from luthier.errors import UserError
 from luthier.models.chat import Wording
-from luthier.models.receipts import check_all_labels, check_end, check_lengths, check_trained, label_rows
+from luthier.models.receipts import check_all_labels, check_end, check_lengths, check_trained, label_rows, rated_rows
 from luthier.objectives import Objective
 from luthier.records import Worded
 from luthier.train.batches import Cut, StepPlan, cut_by_length, micro_batches
@@ -35,8 +35,10 @@ class RowReceipts:
     def check(self, rows: Sequence[Worded]) -> None:
         """Check some rows; UserError at the first failure."""
         self._totals.update(check_trained(rows))
-        self._longest = max(self._longest, check_lengths(rows, limit=self._wording.context)["longest"])
-        if self._objective.record == "chat":
+        self._totals.update(rated_rows(rows))
+        limit, apart = self._wording.context, self._objective.apart
+        self._longest = max(self._longest, check_lengths(rows, limit=limit, apart=apart)["longest"])
+        if self._objective.talks:
             self._totals.update(check_end(rows, self._wording))
         if self._objective.record == "label":
             self._label_rows += label_rows(rows, self._labels)
@@ -50,7 +52,7 @@ class RowReceipts:
             "R1": {"rows": rows, "trained_tokens": self._totals["trained_tokens"]},
             "R6": {"rows": rows, "longest": self._longest, "limit": self._wording.context},
         }
-        if self._objective.record == "chat":
+        if self._objective.talks:
             counts["R4"] = {"turns": self._totals["turns"]}
         if self._objective.record == "label":
             counts["R12"] = check_all_labels(self._label_rows, self._labels)
@@ -59,7 +61,8 @@ class RowReceipts:
     def lesson(self, config: TrainConfig) -> Lesson:
         """What a loss may depend on of all rows, when they are read."""
         rows = tuple(int(count) for count in self._label_rows)
-        return Lesson(self._wording, config, int(self._totals["trained_tokens"]), rows)
+        rated = int(self._totals["rated"] - self._totals["good"]), int(self._totals["good"])
+        return Lesson(self._wording, config, int(self._totals["trained_tokens"]), rows, rated)
 
 
 def check_rows(

@@ -20,22 +20,24 @@ from luthier.models.forward import Forward
 from luthier.models.load import Loaded, backbone, head_weight, load_model
 from luthier.models.machine import faster_dtype
 from luthier.objectives import objective
-from luthier.records import Listener, Tick
+from luthier.records import Listener, Tick, Worded
 from luthier.train.auto import AdapterChoices, Choices, resolve
 from luthier.train.batches import cut_packed
 from luthier.train.config import TrainConfig
 from luthier.train.estimate import Estimate, Plan, Wish, Workload, plan_memory
-from luthier.train.learner import Learner, Pace, as_it_is
+from luthier.train.learner import Learner, Pace, RemembersBase, as_it_is
 from luthier.train.losses.ways import WAYS
 from luthier.train.method import Full, Lora, Method
 from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
 from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, Writer, replay_prompts
-from luthier.train.rows import StoredRows, store_rows
+from luthier.train.rows import StoredRows, first_rows, store_rows
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
 """Rows on which the packed path is checked against the padded one."""
+VALIDATION_ROWS = 160
+"""Rows scored at each validation; more would cost more than they tell."""
 SAMPLE_TOKENS = 64
 """Tokens of each of them: whether rows see each other does not depend on their length."""
 
@@ -77,7 +79,7 @@ def set_up(job: Job) -> Setup:
     asked = objective(str(facts["objective"]))
     labels = tuple(facts.get("labels") or ())
     receipts = RowReceipts(asked, wording=job.wording, labels=labels)
-    beginnings = Beginnings()
+    beginnings = Beginnings(apart=asked.apart)
 
     def look(table: WordedTable) -> None:
         receipts.check(table)
@@ -128,9 +130,19 @@ def set_up(job: Job) -> Setup:
         learner.cut = partial(cut_packed, tokens=pace.micro_batch_tokens)
     if sharing is not None:
         learner.counted = sharing.bundles.counted
-        learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens)
+        learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens, apart=asked.apart)
+    if job.config.method == "full" and isinstance(loss, RemembersBase):
+        for name, read in (("train", rows), ("validation", validation_rows(job.dataset))):
+            kept = job.scratch / f"reference-{name}"
+            loss.remember_base(loaded.model, read, cut=learner.cut, kept=kept, listener=job.listener)
     reasons = {"dtype": why, "forward": way.reason, **way.reasons}
     return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
+
+
+def validation_rows(dataset: DatasetDir) -> list[Worded]:
+    """Rows that are scored at each validation, as prepare left them."""
+    # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
+    return first_rows(dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)
 
 
 def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:

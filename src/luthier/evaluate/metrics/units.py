@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PER_ITEM = ("exact_match", "accuracy", "bits_per_byte")
-"""Metrics with one number per item; an arm has one of them."""
+PER_ITEM = ("exact_match", "accuracy", "bits_per_byte", "win_rate", "pair_accuracy")
+"""Metrics with one number per item; the first that an arm has is the one by which items are won and lost."""
 RELATIVE = frozenset({"bits_per_byte"})
 """Lower is better, and a gain is -ln(tuned / base): the difficulty of a text cancels."""
 
@@ -13,6 +13,11 @@ RELATIVE = frozenset({"bits_per_byte"})
 def item_metric(scores: Mapping[str, Any]) -> str:
     """The metric by which items are won and lost."""
     return next(name for name in PER_ITEM if name in scores)
+
+
+def further_metrics(scores: Mapping[str, Any]) -> list[str]:
+    """Metrics that are shown beside it."""
+    return [name for name in PER_ITEM if name in scores and name != item_metric(scores)]
 
 
 def oriented(scores: Sequence[float], metric: str) -> list[float]:

@@ -28,6 +28,11 @@ WON = {
     True: ("Won: the tuned model needs fewer bits", "Lost: the tuned model needs more bits"),
 }
 """Whether the metric is relative -> what winning and losing an item means."""
+FURTHER = {
+    "accuracy": "Accuracy",
+    "pair_accuracy": "Pairs of which the better answer is likelier, whatever the base thinks of them",
+}
+"""Metrics beside the primary one, in words."""
 LONGEST = 400
 """Characters of a text in the tables."""
 
@@ -92,7 +97,7 @@ def gain(record: Mapping[str, Any]) -> Section | None:
             ),
             Figure(_gain_words(record), plots.intervals([bar], scale=scale, title=GAIN[relative], marks=marks)),
         ),
-        lines=tuple(_accuracy_words(figures)),
+        lines=tuple(_further_words(figures)),
     )
 
 
@@ -238,10 +243,13 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, Fact]]:
 def _decoding(record: Mapping[str, Any]) -> str:
     if record["plan"]["primary"] in RELATIVE:
         return "none: every token of the text is scored given those before it"
+    if record["plan"]["primary"] == "win_rate":
+        return "none: both answers of an item are read, and each is judged by how much likelier it became"
     if record["plan"]["decoding"] is None:
         probe = record["environment"].get("probe", {})
         ended = "converged" if probe.get("converged") else "stopped before it converged"
-        return f"most probable label; linear probe with C = {probe.get('strength')}, {ended}"
+        what = "larger reward" if record["plan"]["primary"] == "pair_accuracy" else "most probable label"
+        return f"{what}; linear probe with C = {probe.get('strength')}, {ended}"
     return f"greedy, at most {record['environment'].get('max_answer_tokens')} tokens"
 
 
@@ -258,12 +266,13 @@ def _gain_words(record: Mapping[str, Any]) -> str:
     return "The interval holds 0: this may be luck. Add documents to the exam, or train a better model."
 
 
-def _accuracy_words(figures: Mapping[str, Any]) -> Iterable[str]:
-    if "accuracy" in figures:
-        found = figures["accuracy"]
-        base, tuned = (score_words(found[arm]["value"], "accuracy") for arm in ("base", "tuned"))
-        gain = f"{gain_words(found['gain']['value'], 'accuracy')} ({interval_words(found['gain'], 'accuracy')})"
-        yield f"Accuracy: base {base}, tuned {tuned}, gain {gain}."
+def _further_words(figures: Mapping[str, Any]) -> Iterable[str]:
+    for metric, name in FURTHER.items():
+        if metric in figures:
+            found = figures[metric]
+            base, tuned = (score_words(found[arm]["value"], metric) for arm in ("base", "tuned"))
+            gain = f"{gain_words(found['gain']['value'], metric)} ({interval_words(found['gain'], metric)})"
+            yield f"{name}: base {base}, tuned {tuned}, gain {gain}."
 
 
 def _colour(figure: Mapping[str, Any], least: float) -> str:

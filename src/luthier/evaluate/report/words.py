@@ -11,6 +11,8 @@ METRICS = {
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
     "bits_per_byte": "bits per byte",
+    "win_rate": "win rate",
+    "pair_accuracy": "pair accuracy",
 }
 ARMS = {"base": "base", "linear probe": "linear probe on the base"}
 SHORT = {"base": "Base", "linear probe": "Probe"}

@@ -102,15 +102,11 @@ class Engine:
 
     def classify(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
         """Label probabilities [N, labels] of the tuned model."""
-        self._switch(True)
-        found = np.zeros((len(rows), len(self.labels)))
-        done = 0
-        for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
-            logits = self._forward([rows[index] for index in batch]).logits
-            found[batch] = logits.double().softmax(dim=-1).numpy()
-            done += len(batch)
-            listener(Tick("classify", done, len(rows)))
-        return found
+        return self._logits(rows, len(self.labels), "classify", listener).softmax(dim=-1).numpy()
+
+    def rewards(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
+        """Reward of each row [N] by the tuned model."""
+        return self._logits(rows, 1, "reward", listener)[:, 0].numpy()
 
     def states(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
         """Mean of the frozen base's last hidden states per row: [N, hidden]."""
@@ -132,6 +128,17 @@ class Engine:
         assert self.has_adapter or not adapter, "no adapter was loaded"
         self.model = self.arms[adapter]
         switch(self.model, active=adapter)
+
+    def _logits(self, rows: TokenRows, outputs: int, name: str, listener: Listener) -> Tensor:
+        """Of the tuned model's head, float64: [N, outputs]."""
+        self._switch(True)
+        found = torch.zeros(len(rows), outputs, dtype=torch.float64)
+        done = 0
+        for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
+            found[batch] = self._forward([rows[index] for index in batch]).logits.double()
+            done += len(batch)
+            listener(Tick(name, done, len(rows)))
+        return found
 
     def _forward(self, rows: TokenRows) -> Any:
         ids, mask = pad_rows(rows, pad_id=self.wording.pad_id)

@@ -9,6 +9,7 @@ from luthier.artifacts.folders import DatasetDir, ModelDir
 from luthier.artifacts.manifest import MANIFEST
 from luthier.errors import UserError
 from luthier.models.bases import Base, resolve_base
+from luthier.objectives import objective
 from luthier.pipeline.actions.shown import Shown
 from luthier.pipeline.project import Project, open_run
 from luthier.records import Listener, Message, nobody_listens
@@ -81,6 +82,9 @@ def open_host(run: Path) -> "Host":
 def _load(tuned: Tuned) -> "Engine":
     from luthier.models.engines.hf import load_engine
 
+    name = str(tuned.model.manifest.facts["objective"])
+    if objective(name).endpoint is None:
+        raise UserError(f"{tuned.project.folder}: a model of objective '{name}' judges answers and writes none.")
     return load_engine(tuned.base, tuned=tuned.model)
 
 

@@ -20,6 +20,8 @@ class Lesson:
     """In all training rows."""
     label_rows: tuple[int, ...] = ()
     """Training rows of each label."""
+    rated: tuple[int, int] = (0, 0)
+    """Training rows that hold one answer, called bad and called good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Which loss file learns which objective."""
 
-from luthier.train.losses import chat, classify, extract, tag
+from luthier.train.losses import chat, classify, extract, prefer, reward, tag
 from luthier.train.losses.way import Choose
 
 WAYS: dict[str, Choose] = {
@@ -9,4 +9,6 @@ WAYS: dict[str, Choose] = {
     "classify": classify.choose_way,
     "tag": tag.choose_way,
     "extract": extract.choose_way,
+    "prefer": prefer.choose_way,
+    "reward": reward.choose_way,
 }
