@@ -33,7 +33,7 @@ MAX_EPOCHS: dict[Head, int] = {
     "token": 20,
     "span": 20,
 }
-FRESH: frozenset[Head] = frozenset({"sequence", "token", "span"})
+FRESH: frozenset[Head] = frozenset({"sequence", "scalar", "token", "span"})
 """Heads that start from nothing."""
 BATCH_TOKENS = 1024
 
@@ -87,7 +87,7 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
     )
     return Choices(
         epochs=epochs,
-        learning_rate=_learning_rate(config, steps, hidden, head=objective.head),
+        learning_rate=_learning_rate(config, steps, hidden, objective=objective),
         batch_tokens=batch,
         micro_batch_tokens=micro,
         checkpoint_activations=Resolved(False, "decided when the model is there"),
@@ -105,19 +105,18 @@ def _adapter(config: AdapterConfig) -> AdapterChoices:
     return AdapterChoices(rank=rank, alpha=alpha, dropout=dropout)
 
 
-def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, head: Head) -> Resolved[float]:
+def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, objective: Objective) -> Resolved[float]:
     """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and both want less for wider
-    models (Schulman et al. 2025, "LoRA Without Regret"). Under a new head half of that overfits less.
+    models (Schulman et al. 2025, "LoRA Without Regret"). Under a new head half of that overfits less, and preferences
+    between answers that the base can write want a tenth.
     """
     fixed = _chosen(config.learning_rate)
     if fixed is not None:
         return fixed
     full = 5e-5 * (2000 / hidden) ** 0.78
-    if config.method == "full":
-        factor, reason = (0.5, "half the usual rate") if head in FRESH else (1, "the usual rate")
-    else:
-        factor = 5 if head in FRESH else 15 if steps < 100 else 10
-        reason = f"{factor} x the rate"
+    share = 0.5 if objective.head in FRESH else 0.1 if objective.record == "preference" else 1
+    factor = share * (1 if config.method == "full" else 15 if share == 1 and steps < 100 else 10)
+    reason = f"{factor:g} x the rate" if factor != 1 else "the usual rate"
     return Resolved(float(f"{factor * full:.2g}"), f"{reason} of full fine-tuning for width {hidden}, {steps} steps")
 
 

@@ -48,6 +48,12 @@ class RowReceipts:
         rows = self._totals["rows"]
         if not rows:
             raise UserError("receipt R1 (trained tokens): there is no row to learn from. Run prepare again.")
+        pairs = rows - self._totals["rated"]
+        if self._objective.record == "preference" and 0 < pairs < rows:
+            raise UserError(
+                f"the rows hold {pairs:,} pairs and {rows - pairs:,} rated answers, and one run learns from one kind. "
+                "Take one of them out of collect.sources."
+            )
         counts = {
             "R1": {"rows": rows, "trained_tokens": self._totals["trained_tokens"]},
             "R6": {"rows": rows, "longest": self._longest, "limit": self._wording.context},

@@ -1,6 +1,7 @@
 """Better and worse answers: loss and gradient against the papers' formulas in plain `transformers` and `peft`."""
 
 import math
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from preferences import ANSWERS, answer_ids, pair_row, pair_rows, rated_row, rated_rows
+from preferences import pair_rows, rated_rows
 from test_train_oracles import Found, ready, their_name
 from test_train_resume import BrokenError, breaking
 from torch import Tensor
@@ -24,10 +25,9 @@ from luthier.models.engines.hf import load_engine
 from luthier.models.forward import padded_states
 from luthier.records import Worded
 from luthier.train.batches import cut_packed
-from luthier.train.losses.prefer import PreferLoss, mismatched
-from luthier.train.losses.way import Lesson
 from luthier.train.config import TrainConfig
-from luthier.train.losses.prefer import settle
+from luthier.train.losses.prefer import PreferLoss, mismatched, settle
+from luthier.train.losses.way import Lesson
 from luthier.train.setup import Setup
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by an old name
@@ -105,7 +105,7 @@ def sigmoid(value: Tensor) -> Tensor:
 
 def written_out(kind: str, rows: Sequence[Worded], model: Any, base: Callable[[Any, Any], Tensor]) -> Tensor:
     """Mean loss as the papers write it: beta 0.1 (SimPO: 2, margin 1); two good answers for each bad one."""
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=torch.float64)
     if kind == "kto":
         half, n = len(rows) // 2, len(rows)
         others = [mismatched(row, rows[(place + half) % n], limit=512) for place, row in enumerate(rows)]
@@ -146,8 +146,8 @@ def theirs(training: Training, tuned: Path, rows: Sequence[Worded], kind: str) -
     model = plain(folder if adapted else tuned)
     if adapted:
         model = PeftModel.from_pretrained(model, str(tuned), is_trainable=True)
-    other = None if adapted else plain(folder).eval()
-    model.eval()
+    other = None if adapted else plain(folder).eval().double()
+    model.eval().double()
 
     def base(ids: Sequence[int], trained: Sequence[bool]) -> Tensor:
         with torch.no_grad(), model.disable_adapter() if adapted else nullcontext():
@@ -204,6 +204,7 @@ def test_rewards_are_learnt_as_bradley_and_terry_have_it(
     ).eval()
     if adapted:
         model = PeftModel.from_pretrained(model, str(tmp_path / "tuned"), is_trainable=True).eval()
+    model.double()
 
     def rewards() -> Tensor:
         texts = [text for row in rows for text in row.texts]
@@ -277,7 +278,8 @@ def test_the_prompt_is_computed_once_where_it_is_long(training: Callable[..., Tr
     assert setup.choices.share_prefixes.value
     lengths, sizes = setup.learner.lengths, setup.sharing.bundles.counted
     assert int(sizes.sum()) < 0.65 * int(lengths.sum())
-    plain = ready(run, share_prefixes="off", into="plain")
+    shutil.rmtree(run.home / "scratch")
+    plain = ready(run, share_prefixes="off")
     rows = list(setup.learner.rows)
     agree(ours(setup, rows), ours(plain, rows))
 

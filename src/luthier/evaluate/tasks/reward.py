@@ -33,7 +33,7 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
     rows = [read_worded(room.dataset.file(name)) for name in ("train.parquet", "validation.parquet")]
     learnt, held = (_turned(leads([text for row in part for text in row.texts], room)) for part in rows)
     probe = fit_probe(*learnt, validation=held, labels=2)
-    base = score(probe.predict(leads(asked, room)) - 0.5, unit=None)
+    base = score(np.asarray(probe.predict(leads(asked, room)), dtype=np.float64) - 0.5, unit=None)
     return Sitting(base, tuned, rules={"probe": {"strength": probe.strength, "converged": probe.converged}})
 
 
