@@ -5,8 +5,8 @@
 A case holds `case.json` (kind, method, base, padding, tokenized rows) and `tuned`: the adapter, or the whole model,
 before its first step. DPO, IPO, KTO and the reward are what the trainers compute on the batch that their collators
 make; ORPO and SimPO are experimental in TRL and cannot be fed ids, so their loss functions get the log-likelihoods that
-TRL's own `get_batch_logps` finds. ORPO's likelihood term is taken over the answer, as in its paper; TRL takes the prompt
-along.
+TRL's own `get_batch_logps` finds. ORPO's likelihood term is taken over the answer, as in its paper; TRL takes the
+prompt along.
 Leaves the gradients in `trl.safetensors` by the name of the parameter, and prints the loss.
 """
 

@@ -4,6 +4,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -143,7 +144,9 @@ class Workload:
         layers = len(layer_list(self.model) or ())
         if piece.tokens <= LARGEST:
             return self._footprint(rows, reminded).of(layers)
-        half, whole = (self._footprint(_last(rows, part), reminded).of(layers) for part in (LARGEST // 2, LARGEST))
+        held = sum(len(row.ids) for row in rows)
+        parts = (_last(rows, part * held // piece.tokens) for part in (LARGEST // 2, LARGEST))
+        half, whole = (self._footprint(part, reminded).of(layers) for part in parts)
         return whole + (piece.tokens - LARGEST) * (whole - half) / (LARGEST // 2)
 
     def _footprint(self, rows: Sequence[Worded], reminded: int) -> Footprint:
@@ -180,7 +183,7 @@ def heaviest_tree(rows: Sequence[Worded], bundles: Bundles, *, batch: int, token
     steps = plan_steps(bundles.sizes, epochs=1.0, batch_tokens=batch, seed=0, members=bundles.members)
     found = []
     for place in np.unique(np.linspace(0, len(steps) - 1, SAMPLE).astype(int)).tolist():
-        trees = groves({row: rows[row] for row in steps[place].rows}, tokens=tokens)
+        trees = groves({row: rows[row] for row in steps[place].rows}, tokens=tokens, apart=bundles.apart)
         found += [Piece(tree.rows, sum(tree.added), len(trees)) for tree in trees]
     return max(found, key=lambda piece: piece.tokens)
 
@@ -294,6 +297,18 @@ def _last(rows: Sequence[Worded], tokens: int) -> list[Worded]:
     kept: list[Worded] = []
     for row in reversed(rows):
         if tokens > 0:
-            kept.append(replace(row, ids=row.ids[-tokens:], trained=row.trained[-tokens:]))
+            kept.append(_end_of(row, tokens))
             tokens -= len(row.ids)
     return kept
+
+
+def _end_of(row: Worded, tokens: int) -> Worded:
+    """The last part of a row. Several texts lose as much at their beginnings, and so what they share goes first."""
+    if not row.ends:
+        return replace(row, ids=row.ids[-tokens:], trained=row.trained[-tokens:])
+    starts, least = (0, *row.ends), min(map(len, row.texts)) - 2
+    cut = min(least, max(0, len(row.ids) - tokens) // len(row.ends))
+    places = [place for start, end in pairwise(starts) for place in range(start + cut, end)]
+    ends = tuple(end - cut * number for number, end in enumerate(row.ends, start=1))
+    ids, trained = (tuple(column[place] for place in places) for column in (row.ids, row.trained))
+    return replace(row, ids=ids, trained=trained, ends=ends)

@@ -131,12 +131,18 @@ def set_up(job: Job) -> Setup:
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens, apart=asked.apart)
-    if job.config.method == "full" and isinstance(loss, RemembersBase):
-        for name, read in (("train", rows), ("validation", validation_rows(job.dataset))):
-            kept = job.scratch / f"reference-{name}"
-            loss.remember_base(loaded.model, read, cut=learner.cut, kept=kept, listener=job.listener)
+    if job.config.method == "full":
+        _remember_base(job, learner)
     reasons = {"dtype": why, "forward": way.reason, **way.reasons}
     return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
+
+
+def _remember_base(job: Job, learner: Learner) -> None:
+    """Work out what a loss needs of the base while it is there."""
+    if isinstance(learner.loss, RemembersBase):
+        for name, rows in (("train", learner.rows), ("validation", validation_rows(job.dataset))):
+            kept = job.scratch / f"reference-{name}"
+            learner.loss.remember_base(learner.model, rows, cut=learner.cut, kept=kept, listener=job.listener)
 
 
 def validation_rows(dataset: DatasetDir) -> list[Worded]:

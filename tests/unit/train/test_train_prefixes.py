@@ -234,3 +234,30 @@ def test_a_broken_run_that_shares_ends_as_an_unbroken_one(
     with pytest.raises(BrokenError):
         training.run("broken", listener=breaking(steps // 2 + 1))
     assert content(training.run("broken")) == content(whole)
+
+
+@settings(deadline=None)
+@given(shapes=stems, seed=st.integers(0, 99), tokens=st.integers(1, 400))
+def test_texts_of_a_row_share_their_beginning_too(shapes: list[tuple[int, int, int]], seed: int, tokens: int) -> None:
+    """Two texts a row: what both begin with counts once, and no tree of a micro-batch holds more than is allowed."""
+    texts = families_of([(begun, 2 * count, rest) for begun, count, rest in shapes], seed=seed)
+    texts.sort(key=lambda row: row.ids)
+    pairs = [beside(one, other, place) for place, (one, other) in enumerate(zip(texts[::2], texts[1::2], strict=True))]
+    held = dict(enumerate(pairs))
+    cut = groves(held, tokens=tokens, apart=True)
+    assert sorted(row for grove in cut for row in grove.rows) == list(held)
+    for grove in cut:
+        size = grow_tree([text for row in grove.rows for text in held[row].texts]).places.unique().numel()
+        assert len(grove.rows) == 1 or sum(grove.added) <= tokens
+        assert sum(grove.added) >= size - 2 * LEAST * len(grove.rows)
+    beginnings = Beginnings(apart=True)
+    beginnings.note(table_of(pairs))
+    own = beginnings.own(table_of(pairs).ids.lengths)
+    for pair, size in zip(pairs, own.tolist(), strict=True):
+        assert size == grow_tree(pair.texts).places.unique().numel()
+
+
+def beside(one: Worded, other: Worded, place: int) -> Worded:
+    """A row of two texts."""
+    ids = one.ids + other.ids
+    return Worded(f"{place:016x}", "g", "a", ids, one.trained + other.trained, (), 1, (len(one.ids), len(ids)))

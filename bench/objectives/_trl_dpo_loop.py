@@ -1,0 +1,66 @@
+"""One epoch of TRL's DPOTrainer on tokenized pairs; runs in TRL's own environment, imports nothing of ours.
+
+    python _trl_dpo_loop.py FOLDER
+
+FOLDER holds `asked.json`: rows, base, seed, rate, beta, pairs of a step. Leaves the adapter in FOLDER/trl.
+"""
+
+import json
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import DPOConfig, DPOTrainer
+
+
+class Ready(DPOTrainer):
+    """A trainer whose rows are tokenized already."""
+
+    def _prepare_dataset(self, dataset, *others, **more):
+        return dataset
+
+
+def main():
+    """Train on every pair once."""
+    warnings.simplefilter("ignore")
+    folder = Path(sys.argv[1])
+    asked = json.loads((folder / "asked.json").read_text(encoding="utf-8"))
+    steps = -(-len(asked["rows"]) // asked["together"])
+    with tempfile.TemporaryDirectory() as scratch:
+        config = DPOConfig(
+            output_dir=scratch,
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            num_train_epochs=1,
+            per_device_train_batch_size=asked["together"],
+            learning_rate=asked["rate"],
+            lr_scheduler_type="cosine",
+            warmup_steps=round(0.05 * steps),
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+            beta=asked["beta"],
+            max_length=None,
+            seed=asked["seed"],
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+        )
+        trainer = Ready(
+            model=AutoModelForCausalLM.from_pretrained(asked["base"], dtype=torch.float32),
+            args=config,
+            train_dataset=Dataset.from_list(asked["rows"]),
+            processing_class=AutoTokenizer.from_pretrained(asked["base"]),
+            peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+        )
+        trainer.train()
+        trainer.save_model(str(folder / "trl"))
+
+
+if __name__ == "__main__":
+    main()
