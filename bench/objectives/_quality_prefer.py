@@ -1,6 +1,6 @@
 """DPO against TRL's DPOTrainer: same pairs, rate, schedule and adapter; win rate on categories never trained on.
 
-The pairs are those of the example `preferred-answers`. Both leave a `peft` folder, and one engine reads both in float32.
+The pairs are those of the example `preferred-answers`. Both leave a `peft` folder; one engine reads both in float32.
 """
 
 import json

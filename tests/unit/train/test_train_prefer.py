@@ -84,6 +84,15 @@ def ours(setup: Setup, rows: Sequence[Worded]) -> Found:
     }
 
 
+def disturbed(setup: Setup) -> Setup:
+    """The same run, every trained weight a little away from where it starts: the base is remembered by now."""
+    generator = torch.Generator().manual_seed(2)
+    for weight in setup.learner.model.parameters():
+        if weight.requires_grad:
+            weight.data.add_(torch.randn(weight.shape, generator=generator), alpha=0.05)
+    return setup
+
+
 def agree(found: Found, expected: Found) -> None:
     """The length of what the gradients differ by relative to theirs: what two answers share cancels in single ones."""
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
@@ -162,18 +171,14 @@ def theirs(training: Training, tuned: Path, rows: Sequence[Worded], kind: str) -
     }
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "method"), [*((kind, "lora") for kind in KINDS), ("dpo", "full"), ("kto", "full")])
 def test_loss_and_gradient_are_those_of_the_paper(
     training: Callable[..., Training], tmp_path: Path, kind: str, method: str
 ) -> None:
     """However a step's rows are cut, and whether they are packed, padded or a tree."""
     run = training(kind, **(LORA if method == "lora" else FULL), replay=0.0, share_prefixes="on")
-    setup, generator = ready(run), torch.Generator().manual_seed(1)
+    setup = disturbed(ready(run))
     rows = list(setup.learner.rows)
-    for weight in setup.learner.model.parameters():  # the base is remembered by now
-        if method == "full":
-            weight.data.add_(torch.randn(weight.shape, generator=generator), alpha=0.02)
     (tmp_path / "tuned").mkdir()
     setup.method.save(tmp_path / "tuned")
     expected = theirs(run, tmp_path / "tuned", rows, kind)
@@ -193,7 +198,7 @@ def test_rewards_are_learnt_as_bradley_and_terry_have_it(
 ) -> None:
     """Also: plain `transformers` and `peft` load the scalar head, and merging changes nothing."""
     run = training("reward", **(LORA if method == "lora" else FULL), share_prefixes="on")
-    setup = ready(run)
+    setup = disturbed(ready(run))
     rows = list(setup.learner.rows)
     (tmp_path / "tuned").mkdir()
     setup.method.save(tmp_path / "tuned")
@@ -223,10 +228,10 @@ def test_rewards_are_learnt_as_bradley_and_terry_have_it(
         merged = model.merge_and_unload()
         with torch.no_grad():
             again = [merged(input_ids=torch.tensor([text])).logits[0] for row in rows for text in row.texts]
-        assert float((torch.cat(again).view(-1, 2) - found).abs().max()) <= 1e-4
+        assert float((torch.cat(again).view(-1, 2) - found.detach()).abs().max()) <= 1e-4
 
 
-CASES = [("dpo", LORA), ("dpo", FULL), ("kto", LORA), ("kto", FULL), ("reward", LORA)]
+CASES = [("dpo", LORA), ("kto", FULL), ("reward", LORA)]
 
 
 @pytest.mark.parametrize(("kind", "method"), CASES)

@@ -37,7 +37,7 @@ class Pairs:
     tokens_P2: Tensor
 
     @property
-    def gain(self) -> Tensor:
+    def log_ratio(self) -> Tensor:
         """How much likelier than the base the model finds an answer, its implicit reward over beta: [P, 2]."""
         return self.logp_P2 - self.base_P2
 
@@ -48,16 +48,16 @@ class Pairs:
 
 
 def dpo(pairs: Pairs, terms: Terms) -> Tensor:
-    """-log sigma(beta (lead of the better's gain)) (Rafailov et al. 2023, arXiv:2305.18290, eq. 7): [P]."""
-    return -F.logsigmoid(terms.beta * _lead(pairs.gain))
+    """-log sigma(beta (lead of the better's log ratio)) (Rafailov et al. 2023, arXiv:2305.18290, eq. 7): [P]."""
+    return -F.logsigmoid(terms.beta * _lead(pairs.log_ratio))
 
 
 def ipo(pairs: Pairs, terms: Terms) -> Tensor:
     """(lead - 1 / (2 beta))^2 (Azar et al. 2024, arXiv:2310.12036, eq. 17): [P].
 
-    Gains are per token, as its authors computed them: summed ones would make the square grow with the length.
+    Log ratios are per token, as its authors computed them: summed ones would make the square grow with the length.
     """
-    return (_lead(pairs.gain / pairs.tokens_P2) - 1 / (2 * terms.beta)).square()
+    return (_lead(pairs.log_ratio / pairs.tokens_P2) - 1 / (2 * terms.beta)).square()
 
 
 def orpo(pairs: Pairs, terms: Terms) -> Tensor:
@@ -74,12 +74,12 @@ def simpo(pairs: Pairs, terms: Terms) -> Tensor:
     return -F.logsigmoid(terms.beta * _lead(pairs.mean) - terms.margin)
 
 
-def kto(gain_A: Tensor, good_A: Tensor, terms: Terms, *, drift: float) -> Tensor:
-    """lambda (1 - sigma(beta (gain - drift))) for good answers, with the sign turned for bad ones (Ethayarajh et al.
-    2024, arXiv:2402.01306, eq. 8): [A]. `drift` estimates KL(tuned || base), and no gradient goes through it.
+def kto(log_ratio_A: Tensor, good_A: Tensor, terms: Terms, *, neutral: float) -> Tensor:
+    """lambda (1 - sigma(beta (log ratio - neutral))) for good answers, with the sign turned for bad ones (Ethayarajh et al.
+    2024, arXiv:2402.01306, eq. 8): [A]. `neutral` estimates KL(tuned || base), and no gradient goes through it.
     """
     sign_A, weight_A = 2 * good_A - 1, terms.bad + (terms.good - terms.bad) * good_A
-    return weight_A * (-terms.beta * sign_A * (gain_A - drift)).sigmoid()
+    return weight_A * (-terms.beta * sign_A * (log_ratio_A - neutral)).sigmoid()
 
 
 def _lead(values_P2: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Prefer: make the better of two answers likelier than the worse, or good answers likelier than bad ones.
 
-What a prompt's two answers share is computed once where rows are trees. Sums over a step's rows are those of its
-micro-batches: even the drift, which KTO takes from all rows of a step, is known before the first of them.
+What a prompt's two answers share is computed once where rows are trees. However a step is cut into micro-batches, they
+add up to the same: what KTO needs to know of all its rows is found before the first of them.
 """
 
 # T tokens of all texts, A answers, P pairs, E embedding
@@ -109,24 +109,25 @@ class PreferLoss:
         self.context = context
         """Most tokens that the model reads."""
         self.reference: Reference = AdapterOff(forward)
-        self.drift = 0.0
-        """KL(tuned || base) in nats per answer, estimated on the answers to other prompts for the rows at hand."""
+        self.neutral = 0.0
+        """KL(tuned || base) in nats per answer, estimated on answers to other prompts for the rows at hand: the log
+        ratio that is neither good nor bad."""
 
     def units(self, rows: Sequence[Worded]) -> int:
         """Pairs, or rated answers, among these rows."""
         return len(rows)
 
     def look_ahead(self, model: Any, held: Mapping[int, Worded], *, among: Sequence[Worded], cut: Cut) -> None:
-        """Estimate the drift on all rows of a step, given by their number `among` all, before its micro-batches."""
+        """Estimate what is neutral on all rows of a step, given by their number `among` all, before its micro-batches."""
         if self.terms.kind != "kto" or not is_rated(held):
             return
-        gains = 0.0
+        total = 0.0
         others = self._mismatched(held, among)
         for piece in cut(others):
             rows = [others[number] for number in piece]
             base_A = self.reference.logp(model, rows)
-            gains += float((logp(model, rows, forward=self.forward) - base_A).sum())
-        self.drift = max(0.0, gains / len(held))
+            total += float((logp(model, rows, forward=self.forward) - base_A).sum())
+        self.neutral = max(0.0, total / len(held))
 
     def remember_base(self, model: Any, rows: Sequence[Worded], *, cut: Cut, kept: Path, listener: Listener) -> None:
         """Work out what the base makes of these rows, for a training after which there is no base."""
@@ -176,7 +177,7 @@ class PreferLoss:
         base_A = torch.zeros_like(logp_A) if base_A is None else base_A
         if self.terms.kind == "kto":
             good_A = tensor([row.score for row in rows], dtype=torch.float64)
-            return kto(logp_A - base_A, good_A, self.terms, drift=self.drift)
+            return kto(logp_A - base_A, good_A, self.terms, neutral=self.neutral)
         pairs = Pairs(logp_A.view(-1, 2), base_A.view(-1, 2), owners_T.bincount().view(-1, 2))
         return OF_PAIRS[self.terms.kind](pairs, self.terms)
 
