@@ -75,7 +75,7 @@ def simpo(pairs: Pairs, terms: Terms) -> Tensor:
 
 
 def kto(log_ratio_A: Tensor, good_A: Tensor, terms: Terms, *, neutral: float) -> Tensor:
-    """lambda (1 - sigma(beta (log ratio - neutral))) for good answers, with the sign turned for bad ones (Ethayarajh et al.
+    """lambda (1 - sigma(beta (log ratio - neutral))) for good answers, the sign turned for bad ones (Ethayarajh et al.
     2024, arXiv:2402.01306, eq. 8): [A]. `neutral` estimates KL(tuned || base), and no gradient goes through it.
     """
     sign_A, weight_A = 2 * good_A - 1, terms.bad + (terms.good - terms.bad) * good_A

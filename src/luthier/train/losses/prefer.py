@@ -34,8 +34,6 @@ from luthier.train.replay import Reminder
 
 BETA = {"dpo": 0.1, "ipo": 0.1, "orpo": 0.1, "kto": 0.1, "simpo": 2.0}
 """What their papers took for most of their results."""
-MARGIN = 1.0
-"""SimPO: half of beta, as its paper advises."""
 
 
 def choose_way(loaded: Loaded, sample: TokenRows, lesson: Lesson) -> Way:
@@ -64,14 +62,16 @@ def settle(lesson: Lesson) -> tuple[Terms, str]:
     if kind == "kto" and not (good and bad):
         raise UserError(f"kto needs answers of both kinds, and the rows hold {seen}. Add the other kind, or use chat.")
     beta = BETA[kind] if config.beta == "auto" else config.beta
-    margin = MARGIN if config.margin == "auto" else config.margin
+    margin = beta / 2 if config.margin == "auto" else config.margin
     most = max(good, bad)
     weights = {"good": most / good, "bad": most / bad} if kind == "kto" else {}
     terms = Terms(kind, beta, margin if kind == "simpo" else 0.0, **weights)
     told = [f"{kind}, {'for ' + seen if config.preference == 'auto' else 'set in the project file'}"]
     told.append(f"beta {beta:g}, {'as in its paper' if config.beta == 'auto' else 'set in the project file'}")
     if kind == "simpo":
-        told.append(f"margin {margin:g}, {'half of beta' if config.margin == 'auto' else 'set in the project file'}")
+        told.append(
+            f"margin {margin:g}, {'half of beta, as in its paper' if config.margin == 'auto' else 'set in the project file'}"
+        )
     if good != bad:
         told.append(f"a good answer weighs {terms.good:.3g}, a bad one {terms.bad:.3g}: both kinds count alike")
     return terms, "; ".join(told)
@@ -118,7 +118,7 @@ class PreferLoss:
         return len(rows)
 
     def look_ahead(self, model: Any, held: Mapping[int, Worded], *, among: Sequence[Worded], cut: Cut) -> None:
-        """Estimate what is neutral on all rows of a step, given by their number `among` all, before its micro-batches."""
+        """Estimate what is neutral on a step's rows, given by their number `among` all, before its micro-batches."""
         if self.terms.kind != "kto" or not is_rated(held):
             return
         total = 0.0
