@@ -145,8 +145,9 @@ class TrainedTokenLoss(torch.autograd.Function):
             count = len(targets[part])
             _, slopes_CV = token_slopes(hidden_TE[part], head_VE, targets[part])
             slopes_CV[:count] *= weights_T[part, None].to(slopes_CV.dtype)
-            dhidden_TE[part] = (slopes_CV @ head_VE)[:count]
-            added_VE = slopes_CV.t() @ F.pad(hidden_TE[part], (0, 0, 0, -count % ROUND))
+            dhidden_TE[part] = product(slopes_CV, head_VE.t())[:count]
+            rows_CE = F.pad(hidden_TE[part], (0, 0, 0, -count % ROUND))
+            added_VE = product(slopes_CV.t(), rows_CE.t())
             dhead_VE = added_VE if dhead_VE is None else dhead_VE.float().add_(added_VE)
         return dhidden_TE, None if dhead_VE is None else _add(head_VE, dhead_VE), None
 

@@ -228,7 +228,7 @@ class TokenLoss(torch.autograd.Function):
         for start in range(0, hidden.shape[0], CHUNK):
             part = slice(start, start + CHUNK)
             nats[part], slopes = token_slopes(hidden[part], head, targets[part])
-            gradient[part] = (slopes @ head)[: len(targets[part])]
+            gradient[part] = product(slopes, head.t())[: len(targets[part])]
         ctx.save_for_backward(gradient)
         return nats
 
@@ -241,7 +241,7 @@ class TokenLoss(torch.autograd.Function):
 def token_slopes(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Nats of each target, float32 [C], and the gradients of its logits, [C rounded up, V] with zeros at the end."""
     count = len(targets)
-    logits = F.pad(hidden, (0, 0, 0, -count % ROUND)) @ head.t()
+    logits = product(F.pad(hidden, (0, 0, 0, -count % ROUND)), head)
     shares = logits.log_softmax(dim=-1, dtype=torch.float32)
     places = torch.arange(count)
     nats = -shares[places, targets]

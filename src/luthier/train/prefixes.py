@@ -53,6 +53,8 @@ class Bundles:
     """Rows of each bundle, the bundles in the order of their first rows."""
     counted: IntArray
     """[N] tokens that each row adds to its bundle."""
+    apart: bool = False
+    """Whether the texts of a row are read one by one, and share what they begin with."""
 
     @property
     def sizes(self) -> IntArray:
@@ -206,7 +208,7 @@ def keep_siblings(
             counted[grove.rows] = grove.added
     order = np.argsort(leaders, kind="stable")
     starts = np.flatnonzero(np.diff(leaders[order], prepend=-1, append=len(rows)))
-    return Bundles(Ragged(order, starts), counted)
+    return Bundles(Ragged(order, starts), counted, apart)
 
 
 def groves(held: Mapping[int, Worded], *, tokens: int, apart: bool = False) -> list[Grove]:

@@ -66,15 +66,19 @@ def settle(lesson: Lesson) -> tuple[Terms, str]:
     most = max(good, bad)
     weights = {"good": most / good, "bad": most / bad} if kind == "kto" else {}
     terms = Terms(kind, beta, margin if kind == "simpo" else 0.0, **weights)
-    told = [f"{kind}, {'for ' + seen if config.preference == 'auto' else 'set in the project file'}"]
-    told.append(f"beta {beta:g}, {'as in its paper' if config.beta == 'auto' else 'set in the project file'}")
+    told = [
+        f"{kind}, {_why(config.preference, 'for ' + seen)}",
+        f"beta {beta:g}, {_why(config.beta, 'as in its paper')}",
+    ]
     if kind == "simpo":
-        told.append(
-            f"margin {margin:g}, {'half of beta, as in its paper' if config.margin == 'auto' else 'set in the project file'}"
-        )
+        told.append(f"margin {margin:g}, {_why(config.margin, 'half of beta')}")
     if good != bad:
         told.append(f"a good answer weighs {terms.good:.3g}, a bad one {terms.bad:.3g}: both kinds count alike")
     return terms, "; ".join(told)
+
+
+def _why(setting: object, reason: str) -> str:
+    return reason if setting == "auto" else "set in the project file"
 
 
 class Reference(Protocol):
