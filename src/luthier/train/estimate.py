@@ -310,5 +310,5 @@ def _end_of(row: Worded, tokens: int) -> Worded:
     cut = min(least, max(0, len(row.ids) - tokens) // len(row.ends))
     places = [place for start, end in pairwise(starts) for place in range(start + cut, end)]
     ends = tuple(end - cut * number for number, end in enumerate(row.ends, start=1))
-    ids, trained = (tuple(column[place] for place in places) for column in (row.ids, row.trained))
+    ids, trained = tuple(row.ids[place] for place in places), tuple(row.trained[place] for place in places)
     return replace(row, ids=ids, trained=trained, ends=ends)
