@@ -28,7 +28,7 @@ from luthier.records import Message, Worded, nobody_listens
 from luthier.train.config import TrainConfig
 from luthier.train.learner import LooksAhead
 from luthier.train.losses.prefer import mismatched
-from luthier.train.setup import Job, Setup, set_up
+from luthier.train.setup import Job, Setup, remember_base, set_up
 
 VERSIONS = {"TRL": TRL[0], "TRL's transformers": TRL[2], "TRL's peft": TRL[3]}
 BASE = "smollm2-135m"
@@ -100,10 +100,15 @@ def _ours(case: Case, folder: Path, base: Base, *, seed: int) -> float:
             "replay": 0,
         }
     )
-    setup = set_up(Job(dataset, base, config, wording, folder, nobody_listens))
+    job = Job(dataset, base, config, wording, folder, nobody_listens)
+    setup = set_up(job)
+    remember_base(setup.learner, job, validation=())
     generator = torch.Generator().manual_seed(1)
     for _, layer in lora_layers(setup.loaded.model):
         torch.nn.init.normal_(layer.lora_B, std=STRENGTH, generator=generator)
+    if case.method == "full":
+        for weight in setup.loaded.model.parameters():
+            weight.data.add_(weight.data.abs().mean() * torch.randn(weight.shape, generator=generator), alpha=STRENGTH)
     (folder / "tuned").mkdir()
     setup.method.save(folder / "tuned")
     facts = {"kind": case.kind, "method": case.method, "base": str(base.folder), "pad": wording.pad_id}

@@ -16,6 +16,8 @@ OBJECTIVES = {
     "complete": ("complete", "llama"),
     "classify, encoder": ("classify", "bert"),
     "classify, decoder": ("classify", "llama"),
+    "prefer": ("prefer", "llama"),
+    "reward": ("reward", "llama"),
 }
 METHODS: dict[str, dict[str, Any]] = {
     "LoRA with dropout": {"adapter": {"rank": 2, "dropout": 0.1}},

@@ -297,12 +297,12 @@ def _last(rows: Sequence[Worded], tokens: int) -> list[Worded]:
     kept: list[Worded] = []
     for row in reversed(rows):
         if tokens > 0:
-            kept.append(_end_of(row, tokens))
+            kept.append(end_of_row(row, tokens))
             tokens -= len(row.ids)
     return kept
 
 
-def _end_of(row: Worded, tokens: int) -> Worded:
+def end_of_row(row: Worded, tokens: int) -> Worded:
     """The last part of a row. Several texts lose as much at their beginnings, and so what they share goes first."""
     if not row.ends:
         return replace(row, ids=row.ids[-tokens:], trained=row.trained[-tokens:])

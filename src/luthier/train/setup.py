@@ -1,6 +1,6 @@
 """What a training run needs before its first step: model, loss, settled settings, replay."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,13 +31,11 @@ from luthier.train.method import Full, Lora, Method
 from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
 from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, Writer, replay_prompts
-from luthier.train.rows import StoredRows, first_rows, store_rows
+from luthier.train.rows import StoredRows, store_rows
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
 """Rows on which the packed path is checked against the padded one."""
-VALIDATION_ROWS = 160
-"""Rows scored at each validation; more would cost more than they tell."""
 SAMPLE_TOKENS = 64
 """Tokens of each of them: whether rows see each other does not depend on their length."""
 
@@ -131,24 +129,16 @@ def set_up(job: Job) -> Setup:
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens, apart=asked.apart)
-    if job.config.method == "full":
-        _remember_base(job, learner)
     reasons = {"dtype": why, "forward": way.reason, **way.reasons}
     return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
 
 
-def _remember_base(job: Job, learner: Learner) -> None:
-    """Work out what a loss needs of the base while it is there."""
-    if isinstance(learner.loss, RemembersBase):
-        for name, rows in (("train", learner.rows), ("validation", validation_rows(job.dataset))):
+def remember_base(learner: Learner, job: Job, *, validation: Sequence[Worded]) -> None:
+    """Work out what the loss needs of a base that will be gone after the first step."""
+    if job.config.method == "full" and isinstance(learner.loss, RemembersBase):
+        for name, rows in (("train", learner.rows), ("validation", validation)):
             kept = job.scratch / f"reference-{name}"
             learner.loss.remember_base(learner.model, rows, cut=learner.cut, kept=kept, listener=job.listener)
-
-
-def validation_rows(dataset: DatasetDir) -> list[Worded]:
-    """Rows that are scored at each validation, as prepare left them."""
-    # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
-    return first_rows(dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)
 
 
 def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:

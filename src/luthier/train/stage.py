@@ -22,9 +22,13 @@ from luthier.train.checkpoint import CheckpointStore
 from luthier.train.config import TrainConfig, train_key
 from luthier.train.estimate import available_room, gigabytes
 from luthier.train.receipts import DEEP, check_denominators
+from luthier.train.rows import first_rows
 from luthier.train.scale import Scale, choose_scale
 from luthier.train.session import Session
-from luthier.train.setup import Job, Setup, set_up, validation_rows
+from luthier.train.setup import Job, Setup, remember_base, set_up
+
+VALIDATION_ROWS = 160
+"""Rows scored at each validation; more would cost more than they tell."""
 
 
 def train(
@@ -94,7 +98,10 @@ def _session(setup: Setup, job: Job, *, key: str) -> Session:
     store = CheckpointStore(
         job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, listener=setup.listener
     )
-    validation = [setup.learner.dress(row, 0) for row in validation_rows(job.dataset)]
+    # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
+    validation = first_rows(job.dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)
+    validation = [setup.learner.dress(row, 0) for row in validation]
+    remember_base(setup.learner, job, validation=validation)
     return Session(setup=setup, store=store, steps=steps, validation=validation)
 
 

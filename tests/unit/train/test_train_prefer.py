@@ -22,13 +22,15 @@ from luthier.errors import UserError
 from luthier.models.adapters import lora_layers
 from luthier.models.chat import load_wording
 from luthier.models.engines.hf import load_engine
+from luthier.models.footprint import LiveBytes
 from luthier.models.forward import padded_states
-from luthier.records import Worded
-from luthier.train.batches import cut_packed
+from luthier.records import Worded, nobody_listens
+from luthier.train.batches import cut_packed, plan_steps
 from luthier.train.config import TrainConfig
+from luthier.train.estimate import end_of_row
 from luthier.train.losses.prefer import PreferLoss, mismatched, settle
 from luthier.train.losses.way import Lesson
-from luthier.train.setup import Setup
+from luthier.train.setup import Job, Setup, remember_base
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by an old name
 Making = Callable[..., Training]
@@ -84,8 +86,11 @@ def ours(setup: Setup, rows: Sequence[Worded]) -> Found:
     }
 
 
-def disturbed(setup: Setup, *, by: float = 0.05) -> Setup:
-    """The same run, every trained weight a little away from where it starts: the base is remembered by now."""
+def disturbed(setup: Setup, run: Training, *, by: float = 0.05) -> Setup:
+    """The same run, every trained weight a little away from where it starts, and the base remembered."""
+    wording = load_wording(run.base.folder)
+    job = Job(run.dataset, run.base, setup.config, wording, run.home / "scratch", nobody_listens)
+    remember_base(setup.learner, job, validation=())
     generator = torch.Generator().manual_seed(2)
     for weight in setup.learner.model.parameters():
         if weight.requires_grad:
@@ -177,7 +182,7 @@ def test_loss_and_gradient_are_those_of_the_paper(
 ) -> None:
     """However a step's rows are cut, and whether they are packed, padded or a tree."""
     run = training(kind, **(LORA if method == "lora" else FULL), replay=0.0, share_prefixes="on")
-    setup = disturbed(ready(run))
+    setup = disturbed(ready(run), run)
     rows = list(setup.learner.rows)
     (tmp_path / "tuned").mkdir()
     setup.method.save(tmp_path / "tuned")
@@ -198,7 +203,7 @@ def test_rewards_are_learnt_as_bradley_and_terry_have_it(
 ) -> None:
     """Also: plain `transformers` and `peft` load the scalar head, and merging changes nothing."""
     run = training("reward", **(LORA if method == "lora" else FULL), share_prefixes="on")
-    setup = disturbed(ready(run), by=0.2)  # else answers that end alike have nearly the same states
+    setup = disturbed(ready(run), run, by=0.2)  # else answers that end alike have nearly the same states
     rows = list(setup.learner.rows)
     (tmp_path / "tuned").mkdir()
     setup.method.save(tmp_path / "tuned")
@@ -315,6 +320,8 @@ def test_pairs_and_single_answers_are_not_mixed(make_training: Making) -> None:
     rows = [*pair_rows(wording, 4), *rated_rows(wording, 4, first=10)]
     with pytest.raises(UserError, match="4 pairs and 4 rated answers"):
         make_training("prefer", rows={"train": rows}).run("run")
+    with pytest.raises(UserError, match="12 rows hold one rated answer"):
+        make_training("reward", rows={"train": rated_rows(wording, 12)}).run("run")
 
 
 def test_a_mismatched_answer_is_cut_where_the_context_ends(tiny_tokenizer_folder: Path) -> None:
@@ -326,3 +333,24 @@ def test_a_mismatched_answer_is_cut_where_the_context_ends(tiny_tokenizer_folder
     assert sum(whole.trained) == sum(other.trained)
     cut = mismatched(one, other, limit=start + 3)
     assert (len(cut.ids), sum(cut.trained)) == (start + 3, 3)
+
+
+def test_memory_is_foretold_for_what_a_pair_computes(training: Callable[..., Training]) -> None:
+    """Of long prompts the pieces hold as many tokens as their trees, and the base's pass is among what is measured."""
+    setup = ready(training("dpo", long=True, adapter={"rank": 2}))
+    learner, pieces = setup.learner, []
+    for step in plan_steps(learner.lengths, epochs=1.0, batch_tokens=160, seed=0):
+        rows = {place: learner.rows[place] for place in step.rows}
+        for piece in learner.cut(rows):
+            with LiveBytes() as count:
+                learner.loss.sum(learner.model, [rows[place] for place in piece], reminder=None).nats.backward()
+            pieces.append(count.peak)
+    assert 0.8 * max(pieces) <= setup.memory.activations <= 1.6 * max(pieces)
+
+
+def test_the_end_of_a_pair_keeps_both_answers(tiny_tokenizer_folder: Path) -> None:
+    [row] = long_pairs(pair_rows(load_wording(tiny_tokenizer_folder), 1))
+    short = end_of_row(row, len(row.ids) - 40)
+    assert [len(before) - len(after) for before, after in zip(row.texts, short.texts, strict=True)] == [20, 20]
+    assert sum(short.trained) == sum(row.trained)
+    assert len(end_of_row(row, 1).ids) >= 4

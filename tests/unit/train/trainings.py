@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from preferences import pair_row
 
 from luthier.artifacts.folders import DatasetDir, ModelDir, building
 from luthier.artifacts.rows import write_worded
@@ -58,6 +59,9 @@ def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -
                 rows.append(chat_row(wording, place, text, LABELS[place % 2]))
             case "complete":
                 rows.append(general_row(wording, place, f"{text}{LABELS[place % 2]}"))
+            case "prefer" | "reward":
+                answers = LABELS[place % 2], LABELS[1 - place % 2]
+                rows.append(pair_row(wording, place, text, answers))
             case _:
                 rows.append(label_row(wording, place, text, place % 2))
     return rows

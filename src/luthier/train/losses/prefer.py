@@ -196,7 +196,7 @@ class PreferLoss:
 
 def is_rated(held: Mapping[int, Worded]) -> bool:
     """Whether these rows hold one answer each, which a person rated."""
-    return next(iter(held.values())).score is not None
+    return next((row.score is not None for row in held.values()), False)
 
 
 def mismatched(row: Worded, other: Worded, *, limit: int) -> Worded:

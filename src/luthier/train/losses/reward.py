@@ -9,6 +9,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from luthier.errors import UserError
 from luthier.models.classify import Logits, choose_logits, last_token_logits
 from luthier.models.forward import TokenRows, packed_states
 from luthier.models.load import Loaded
@@ -20,7 +21,15 @@ from luthier.train.replay import Reminder
 
 
 def choose_way(loaded: Loaded, sample: TokenRows, lesson: Lesson) -> Way:
-    """A stream of texts, and shared beginnings, where this architecture gives the same numbers so."""
+    """A stream of texts, and shared beginnings, where this architecture gives the same numbers so.
+
+    UserError for answers that were rated one by one.
+    """
+    if any(lesson.rated):
+        raise UserError(
+            f"objective 'reward' learns from pairs of answers, and {sum(lesson.rated):,} rows hold one rated answer. "
+            "Use objective: prefer"
+        )
     logits, reason = choose_logits(loaded.model, sample, pad_id=lesson.wording.pad_id)
     if logits is not last_token_logits:
         return Way(RewardLoss(logits), reason)
