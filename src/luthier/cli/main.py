@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from luthier.cli import care, look, model, work
+from luthier.cli import care, look, model, plan, work
 from luthier.errors import LuthierError, StoppedError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ def luthier_command(
 work.register(app)
 model.register(app)
 look.register(app)
+plan.register(app)
 care.register(app)
 
 

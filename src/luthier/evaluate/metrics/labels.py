@@ -1,4 +1,7 @@
-"""Metrics of predicted labels, from counts per document so that documents can be left out or exchanged."""
+"""Metrics of predicted labels, from counts per document so that documents can be left out or exchanged.
+
+Also how far the probabilities of labels are from the truth, and from how often they come true.
+"""
 
 # N items, G documents, C labels
 
@@ -9,6 +12,8 @@ import numpy as np
 from luthier.evaluate.statistics.clustered import FloatArray, IntArray
 
 FEWEST_DOCUMENTS_PER_LABEL = 3
+MOST_BINS = 15
+FEWEST_PER_BIN = 20
 
 
 def scored_labels(gold_N: IntArray, document_N: IntArray, *, labels: int) -> IntArray:
@@ -39,3 +44,25 @@ def macro_f1(kept: IntArray, *, labels: int) -> Callable[[FloatArray], FloatArra
         return f1
 
     return metric
+
+
+def brier(probability_NC: FloatArray, gold_N: IntArray) -> FloatArray:
+    """Squared distance of each item's probabilities from its gold: sum_c (p_c - y_c)^2, 0 .. 2; Brier (1950). [N]"""
+    away = probability_NC.copy()
+    away[np.arange(len(gold_N)), gold_N] -= 1
+    score: FloatArray = (away**2).sum(axis=1)
+    return score
+
+
+def calibration_error(probability_NC: FloatArray, gold_N: IntArray) -> float:
+    """Expected calibration error of the most probable label: sum_b n_b / n |accuracy_b - confidence_b|.
+
+    15 bins of equal counts (Nguyen & O'Connor 2015), fewer if a bin would hold less than 20 items. Biased up on small
+    exams, so it is shown and never a gate.
+    """
+    chosen_N = probability_NC.argmax(axis=1)
+    confidence_N = probability_NC[np.arange(len(gold_N)), chosen_N]
+    over_N = (chosen_N == gold_N) - confidence_N
+    bins = max(1, min(MOST_BINS, len(gold_N) // FEWEST_PER_BIN))
+    parts = np.array_split(over_N[np.argsort(confidence_N, kind="stable")], bins)
+    return float(sum(abs(part.sum()) for part in parts) / len(gold_N))

@@ -35,14 +35,14 @@ class Sums:
     items: FloatArray
     """[G, K] number of items."""
     sums: FloatArray
-    """[G, K] sum of their differences."""
+    """[..., G, K] sum of their differences; axes before G are other exams with the same numbers of items."""
     weights: FloatArray
     """[K], sum 1."""
 
     @property
     def shares(self) -> FloatArray:
-        """S_g [G]: what each document adds to the weighted gain; they sum to it."""
-        shares: FloatArray = (self.sums * (self.weights / self.items.sum(axis=0))).sum(axis=1)
+        """S_g [..., G]: what each document adds to the weighted gain; they sum to it."""
+        shares: FloatArray = (self.sums * (self.weights / self.items.sum(axis=0))).sum(axis=-1)
         return shares
 
 
@@ -63,17 +63,37 @@ def clustered_gain(sums: Sums, *, alpha: float) -> Gain:
     Delta = sum_k w_k dbar_k; SE^2 = sum_g e_g^2 with e_g = sum_k x_gk (D_gk - n_gk dbar_k) and
     x_gk = w_k / (n_k sqrt(1 - n_gk / n_k)).
     """
+    value = float(sums.weights @ (sums.sums.sum(axis=0) / sums.items.sum(axis=0)))
+    error_G = document_errors(sums)
+    return bounded(value, se=math.sqrt(float(error_G @ error_G)), df=degrees_of_freedom(sums), alpha=alpha)
+
+
+def document_errors(sums: Sums) -> FloatArray:
+    """e_g [..., G]: what each document adds to the error of the gain; SE^2 is the sum of their squares."""
+    mean_K = sums.sums.sum(axis=-2, keepdims=True) / sums.items.sum(axis=0)
+    errors: FloatArray = (_x(sums) * (sums.sums - sums.items * mean_K)).sum(axis=-1)
+    return errors
+
+
+def degrees_of_freedom(sums: Sums) -> float:
+    """Satterthwaite's nu, the smaller of two working models; it depends on the numbers of items alone."""
+    x_GK, leverage_GK = _x(sums), sums.items / sums.items.sum(axis=0)
+    return min(_df_independent(x_GK, leverage_GK, sums.items), _df_one_effect(x_GK, leverage_GK, sums.items))
+
+
+def bounded(value: float, *, se: float, df: float, alpha: float) -> Gain:
+    """A value with Student's bounds; df may be infinite."""
+    reach = float(stdtrit(df, 1 - alpha)) * se
+    return Gain(value=value, se=se, df=df, low=value - reach, high=value + reach)
+
+
+def _x(sums: Sums) -> FloatArray:
+    """[G, K] x_gk: the weight of a document's deviations."""
     n_K = sums.items.sum(axis=0)
     leverage_GK = sums.items / n_K
     assert (leverage_GK < 1).all(), "a task with one document has no standard error"
-    mean_K = sums.sums.sum(axis=0) / n_K
-    x_GK = sums.weights / (n_K * np.sqrt(1 - leverage_GK))
-    error_G = (x_GK * (sums.sums - sums.items * mean_K)).sum(axis=1)
-    value = float(sums.weights @ mean_K)
-    se = math.sqrt(float(error_G @ error_G))
-    df = min(_df_independent(x_GK, leverage_GK, sums.items), _df_one_effect(x_GK, leverage_GK, sums.items))
-    reach = float(stdtrit(df, 1 - alpha)) * se
-    return Gain(value=value, se=se, df=df, low=value - reach, high=value + reach)
+    x_GK: FloatArray = sums.weights / (n_K * np.sqrt(1 - leverage_GK))
+    return x_GK
 
 
 def _df_independent(x_GK: FloatArray, leverage_GK: FloatArray, items_GK: FloatArray) -> float:
