@@ -7,6 +7,7 @@ Each function draws one random input, and gives the largest difference, relative
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
@@ -188,21 +189,22 @@ def jackknife(random: Random) -> float:
 
 
 def planned_power(random: Random) -> float:
-    """Without a minimum effect the noncentral t; with one the double integral over gain and standard error."""
+    """Without a minimum effect, items beyond number: the noncentral t. Else the integral over the standard error."""
     design = Design(int(random.integers(6, 80)), 5, psi=float(random.uniform(0.1, 0.5)))
-    gain, least = float(random.uniform(0.03, 0.2)), float(random.uniform(0.0, 0.1))
-    df, se = design.documents - 1, design.se(gain)
+    gain, least = float(random.uniform(0.03, 0.2)), float(random.uniform(0.02, 0.1))
+    df, se, step = design.documents - 1, design.se(gain), 1 / design.items
     critical = stats.t.ppf(1 - ALPHA, df)
-    plain = stats.nct.sf(critical, df, gain / se)
+    endless = replace(design, per_document=1e12)
+    plain = stats.nct.sf(critical, df, gain / endless.se(gain))
 
     def found(ratio: float) -> float:
-        needed = max(least, critical * ratio * se)
+        needed = max(least, critical * ratio * se + step)
         return 2 * df * ratio * stats.chi2.pdf(df * ratio**2, df) * stats.norm.sf((needed - gain) / se)
 
-    bend = least / se / critical
+    bend = (least - step) / se / critical
     area = sum(integrate.quad(found, *ends, epsabs=1e-10)[0] for ends in ((0, bend), (bend, bend + 3)))
-    ours = (power_of(design, gain, alpha=ALPHA, minimum_effect=each) for each in (0.0, least))
-    return apart(list(ours), (plain, area))
+    ours = power_of(endless, gain, alpha=ALPHA, minimum_effect=0.0), power_of(design, gain, minimum_effect=least)
+    return apart(ours, (plain, area))
 
 
 def law(random: Random) -> float:

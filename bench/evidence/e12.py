@@ -31,7 +31,8 @@ def measure(asked: Asked) -> Outcome:
             seconds.append(time.perf_counter() - began)
             found.add(orjson.dumps(figures, option=orjson.OPT_SERIALIZE_NUMPY))
     took = sorted(seconds)[TIMES // 2]
-    say(f"{took:.2f} s for {len(columns['document']):,} items; {'the same' if len(found) == 1 else 'OTHER'} bytes again")
+    again = "the same" if len(found) == 1 else "OTHER"
+    say(f"{took:.2f} s for {len(columns['document']):,} items; {again} bytes again")
     return Outcome(
         holds=took < SECONDS and len(found) == 1,
         value={"seconds": round(took, 3), "same_bytes": len(found) == 1},

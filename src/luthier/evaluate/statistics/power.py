@@ -87,21 +87,22 @@ def documents_needed(value: float, se: float, *, documents: int, df: float, alph
 def power_of(design: Design, gain: float, *, alpha: float = 0.025, minimum_effect: float = 0.02) -> float:
     """Chance that a true `gain` is measured as significant and as at least the MPE, with df = documents - 1.
 
-    P(measured >= max(t SE, MPE)) over the normal spread of the measured gain and the chi spread of its SE: without an
-    MPE this is the power of the t-test, Cohen (1988). Gauss-Legendre in the SE.
+    P(measured >= max(t SE + 1/n, MPE)) over the normal spread of the measured gain and the chi spread of its SE; but
+    for 1/n and MPE this is the power of the t-test, Cohen (1988). Gauss-Legendre in the SE. Exchanging the arms of a
+    document changes sums of right or wrong answers by even numbers, so the swap test needs one item more: 1/n.
     """
     se, df = design.se(gain), design.documents - 1
     if se == 0:
         return float(gain >= minimum_effect)
-    least = minimum_effect / se
+    least, step = minimum_effect / se, 1 / design.items / se
     critical = float(stdtrit(df, 1 - alpha))
     # In units of the true SE: below `bend` the MPE decides, above it significance.
     low, high = (math.sqrt(float(chdtri(df, share)) / df) for share in (1 - 1e-13, 1e-13))
-    bend = min(max(least / critical, low), high)
+    bend = min(max((least - step) / critical, low), high)
     by_minimum = float(chdtr(df, df * bend**2)) * float(ndtr(gain / se - least))
     ratio = (high - bend) / 2 * _NODES + (high + bend) / 2
     density = math.log(2) + df / 2 * math.log(df / 2) - gammaln(df / 2) + (df - 1) * np.log(ratio) - df * ratio**2 / 2
-    significant = np.exp(density) * ndtr(gain / se - critical * ratio)
+    significant = np.exp(density) * ndtr(gain / se - critical * ratio - step)
     return by_minimum + (high - bend) / 2 * float(_WEIGHTS @ significant)
 
 
