@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from luthier.evaluate.compare import Figure
+from luthier.evaluate.metrics.text import bits_per_byte
 from luthier.evaluate.statistics.jackknife import mean_of_documents
 
 ALPHA = 0.05
@@ -46,4 +47,4 @@ def retention_state(figure: Figure) -> str:
 
 
 def _bits(nats: float, size: float) -> float | None:
-    return float(nats) / (math.log(2) * float(size)) if size > 0 else None
+    return bits_per_byte(float(nats), int(size)) if size > 0 else None

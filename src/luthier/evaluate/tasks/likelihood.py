@@ -1,10 +1,10 @@
 """Held-out text: how many bits a model needs for each of its bytes."""
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
 from luthier.evaluate.arms import Arm
+from luthier.evaluate.metrics.text import bits_per_byte
 from luthier.evaluate.metrics.units import score_words
 from luthier.evaluate.sitting import Room, Sitting
 from luthier.models.chat import Wording
@@ -37,8 +37,8 @@ def ask(items: Sequence[Item], *, engine: Reads, adapter: bool, listener: Listen
 
 
 def score(rows: Sequence[Worded], nats: Sequence[float]) -> Arm:
-    """Bits per byte: nats / (ln 2 x UTF-8 bytes)."""
-    bits = [value / (math.log(2) * row.answer_bytes) for row, value in zip(rows, nats, strict=True)]
+    """Bits per byte of every text."""
+    bits = [bits_per_byte(value, row.answer_bytes) for row, value in zip(rows, nats, strict=True)]
     return Arm(
         texts=tuple(score_words(value, "bits_per_byte") for value in bits),
         ended=(True,) * len(rows),
