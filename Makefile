@@ -48,7 +48,9 @@ proof: setup ## Break a thousand runs, then all examples from files to verdict w
 	$(BIN)/python -m bench.engine.t8
 	$(BIN)/luthier run examples/medical-coding/luthier.yaml --require-ship
 	$(BIN)/luthier run examples/medical-coding/classify.yaml
+	$(BIN)/luthier run examples/finance-ner/luthier.yaml
 	$(BIN)/luthier run examples/postgres-docs/luthier.yaml
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding-classify
+	$(BIN)/luthier verify examples/finance-ner/runs/finance-ner
 	$(BIN)/luthier verify examples/postgres-docs/runs/postgres-docs

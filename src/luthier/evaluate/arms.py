@@ -19,6 +19,8 @@ class Arm:
     """Metric -> one number per item."""
     predicted: tuple[int, ...] | None = None
     """Index of the predicted label (classify)."""
+    spans: tuple[tuple[int, ...], ...] | None = None
+    """True, false and missed entities by type, per item (tag)."""
 
 
 @dataclass(frozen=True, slots=True)

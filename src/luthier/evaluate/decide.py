@@ -11,6 +11,7 @@ from luthier.evaluate.compare import (
     bound_gain,
     compare_labels,
     compare_scores,
+    compare_spans,
     mean_of,
     narrow,
     sample_of,
@@ -93,9 +94,10 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     shown = {"items": tally, "unfinished": unfinished, **further}
     if plan["primary"] == name:
         return {**by_item, **shown}
-    counts = record["counts"]["labels"]
-    corpus = compare_labels(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
-    return {**corpus, **shown, "accuracy": by_item}
+    [(kind, counts)] = record["counts"].items()
+    compare = {"labels": compare_labels, "spans": compare_spans}[kind]
+    corpus = compare(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
+    return {**corpus, **shown, name: by_item}
 
 
 def _by_item(record: Mapping[str, Any], name: str, sample: Sample) -> dict[str, Figure]:

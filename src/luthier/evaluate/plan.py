@@ -19,6 +19,8 @@ AGAINST = {
     "complete": "base",
     "prefer": "base",
     "reward": "linear probe",
+    "tag": "linear probe",
+    "extract": "linear probe",
 }
 """What stands for "base": where it has no head, a linear probe on its frozen states."""
 

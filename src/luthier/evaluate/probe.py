@@ -5,6 +5,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +31,17 @@ class Probe:
 
 
 def fit_probe(
-    states_NH: FloatArray, gold_N: IntArray, *, validation: tuple[FloatArray, IntArray], labels: int
+    states_NH: FloatArray,
+    gold_N: IntArray,
+    *,
+    validation: tuple[FloatArray, IntArray],
+    labels: int,
+    reached: Callable[[IntArray], float] | None = None,
 ) -> Probe:
-    """Fit on standardised states for every strength and keep the best macro-F1 on validation; a tie, or no
-    validation rows: the smallest C."""
+    """Fit on standardised states for every strength and keep the best on validation by macro-F1, or by what `reached`
+    says of its predictions; a tie, or no validation rows: the smallest C.
+    """
+    judge = reached or partial(_macro_f1, gold_N=validation[1], labels=labels)
     mean_H, spread_H = states_NH.mean(axis=0), states_NH.std(axis=0)
     spread_H = np.where(spread_H > 0, spread_H, 1.0)
     best: tuple[float, Probe] | None = None
@@ -48,9 +56,9 @@ def fit_probe(
             return np.asarray(model.predict((rows_NH - mean_H) / spread_H), dtype=np.int64)
 
         probe = Probe(predict=predict, strength=strength, converged=int(model.n_iter_.max()) < MOST_STEPS)
-        reached = _macro_f1(predict(validation[0]), validation[1], labels=labels) if len(validation[1]) else 0.0
-        if best is None or reached > best[0]:
-            best = reached, probe
+        score = judge(predict(validation[0])) if len(validation[1]) else 0.0
+        if best is None or score > best[0]:
+            best = score, probe
     assert best is not None
     return best[1]
 

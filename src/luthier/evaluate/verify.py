@@ -15,7 +15,7 @@ from luthier.errors import LuthierError, UserError
 from luthier.evaluate.decide import conclude
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
 from luthier.evaluate.metrics.pairs import PREFERENCES, says
-from luthier.evaluate.metrics.text import exact_match
+from luthier.evaluate.metrics.text import exact_match, token_f1
 from luthier.evaluate.metrics.units import RELATIVE, item_metric, score_words
 from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
 from luthier.records import Item
@@ -59,7 +59,7 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
     plan, items, scores = record["plan"], record["items"], record["scores"]
     size = len(items["id"])
     columns = [*items.values(), *(column for arm in scores.values() for column in arm.values())]
-    columns += [record["counts"]["labels"][name] for name in ("gold", "base", "tuned") if record["counts"]]
+    columns += [column for kind in record["counts"].values() for column in kind.values() if isinstance(column, list)]
     if any(len(column) != size for column in columns):
         yield "items: columns of different length"
     if len(set(items["id"])) != size:
@@ -75,11 +75,29 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
     for name, column in (pair for arm in scores.values() for pair in arm.items()):
         if any(not 0 <= score <= (math.inf if name in RELATIVE else 1) for score in column):
             yield f"scores.{name}: a number that it cannot have"
-    for arm in scores if record["counts"] else ():
+    for arm in scores if "labels" in record["counts"] else ():
         labels = record["counts"]["labels"]
         right = [float(gold == named) for gold, named in zip(labels["gold"], labels[arm], strict=True)]
         if right != scores[arm]["accuracy"]:
             yield f"scores.{arm}.accuracy: does not follow from the labels"
+    if "spans" in record["counts"]:
+        yield from _agreeing_spans(record["counts"]["spans"], scores)
+
+
+def _agreeing_spans(counts: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
+    """True, false and missed entities are counts, both arms were asked for the same, and all right means none wrong."""
+    types = counts["types"]
+    for arm in ("base", "tuned"):
+        if any(len(each) != 3 * types or min(each, default=0) < 0 for each in counts[arm]):
+            yield f"counts.spans.{arm}: not three counts for each type"
+        if [float(not any(each[types:])) for each in counts[arm]] != scores[arm]["exact_match"]:
+            yield f"scores.{arm}.exact_match: does not follow from the counts of entities"
+    if _asked_for(counts["base"], types) != _asked_for(counts["tuned"], types):
+        yield "counts.spans: the arms were not asked for the same entities"
+
+
+def _asked_for(counts: list[list[int]], types: int) -> list[list[int]]:
+    return [[each[kind] + each[2 * types + kind] for kind in range(types)] for each in counts]
 
 
 def _differences(told: Any, found: Any, where: str) -> Iterator[str]:
@@ -139,11 +157,22 @@ def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: 
         elif primary in PREFERENCES:
             agrees = says(row["text"], row["score"])
         else:
-            right = exact_match(row["text"], wanted) if primary == "exact_match" else float(row["text"] in wanted)
-            agrees = right == row["score"]
+            agrees = _scored(row["text"], wanted, primary) == row["score"]
         if not agrees:
             problems.append(f"answers.parquet: item {row['item']}, {row['arm']}: {row['score']} is not its score")
     return problems
+
+
+def _scored(text: str, golds: tuple[str, ...], primary: str) -> float:
+    match primary:
+        case "exact_match":
+            return exact_match(text, golds)
+        case "token_f1":
+            return token_f1(text, golds)
+        case "span_f1":
+            return float(set(text.splitlines()) == set(golds))
+        case _:
+            return float(text in golds)
 
 
 def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:

@@ -1,7 +1,14 @@
 """Entities of a text and the BIO labels of its words, both ways."""
 
-from collections.abc import Iterable, Sequence
+# T tokens, W words, C labels
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from luthier.models.texts import WordedWords
 from luthier.records import Entity
 
 OUTSIDE = "O"
@@ -45,3 +52,21 @@ def entity_of(gold: str) -> Entity:
     """The entity that `entity_text` wrote."""
     start, end, label = gold.split(":", 2)
     return Entity(int(start), int(end), label)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An entity that a model found, with its words and the mean probability of their labels."""
+
+    entity: Entity
+    score: float
+
+
+def named_entities(chances_TC: NDArray[np.float64], text: WordedWords, labels: Sequence[str]) -> list[Named]:
+    """Entities of a text by the most probable label of each word, from label probabilities of all tokens."""
+    chances_WC = np.asarray(chances_TC)[list(text.first)]
+    found = entities_in([labels[place] for place in chances_WC.argmax(axis=1)], text.words)
+    best_W = chances_WC.max(axis=1)
+    starts, ends = (np.array([word[side] for word in text.words]) for side in (0, 1))
+    inside = [(starts >= entity.start) & (ends <= entity.end) for entity in found]
+    return [Named(entity, float(best_W[mask].mean())) for entity, mask in zip(found, inside, strict=True)]

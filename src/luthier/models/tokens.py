@@ -1,6 +1,6 @@
 """Logits of every token of many rows: over one stream where that gives the same numbers as padded rows."""
 
-# T tokens of all rows, B rows, L longest row, N labels, or 2 for where a span starts and ends
+# T tokens of all rows, B rows, L longest row, E embedding, N labels, or 2 for where a span starts and ends
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,12 +19,15 @@ TokenLogits = Callable[[Any, TokenRows, Sequence[int]], Tensor]
 
 def padded_token_logits(model: Any, rows: TokenRows, seconds: Sequence[int], *, pad_id: int) -> Tensor:
     """Logits from a right-padded batch: any encoder can do this."""
-    ids, mask = pad_rows(rows, pad_id=pad_id)
-    types = torch.zeros_like(ids)
-    for place, second in enumerate(seconds):
-        types[place, second : len(rows[place])] = 1
-    output = model(input_ids=ids, attention_mask=mask, **type_arguments(model, types))
-    return _logits(output)[mask.bool()]
+    output, mask = _padded(model, rows, seconds, pad_id)
+    return _logits(output)[mask]
+
+
+def padded_token_states(encoder: Any, rows: TokenRows, seconds: Sequence[int], *, pad_id: int) -> Tensor:
+    """Last hidden states of an encoder from a right-padded batch: [T, E], row by row."""
+    output, mask = _padded(encoder, rows, seconds, pad_id)
+    states: Tensor = output.last_hidden_state[mask]
+    return states
 
 
 def stream_token_logits(model: Any, rows: TokenRows, seconds: Sequence[int]) -> Tensor:
@@ -57,6 +60,15 @@ def choose_token_logits(model: Any, rows: TokenRows, *, pad_id: int) -> tuple[To
     if not worst <= TOLERANCE[next(model.parameters()).dtype]:  # also if it is not a number
         return padded, f"padded: rows in a stream would differ by {worst:.1e} (R7)"
     return stream_token_logits, f"packed: equal to each row alone within {worst:.1e} (R7)"
+
+
+def _padded(model: Any, rows: TokenRows, seconds: Sequence[int], pad_id: int) -> tuple[Any, Tensor]:
+    """What a model gives for a padded batch, and which of its cells [B, L] hold a token."""
+    ids, mask = pad_rows(rows, pad_id=pad_id)
+    types = torch.zeros_like(ids)
+    for place, second in enumerate(seconds):
+        types[place, second : len(rows[place])] = 1
+    return model(input_ids=ids, attention_mask=mask, **type_arguments(model, types)), mask.bool()
 
 
 def _logits(output: Any) -> Tensor:

@@ -1,16 +1,24 @@
 """One engine, its wording and its names: what the HTTP routes call."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from luthier.errors import UserError
 from luthier.models.engines.engine import AnswersTokens, Sampling
+from luthier.models.extract import Pointer, best_answer
+from luthier.models.spans import Named, named_entities
+from luthier.objectives import OBJECTIVES, objective
 from luthier.records import Message
 from luthier.serve.pieces import Piece, pieces
 from luthier.serve.router import Router
 from luthier.serve.worker import Items, Worker
+
+T = TypeVar("T")
+CAUSAL = frozenset(name for name, one in OBJECTIVES.items() if one.head == "causal")
+"""Objectives whose models write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Host:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of a classifier; empty for a decoder."""
+        """Labels of a classifier, BIO labels of a tagger; empty for others."""
         return self._engine.labels
 
     def talk(self, model: str, messages: Sequence[Message], wish: Wish) -> Talk:
@@ -54,8 +62,7 @@ class Host:
         Raises NotFoundError for an unknown model and UserError for a prompt that does not fit the context.
         """
         route = self.router.find(model)
-        if self.labels:
-            raise UserError(f"'{model}' is a classifier. Ask it at /luthier/v1/classify")
+        self._check_goal(CAUSAL, model)
         wording = self._engine.wording
         prompt = wording.prompt_ids(messages)
         room = wording.context - len(prompt)
@@ -78,21 +85,51 @@ class Host:
 
     async def classify(self, texts: Sequence[str]) -> list[list[float]]:
         """Probability of every label for every text; UserError if the model is no classifier or a text too long."""
-        if not self.labels:
-            raise UserError("the served model writes answers. Ask it at /v1/chat/completions")
-        wording = self._engine.wording
-        rows = [wording.text_ids(text) for text in texts]
-        for index, row in enumerate(rows):
-            if len(row) > wording.context:
-                raise UserError(f"text {index} has {len(row)} tokens, and the model reads {wording.context}")
+        self._check_goal({"classify"})
+        rows = [self._engine.wording.text_ids(text) for text in texts]
+        self._check_lengths(rows)
+        return await self._one(lambda: [[float(value) for value in row] for row in self._engine.classify(rows)])
 
-        def work() -> Iterator[list[list[float]]]:
-            yield [[float(value) for value in row] for row in self._engine.classify(rows)]
+    async def tag(self, texts: Sequence[str]) -> list[list[Named]]:
+        """The entities of every text; UserError if the model is no tagger or a text too long."""
+        self._check_goal({"tag"})
+        worded = [self._engine.wording.word_ids(text) for text in texts]
+        self._check_lengths([text.ids for text in worded])
+        found = await self._one(lambda: self._engine.tag([text.ids for text in worded]))
+        return [named_entities(chances, text, self.labels) for chances, text in zip(found, worded, strict=True)]
+
+    async def extract(self, questions: Sequence[tuple[str, str]]) -> list[Pointer | None]:
+        """Where each context answers its question, None if it does not; UserError if the model is no extractor or a
+        question with its context too long.
+        """
+        self._check_goal({"extract"})
+        pairs = [self._engine.wording.pair_ids(question, context) for question, context in questions]
+        self._check_lengths([pair.ids for pair in pairs])
+        ids, seconds = [pair.ids for pair in pairs], [pair.ends[0] for pair in pairs]
+        found = await self._one(lambda: self._engine.point(ids, seconds))
+        return [best_answer(logits, pair) for logits, pair in zip(found, pairs, strict=True)]
+
+    def _check_goal(self, wanted: Collection[str], model: str = "the served model") -> None:
+        if self._engine.objective not in wanted:
+            endpoint = objective(self._engine.objective).endpoint
+            raise UserError(f"{model} learnt '{self._engine.objective}'. Ask it at {endpoint}")
+
+    def _check_lengths(self, rows: Sequence[Sequence[int]]) -> None:
+        context = self._engine.wording.context
+        for index, row in enumerate(rows):
+            if len(row) > context:
+                raise UserError(f"text {index} has {len(row)} tokens, and the model reads {context}")
+
+    async def _one(self, compute: Callable[[], T]) -> T:
+        """What `compute` returns, on the thread of the engine."""
+
+        def work() -> Iterator[T]:
+            yield compute()
 
         async with aclosing(self._worker.each(work)) as results:
-            async for scores in results:
-                return scores
-        raise AssertionError("the engine gave no scores")
+            async for found in results:
+                return found
+        raise AssertionError("the engine gave nothing")
 
     def close(self) -> None:
         """Abort what runs and stop."""

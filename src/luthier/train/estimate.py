@@ -293,7 +293,8 @@ def _trained_bytes(model: Any) -> int:
 
 
 def _last(rows: Sequence[Worded], tokens: int) -> list[Worded]:
-    """The last rows, and the last part of one, that hold this many tokens: answers stand at the end."""
+    """The last rows, and the last part of one, that hold this many tokens: answers stand at the end. A row whose places
+    are told, such as a label of each word, stays whole."""
     kept: list[Worded] = []
     for row in reversed(rows):
         if tokens > 0:
@@ -304,6 +305,8 @@ def _last(rows: Sequence[Worded], tokens: int) -> list[Worded]:
 
 def end_of_row(row: Worded, tokens: int) -> Worded:
     """The last part of a row. Several texts lose as much at their beginnings, and so what they share goes first."""
+    if row.labels and (row.ends or any(row.trained)):
+        return row  # its labels are places in it, or belong to them
     if not row.ends:
         return replace(row, ids=row.ids[-tokens:], trained=row.trained[-tokens:])
     starts, least = (0, *row.ends), min(map(len, row.texts)) - 2

@@ -39,6 +39,7 @@ class EchoEngine:
 
     wording: Wording = field(default_factory=byte_wording)
     labels: tuple[str, ...] = ()
+    objective: str = "chat"
     delay: float = 0.0
     live: int = 0
     made: int = 0
@@ -63,3 +64,22 @@ class EchoEngine:
     def classify(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
         lengths = np.array([[len(row) % (place + 2) + 1.0 for place, _ in enumerate(self.labels)] for row in rows])
         return lengths / lengths.sum(axis=1, keepdims=True)
+
+    def tag(self, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Capital letters begin an entity, digits go on with it."""
+        found = []
+        for row in rows:
+            letters = [self.wording.decode([token]) for token in row]
+            places = [1 if letter.isupper() else 2 if letter.isdigit() else 0 for letter in letters]
+            found.append(np.eye(len(self.labels))[places] * 0.5 + 0.5 / len(self.labels))
+        return found
+
+    def point(self, rows: Sequence[Sequence[int]], seconds: Sequence[int]) -> list[np.ndarray]:
+        """The first and the last capital letter of the second text, or its first token if it has none."""
+        found = []
+        for row, second in zip(rows, seconds, strict=True):
+            capital = [place for place in range(second, len(row)) if self.wording.decode([row[place]]).isupper()]
+            logits = np.zeros((len(row), 2))
+            logits[[capital[0], capital[-1]] if capital else [0, 0], [0, 1]] = 9.0
+            found.append(logits)
+        return found

@@ -224,7 +224,7 @@ def test_two_clients_at_once_get_their_own_answers(address: str) -> None:
 
 
 def test_a_classifier_gives_labels_with_scores_and_refuses_chat() -> None:
-    with served(EchoEngine(labels=("a", "b", "c")), base=None) as where:
+    with served(EchoEngine(labels=("a", "b", "c"), objective="classify"), base=None) as where:
         answer = httpx2.post(f"{where}/luthier/v1/classify", json={"input": ["four", "seventh"]}).json()
         assert answer["model"] == "desk"
         for row in answer["data"]:
@@ -240,6 +240,35 @@ def test_a_classifier_gives_labels_with_scores_and_refuses_chat() -> None:
 
 def test_a_decoder_refuses_to_classify(address: str) -> None:
     assert httpx2.post(f"{address}/luthier/v1/classify", json={"input": "x"}).status_code == 400
+
+
+def test_a_tagger_gives_entities_where_they_stand() -> None:
+    engine = EchoEngine(labels=("O", "B-X", "I-X"), objective="tag")
+    with served(engine, base=None) as where:
+        text = "é Ada 7, b (Bo)"
+        answer = httpx2.post(f"{where}/luthier/v1/tag", json={"input": [text, "none"]}).json()
+        first, second = answer["data"]
+        assert [(each["start"], each["end"], each["text"]) for each in first["entities"]] == [
+            (2, 7, "Ada 7"),
+            (12, 14, "Bo"),
+        ]
+        assert {each["label"] for each in first["entities"]} == {"X"}
+        assert all(each["score"] == pytest.approx(2 / 3) for each in first["entities"])
+        assert (second["index"], second["entities"]) == (1, [])
+        refused = httpx2.post(f"{where}/luthier/v1/classify", json={"input": "x"})
+        assert (refused.status_code, "/luthier/v1/tag" in refused.json()["error"]["message"]) == (400, True)
+        assert httpx2.post(f"{where}/luthier/v1/tag", json={"input": "x" * 600}).status_code == 400
+
+
+def test_an_extractor_gives_the_stretch_that_answers() -> None:
+    with served(EchoEngine(objective="extract"), base=None) as where:
+        asked = [{"question": "Who?", "context": "é the A nd B c"}, {"question": "Who?", "context": "nobody"}]
+        answer = httpx2.post(f"{where}/luthier/v1/extract", json={"input": asked}).json()
+        first, second = (row["answer"] for row in answer["data"])
+        assert (first["start"], first["end"], first["text"]) == (6, 12, "A nd B")
+        assert second is None
+        too_long = {"question": "x", "context": "x" * 600}
+        assert httpx2.post(f"{where}/luthier/v1/extract", json={"input": too_long}).status_code == 400
 
 
 def test_a_taken_port_is_a_conflict_with_the_remedy() -> None:

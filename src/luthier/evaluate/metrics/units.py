@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PER_ITEM = ("exact_match", "accuracy", "bits_per_byte", "win_rate", "pair_accuracy")
+PER_ITEM = ("token_f1", "exact_match", "accuracy", "bits_per_byte", "win_rate", "pair_accuracy")
 """Metrics with one number per item; the first that an arm has is the one by which items are won and lost."""
 RELATIVE = frozenset({"bits_per_byte"})
 """Lower is better, and a gain is -ln(tuned / base): the difficulty of a text cancels."""

@@ -98,6 +98,10 @@ def _items(items: Sequence[Item]) -> dict[str, list[Any]]:
 
 
 def _counts(observed: Observed) -> dict[str, Any]:
+    if observed.base.spans is not None and observed.tuned.spans is not None:
+        arms = {"base": observed.base.spans, "tuned": observed.tuned.spans}
+        types = len(observed.tuned.spans[0]) // 3 if observed.tuned.spans else 0
+        return {"spans": {"types": types, **{arm: list(map(list, counts)) for arm, counts in arms.items()}}}
     if observed.base.predicted is None or observed.tuned.predicted is None:
         return {}
     return {

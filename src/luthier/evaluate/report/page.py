@@ -21,6 +21,7 @@ def render_page(record: Mapping[str, Any], observed: Observed, *, curve: Sequenc
         verdict=_verdict(record),
         sections=[section for section in shown if section is not None],
         slices=sections.slices(record, observed),
+        sliced=sections.SLICED[sections.sliced_by(record)],
         answers=sections.answers(record, observed),
         facts=sections.facts(record),
     )

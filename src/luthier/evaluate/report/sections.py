@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from luthier.evaluate.arms import slices_of
+from luthier.evaluate.metrics.spans import types_of
 from luthier.evaluate.metrics.units import (
     RELATIVE,
     gain_words,
@@ -30,6 +31,7 @@ WON = {
 """Whether the metric is relative -> what winning and losing an item means."""
 FURTHER = {
     "accuracy": "Accuracy",
+    "exact_match": "Exact match",
     "pair_accuracy": "Pairs of which the better answer is likelier, whatever the base thinks of them",
 }
 """Metrics beside the primary one, in words."""
@@ -97,7 +99,7 @@ def gain(record: Mapping[str, Any]) -> Section | None:
             ),
             Figure(_gain_words(record), plots.intervals([bar], scale=scale, title=GAIN[relative], marks=marks)),
         ),
-        lines=tuple(_further_words(figures)),
+        lines=tuple(_further_words(record)),
     )
 
 
@@ -168,15 +170,26 @@ def training(curve: Sequence[Mapping[str, Any]]) -> Section | None:
     return Section("How it learnt", (Figure(meaning, plot),))
 
 
+SLICED = {"slices": ("Expected answer", "Items"), "by_type": ("Type of entity", "Entities")}
+"""What the rows of a table of parts are, and what is counted in them."""
+
+
+def sliced_by(record: Mapping[str, Any]) -> str:
+    """The figure that tells of parts of the exam: entities by type, or items by expected answer."""
+    return "by_type" if "by_type" in record["figures"] else "slices"
+
+
 def slices(record: Mapping[str, Any], observed: Observed) -> list[dict[str, Any]]:
-    """One row per expected answer, largest first."""
-    names = slices_of(observed.items).names
+    """One row per expected answer or type of entity, largest first."""
+    by = sliced_by(record)
+    names = slices_of(observed.items).names if by == "slices" else types_of(observed.labels)
+    column = {"slices": "slice", "by_type": "type"}[by]
     metric = item_metric(observed.base.scores)
     rows = []
-    for row in sorted(record["figures"].get("slices", []), key=lambda row: (-row["n"], row["slice"])):
+    for row in sorted(record["figures"].get(by, []), key=lambda row: (-row["n"], row[column])):
         interval = "-" if row["low"] is None else interval_words(row, metric)
         plot = plots.spark(row["base"], row["tuned"], title=f"base {row['base']:.0%}, tuned {row['tuned']:.0%}")
-        shown = {"name": _cut(names[row["slice"]]), "n": row["n"], "plot": plot, "interval": interval}
+        shown = {"name": _cut(names[row[column]]), "n": row["n"], "plot": plot, "interval": interval}
         rows.append({**shown, "base": f"{row['base']:.0%}", "tuned": f"{row['tuned']:.0%}"})
     return rows
 
@@ -248,8 +261,9 @@ def _decoding(record: Mapping[str, Any]) -> str:
     if record["plan"]["decoding"] is None:
         probe = record["environment"].get("probe", {})
         ended = "converged" if probe.get("converged") else "stopped before it converged"
-        what = "larger reward" if record["plan"]["primary"] == "pair_accuracy" else "most probable label"
-        return f"{what}; linear probe with C = {probe.get('strength')}, {ended}"
+        what = {"pair_accuracy": "larger reward", "token_f1": "most probable stretch of the text"}
+        chosen = what.get(record["plan"]["primary"], "most probable label")
+        return f"{chosen}; linear probe with C = {probe.get('strength')}, {ended}"
     return f"greedy, at most {record['environment'].get('max_answer_tokens')} tokens"
 
 
@@ -266,13 +280,14 @@ def _gain_words(record: Mapping[str, Any]) -> str:
     return "The interval holds 0: this may be luck. Add documents to the exam, or train a better model."
 
 
-def _further_words(figures: Mapping[str, Any]) -> Iterable[str]:
+def _further_words(record: Mapping[str, Any]) -> Iterable[str]:
+    figures, entities = record["figures"], record["plan"]["primary"] == "span_f1"
     for metric, name in FURTHER.items():
         if metric in figures:
             found = figures[metric]
             base, tuned = (score_words(found[arm]["value"], metric) for arm in ("base", "tuned"))
             gain = f"{gain_words(found['gain']['value'], metric)} ({interval_words(found['gain'], metric)})"
-            yield f"{name}: base {base}, tuned {tuned}, gain {gain}."
+            yield f"{'Texts without a wrong entity' if entities else name}: base {base}, tuned {tuned}, gain {gain}."
 
 
 def _colour(figure: Mapping[str, Any], least: float) -> str:
@@ -327,10 +342,10 @@ def _rows(observed: Observed, places: Sequence[int], shared: str) -> list[dict[s
             {
                 "id": item.id,
                 "question": _cut(_question(item).removeprefix(shared)),
-                "gold": _cut(" | ".join(item.golds)),
-                "base": _cut(base.texts[place]),
+                "gold": _cut(_gold(item)),
+                "base": _cut(words.readable(item, base.texts[place])),
                 "base_kind": _kind(better[0], better[1], metric),
-                "tuned": _cut(tuned.texts[place]),
+                "tuned": _cut(words.readable(item, tuned.texts[place])),
                 "tuned_kind": _kind(better[1], better[0], metric),
             }
         )
@@ -340,6 +355,11 @@ def _rows(observed: Observed, places: Sequence[int], shared: str) -> list[dict[s
 def _kind(score: float, other: float, metric: str) -> str:
     is_right = score >= other if metric in RELATIVE else score == 1
     return "right" if is_right else "wrong"
+
+
+def _gold(item: Item) -> str:
+    """Accepted answers side by side; all entities of a text are one answer."""
+    return words.readable(item, "\n".join(item.golds)) if item.task == "tag" else " | ".join(item.golds)
 
 
 def _question(item: Item) -> str:

@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, score_words
+from luthier.models.spans import entity_of
+from luthier.records import Item
 
 METRICS = {
     "exact_match": "exact match",
+    "token_f1": "token F1",
+    "span_f1": "entity span F1",
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
     "bits_per_byte": "bits per byte",
@@ -40,6 +44,15 @@ def level(alpha: float) -> str:
 def tied(text: str) -> str:
     """Keep a number and its percent sign, and 'p = ...', on one line."""
     return text.replace(" %", "\u00a0%").replace("p = ", "p\u00a0=\u00a0")
+
+
+def readable(item: Item, text: str) -> str:
+    """A gold or an answer as a person reads it: entities by their words."""
+    if item.task != "tag":
+        return text
+    asked = item.messages[0].content
+    found = [entity_of(line) for line in text.splitlines()]
+    return "; ".join(f"{asked[each.start : each.end]} ({each.label})" for each in found) or "no entity"
 
 
 def lead(record: Mapping[str, Any]) -> str:

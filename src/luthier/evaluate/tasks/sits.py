@@ -1,7 +1,7 @@
 """Which file asks the exam of which objective."""
 
 from luthier.evaluate.sitting import Sit
-from luthier.evaluate.tasks import classify, generate, likelihood, prefer, reward
+from luthier.evaluate.tasks import classify, extract, generate, likelihood, prefer, reward, tag
 
 SITS: dict[str, Sit] = {
     "complete": likelihood.sit,
@@ -9,4 +9,6 @@ SITS: dict[str, Sit] = {
     "classify": classify.sit,
     "prefer": prefer.sit,
     "reward": reward.sit,
+    "tag": tag.sit,
+    "extract": extract.sit,
 }

@@ -26,10 +26,20 @@ class AnswersTokens(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of a classifier; empty for a decoder."""
+        """Labels of a classifier, BIO labels of a tagger; empty for others."""
+
+    @property
+    def objective(self) -> str:
+        """Name of what the model learnt."""
 
     def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
         """Generated ids without the end token; closing the iterator aborts."""
 
     def classify(self, rows: Sequence[Sequence[int]]) -> Any:
         """Probabilities [rows, labels]."""
+
+    def tag(self, rows: Sequence[Sequence[int]]) -> Any:
+        """Label probabilities [tokens, labels] of every row."""
+
+    def point(self, rows: Sequence[Sequence[int]], seconds: Sequence[int]) -> Any:
+        """Logits [tokens, 2] of where an answer starts and ends in every row, whose second text begins at `seconds`."""

@@ -6,7 +6,8 @@ that was tuned whole is there twice.
 
 # B rows, L tokens, V vocabulary
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
 from luthier.models.products import quicken_products
+from luthier.models.tokens import padded_token_logits, padded_token_states
 from luthier.models.whole import load_whole
 from luthier.objectives import Objective, objective
 from luthier.records import Answer, Listener, Tick, Worded, nobody_listens
@@ -51,6 +53,8 @@ class Engine:
         self.wording = wording
         self.labels = labels
         self.has_adapter = has_adapter
+        self.objective = "chat"
+        """Name of what the model learnt."""
         self.reason = ""
         """Why answers are written as they are; known after the first."""
         self._decoders: dict[bool, Decoder] = {}
@@ -108,6 +112,38 @@ class Engine:
         """Reward of each row [N] by the tuned model."""
         return self._logits(rows, 1, "reward", listener)[:, 0].numpy()
 
+    def tag(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> list[FloatArray]:
+        """Label probabilities [tokens, labels] of every token of each row, by the tuned model."""
+        found = self._token_logits(rows, (), listener=listener)
+        return [each.double().softmax(dim=-1).numpy() for each in found]
+
+    def point(
+        self, rows: Sequence[Sequence[int]], seconds: Sequence[int], *, listener: Listener = nobody_listens
+    ) -> list[FloatArray]:
+        """Logits [tokens, 2] of where an answer starts and ends in each row, by the tuned model; `seconds` says where
+        the second text begins.
+        """
+        return [each.double().numpy() for each in self._token_logits(rows, seconds, listener=listener)]
+
+    def token_states(
+        self,
+        rows: Sequence[Sequence[int]],
+        chosen: Sequence[Sequence[bool]],
+        *,
+        seconds: Sequence[int] = (),
+        listener: Listener = nobody_listens,
+    ) -> FloatArray:
+        """Last hidden states of the frozen base at the chosen tokens, row by row: [chosen, hidden]."""
+        self._switch(False)
+
+        def states(texts: TokenRows, ends: Sequence[int]) -> Tensor:
+            return padded_token_states(self.model.base_model, texts, ends, pad_id=self.wording.pad_id)
+
+        parts = self._by_token(states, rows, seconds, listener=listener)
+        kept = [part[torch.tensor(mask)].double() for part, mask in zip(parts, chosen, strict=True)]
+        width = self.model.config.hidden_size
+        return torch.cat([*kept, torch.zeros(0, width, dtype=torch.float64)]).numpy()
+
     def states(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
         """Mean of the frozen base's last hidden states per row: [N, hidden]."""
         self._switch(False)
@@ -123,6 +159,30 @@ class Engine:
             listener(Tick("states", done, len(rows)))
         rows_found = [row for row in found if row is not None]
         return np.stack(rows_found) if rows_found else np.zeros((0, self.model.config.hidden_size))
+
+    def _token_logits(self, rows: TokenRows, seconds: Sequence[int], *, listener: Listener) -> list[Tensor]:
+        self._switch(True)
+        return self._by_token(
+            partial(padded_token_logits, self.model, pad_id=self.wording.pad_id), rows, seconds, listener=listener
+        )
+
+    def _by_token(
+        self,
+        compute: Callable[[TokenRows, Sequence[int]], Tensor],
+        rows: TokenRows,
+        seconds: Sequence[int],
+        *,
+        listener: Listener,
+    ) -> list[Tensor]:
+        """What `compute` says of the tokens of each row, from batches of rows of like length."""
+        found: dict[int, Tensor] = {}
+        for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
+            texts = [rows[index] for index in batch]
+            with torch.no_grad():
+                values = compute(texts, [seconds[index] for index in batch] if seconds else ())
+            found |= dict(zip(batch, values.split([len(text) for text in texts]), strict=True))
+            listener(Tick("tokens", len(found), len(rows)))
+        return [found[index] for index in range(len(rows))]
 
     def _switch(self, adapter: bool) -> None:
         assert self.has_adapter or not adapter, "no adapter was loaded"
@@ -178,11 +238,15 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
             raise UserError(f"{tuned.path}: its tokenizer or template is not the base's (R9). Train it again.")
         if not is_adapter(tuned.path):
             whole = load_whole(tuned.path, base, asked, labels=labels)
-            return Engine(whole.model, wording=wording, labels=labels, has_adapter=True, untuned=loaded.model)
+            engine = Engine(whole.model, wording=wording, labels=labels, has_adapter=True, untuned=loaded.model)
+            engine.objective = asked.name
+            return engine
         shape, state = load_adapter(tuned.path)
         inject(loaded.model, shape, skip=loaded.skip, seed=0)
         load_adapter_state(loaded.model, state, heads=loaded.heads)
-    return Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
+    engine = Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
+    engine.objective = asked.name
+    return engine
 
 
 def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:

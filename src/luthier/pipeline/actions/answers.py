@@ -48,12 +48,16 @@ def open_tuned(run: Path, *, listener: Listener = nobody_listens) -> Tuned:
 
 
 def ask(run: Path, question: str, *, use_base: bool = False, listener: Listener = nobody_listens) -> Shown:
-    """One greedy answer, or one label, to a question that is framed as prepare framed the training rows."""
+    """One greedy answer, one label or entities, to a question that is framed as prepare framed the training rows."""
     tuned = open_tuned(run, listener=listener)
     engine = _load(tuned)
     name = _base_name(tuned.base) if use_base else tuned.project.config.name
-    if engine.labels:
+    if engine.objective == "classify":
         return _label(engine, question, name=name, use_base=use_base)
+    if engine.objective == "tag":
+        return _entities(engine, question, name=name, use_base=use_base)
+    if engine.objective == "extract":
+        raise UserError("an extractor needs a question and a text. Serve it, and ask it at /luthier/v1/extract")
     from luthier.prepare.convert import framed
 
     settings = tuned.dataset.manifest.settings
@@ -74,7 +78,8 @@ def open_host(run: Path) -> "Host":
 
     tuned = open_tuned(run)
     engine = _load(tuned)
-    names = Router(tuned=tuned.project.config.name, base=None if engine.labels else _base_name(tuned.base))
+    writes = tuned.project.objective.head == "causal"
+    names = Router(tuned=tuned.project.config.name, base=_base_name(tuned.base) if writes else None)
     created = int((tuned.model.path / MANIFEST).stat().st_mtime)
     return Host(engine, router=names, fingerprint=_fingerprint(tuned, engine.wording.template_hash), created=created)
 
@@ -99,6 +104,25 @@ def _label(engine: "Engine", text: str, *, name: str, use_base: bool) -> Shown:
         "labels": [{"label": label, "score": score} for label, score in ranked],
     }
     return Shown(values, "\n".join(f"{score:6.1%}  {label}" for label, score in ranked[:5]))
+
+
+def _entities(engine: "Engine", text: str, *, name: str, use_base: bool) -> Shown:
+    from luthier.models.spans import named_entities
+
+    if use_base:
+        raise UserError("a base has no tagger; only the tuned model can mark entities. Leave out --base.")
+    worded = engine.wording.word_ids(text)
+    [chances] = engine.tag([worded.ids])
+    found = named_entities(chances, worded, engine.labels)
+    rows = [(each.entity, text[each.entity.start : each.entity.end], each.score) for each in found]
+    values = {
+        "model": name,
+        "entities": [
+            {"start": entity.start, "end": entity.end, "text": words, "label": entity.label, "score": score}
+            for entity, words, score in rows
+        ],
+    }
+    return Shown(values, "\n".join(f"{score:6.1%}  {entity.label}  {words}" for entity, words, score in rows))
 
 
 def _base_name(base: Base) -> str:
