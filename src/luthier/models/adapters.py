@@ -192,7 +192,7 @@ def save_adapter(
         "r": shape.rank,
         "lora_alpha": shape.alpha,
         "lora_dropout": shape.dropout,
-        "target_modules": _regex(model) if heads else targets,
+        "target_modules": targets if task == "CAUSAL_LM" else _regex(model),
         "modules_to_save": None if own else list(heads) or None,
         "bias": "none",
         "fan_in_fan_out": False,

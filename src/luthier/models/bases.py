@@ -25,6 +25,8 @@ SAFE_FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "chat_template.jinja",
+    "modules.json",
+    "1_Pooling/config.json",
 )
 """The only files of a model folder that are ever opened: none of them is code."""
 
@@ -123,7 +125,7 @@ def _from_hub(repository: str) -> Path:
 
 def _digest(folder: Path) -> str:
     files = sorted(path for pattern in SAFE_FILES for path in folder.glob(pattern))
-    return sha256_of({path.name: sha256_of_file(path) for path in files})
+    return sha256_of({path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files})
 
 
 def _describe(name: str, folder: Path, *, digest: str, hub_name: str) -> Base:

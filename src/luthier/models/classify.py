@@ -46,16 +46,17 @@ def choose_logits(model: Any, rows: TokenRows, *, pad_id: int) -> tuple[Logits, 
     """
     padded = partial(padded_logits, pad_id=pad_id)
     if isinstance(model, PooledClassifier):
-        return _choose(model, rows, path=stream_logits, compared=(_padded_states, _stream_states), padded=padded)
+        return choose_path(model, rows, path=stream_logits, compared=(_padded_states, _stream_states), padded=padded)
     forward, reason = choose_forward(model, rows)
     if forward is padded_states:
         return padded, reason
-    return _choose(model, rows, path=last_token_logits, compared=(padded, last_token_logits), padded=padded)
+    return choose_path(model, rows, path=last_token_logits, compared=(padded, last_token_logits), padded=padded)
 
 
-def _choose(
+def choose_path(
     model: Any, rows: TokenRows, *, path: Logits, compared: tuple[Logits, Logits], padded: Logits
 ) -> tuple[Logits, str]:
+    """`path` if `compared` (alone, together) agree on rows of the sample and halves of them, else `padded`; and why."""
     rows = sorted([*rows, *(row[: -(-len(row) // 2)] for row in rows)], key=len)  # one row alone would tell nothing
     was_training = model.training
     model.eval()

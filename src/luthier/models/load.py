@@ -13,6 +13,7 @@ from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording
 from luthier.models.heads import PooledClassifier, in_float32
+from luthier.models.pooling import Pooling, read_pooling
 from luthier.objectives import Head, Objective
 
 TOKEN_HEADS: dict[Head, tuple[str, str]] = {
@@ -40,6 +41,8 @@ class Loaded:
     """Modules that get no adapter."""
     task: str
     """What `peft` calls this kind of model."""
+    pooling: Pooling | None = None
+    """How states become vectors, if that is what the model is for."""
 
 
 def load_model(
@@ -59,6 +62,10 @@ def load_model(
             f"objective '{objective.name}' needs an encoder, whose tokens see what stands behind them, and base "
             f"'{base.name}' is a decoder. Use base: minilm-l6"
         )
+    if objective.head == "pooled" and base.architecture != "encoder":
+        raise UserError(
+            f"objective '{objective.name}' needs an encoder, and base '{base.name}' is a decoder. Use base: minilm-l6"
+        )
     torch.manual_seed(seed)
     try:
         with warnings.catch_warnings():
@@ -69,6 +76,8 @@ def load_model(
                 return _tokenwise(base, objective.head, dtype, labels)
             if objective.head == "scalar":
                 return _sequence(base, dtype, (REWARD,))
+            if objective.head == "pooled":
+                return Loaded(_encoder(base, dtype), (), (), "FEATURE_EXTRACTION", read_pooling(base.folder))
             if base.architecture == "encoder":
                 return _pooled(base, dtype, labels)
             return _sequence(base, dtype, labels)
@@ -93,12 +102,16 @@ def _causal(base: Base, dtype: torch.dtype) -> Loaded:
     return Loaded(model=model, heads=(), skip=("lm_head", "embed_out"), task="CAUSAL_LM")
 
 
-def _pooled(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
+def _encoder(base: Base, dtype: torch.dtype) -> Any:
     encoder, report = transformers.AutoModel.from_pretrained(str(base.folder), dtype=dtype, output_loading_info=True)
     _refuse_gaps(base, sorted(name for name in report["missing_keys"] if not name.startswith("pooler.")))
     if hasattr(encoder, "pooler"):
         encoder.pooler = None  # reads the first token alone, and nobody asks it
-    model = PooledClassifier(encoder, labels=len(labels))
+    return encoder
+
+
+def _pooled(base: Base, dtype: torch.dtype, labels: Sequence[str]) -> Loaded:
+    model = PooledClassifier(_encoder(base, dtype), labels=len(labels))
     return Loaded(model=model, heads=("classifier",), skip=("classifier",), task="FEATURE_EXTRACTION")
 
 

@@ -15,6 +15,7 @@ from luthier.artifacts.storage import explain_disk, make_folder
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
+from luthier.models.pooling import save_pooling
 from luthier.models.receipts import check_template
 from luthier.records import Listener, Worded, nobody_listens
 from luthier.train.batches import plan_steps
@@ -144,6 +145,9 @@ def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
     setup, history = session.setup, session.history
     setup.method.save(draft.path)
     save_wording(draft.path, job.wording, base=job.base.folder)
+    if setup.loaded.pooling is not None:
+        width = int(setup.loaded.model.config.hidden_size)
+        save_pooling(draft.path, setup.loaded.pooling, width=width, context=job.base.context)
     lines = [orjson.dumps(point) for point in history.curve]
     (draft.path / "curve.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     speed = session.tokens / max(1e-9, time.monotonic() - session.started_at)

@@ -31,9 +31,9 @@ def breaking(at: int, number: int | None = None) -> Callable[[Tick], None]:
     return listen
 
 
-@pytest.mark.parametrize("objective", ["chat", "classify"])
+@pytest.mark.parametrize("objective", ["chat", "classify", "embed"])
 def test_a_broken_run_ends_as_an_unbroken_one_bit_for_bit(make_training: Making, objective: str) -> None:
-    training = make_training(objective, batch_tokens=160 if objective == "chat" else 80)
+    training = make_training(objective, batch_tokens=80 if objective == "classify" else 160)
     whole = training.run("whole")
     steps = whole.manifest.counts["steps"]
     assert steps >= 6

@@ -1,6 +1,7 @@
 """Small datasets, and training runs over them."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def label_row(wording: Wording, place: int, text: str, label: int) -> Worded:
     return Worded(f"{place:016x}", f"g{place}", f"a.csv:{place}", ids, (False,) * len(ids), (label,))
 
 
+def texts_row(wording: Wording, place: int, *texts: str, score: float | None = None) -> Worded:
+    """Query, positive, negatives; or two texts and a score."""
+    parts = [wording.text_ids(text) for text in texts]
+    ids = tuple(token for part in parts for token in part)
+    ends = tuple(accumulate(map(len, parts)))
+    place_of = (f"{place:016x}", f"g{place}", f"a.csv:{place}")
+    return Worded(*place_of, ids, (False,) * len(ids), ends=ends, score=score)
+
+
 def general_row(wording: Wording, place: int, text: str) -> Worded:
     ids = wording.document_ids(text)
     return Worded(f"{place:016x}", f"n{place}", "general", ids, (False, *(True,) * (len(ids) - 1)), (), len(text))
@@ -62,6 +72,8 @@ def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -
             case "prefer" | "reward":
                 answers = LABELS[place % 2], LABELS[1 - place % 2]
                 rows.append(pair_row(wording, place, text, answers))
+            case "embed":
+                rows.append(texts_row(wording, place, text, f"{LABELS[place % 2]} it is {place}"))
             case _:
                 rows.append(label_row(wording, place, text, place % 2))
     return rows

@@ -22,11 +22,13 @@ from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
+from luthier.models.embed import padded_vectors
 from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
 from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
+from luthier.models.pooling import Pooling
 from luthier.models.products import quicken_products
 from luthier.models.tokens import padded_token_logits, padded_token_states
 from luthier.models.whole import load_whole
@@ -57,6 +59,8 @@ class Engine:
         """Name of what the model learnt."""
         self.reason = ""
         """Why answers are written as they are; known after the first."""
+        self.pooling: Pooling | None = None
+        """How an embedder makes vectors; None for other models."""
         self._decoders: dict[bool, Decoder] = {}
 
     def generate(
@@ -143,6 +147,20 @@ class Engine:
         kept = [part[torch.tensor(mask)].double() for part, mask in zip(parts, chosen, strict=True)]
         width = self.model.config.hidden_size
         return torch.cat([*kept, torch.zeros(0, width, dtype=torch.float64)]).numpy()
+
+    def embed(self, rows: Sequence[Sequence[int]], *, adapter: bool, listener: Listener = nobody_listens) -> FloatArray:
+        """A vector of each text: [N, E]."""
+        assert self.pooling is not None, "not an embedder"
+        self._switch(adapter)
+        found = np.zeros((len(rows), self.model.config.hidden_size))
+        done = 0
+        for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
+            texts = [rows[index] for index in batch]
+            with torch.no_grad():
+                found[batch] = padded_vectors(self.model, texts, pooling=self.pooling, pad_id=self.wording.pad_id)
+            done += len(batch)
+            listener(Tick("embed", done, len(rows)))
+        return found
 
     def states(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
         """Mean of the frozen base's last hidden states per row: [N, hidden]."""
@@ -239,13 +257,13 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
         if not is_adapter(tuned.path):
             whole = load_whole(tuned.path, base, asked, labels=labels)
             engine = Engine(whole.model, wording=wording, labels=labels, has_adapter=True, untuned=loaded.model)
-            engine.objective = asked.name
+            engine.objective, engine.pooling = asked.name, loaded.pooling
             return engine
         shape, state = load_adapter(tuned.path)
         inject(loaded.model, shape, skip=loaded.skip, seed=0)
         load_adapter_state(loaded.model, state, heads=loaded.heads)
     engine = Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
-    engine.objective = asked.name
+    engine.objective, engine.pooling = asked.name, loaded.pooling
     return engine
 
 
