@@ -18,7 +18,7 @@ from luthier.evaluate.compare import (
     score_of,
 )
 from luthier.evaluate.forget import retention, retention_state
-from luthier.evaluate.metrics.units import RELATIVE, further_metrics, gain_words, interval_words, item_metric, oriented
+from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, gain_words, interval_words, item_metric, oriented
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
 
@@ -46,6 +46,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     if len(sample.chosen):
         figures |= _primary(record, sample)
         figures["slices"] = _slices(record, sample)
+        figures |= _rivals(record, sample)
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
     return figures
@@ -105,10 +106,21 @@ def _by_item(record: Mapping[str, Any], name: str, sample: Sample) -> dict[str, 
     scores, alpha = record["scores"], record["look"]["alpha"]
     if not sample.can_be_measured:
         return bare_means({arm: scores[arm][name] for arm in ("base", "tuned")}, metric=name, sample=sample)
-    bounded = mean_of if name in RELATIVE else score_of
+    bounded = mean_of if name in UNBOUNDED else score_of
     arms = {arm: bounded(scores[arm][name], sample=sample, alpha=alpha) for arm in ("base", "tuned")}
     pairs = oriented(scores["tuned"][name], name), oriented(scores["base"][name], name)
     return {"gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=record["plan"]["seed"]), **arms}
+
+
+def _rivals(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
+    """What other ways to do the work reach, and what the tuned model gains over each, if there are any."""
+    scores, name = record["scores"], item_metric(record["scores"]["base"])
+    found = {}
+    for rival in sorted(scores.keys() - {"base", "tuned"}):
+        arms = scores["tuned"][name], scores[rival][name]
+        gain = bound_gain(*arms, sample=sample, alpha=record["look"]["alpha"]) if sample.can_be_measured else None
+        found[rival] = {"value": _mean(scores[rival][name], sample), "gain": gain}
+    return {"rivals": found} if found else {}
 
 
 def _slices(record: Mapping[str, Any], sample: Sample) -> list[Figure]:

@@ -1,15 +1,16 @@
 """What will be asked and what will count, fixed before training and hashed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_items
+from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.metrics.units import RELATIVE
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
-from luthier.objectives import objective
+from luthier.objectives import Objective, objective
 from luthier.records import Item
 
 FORMAT = "luthier.plan/1"
@@ -17,6 +18,7 @@ AGAINST = {
     "chat": "base",
     "classify": "linear probe",
     "complete": "base",
+    "embed": "base",
     "prefer": "base",
     "reward": "linear probe",
     "tag": "linear probe",
@@ -34,7 +36,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "format": FORMAT,
         "claim": "SKILL",
         "objective": goal.name,
-        "primary": goal.primary_metric,
+        "primary": _primary(goal, items),
         "against": AGAINST[goal.name],
         "alpha": config.alpha,
         "minimum_effect": config.minimum_effect,
@@ -49,6 +51,17 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         else None,
         "seed": config.seed,
     }
+
+
+def _primary(goal: Objective, items: Sequence[Item]) -> str:
+    """The metric that decides; pairs of texts that people scored are judged by their order."""
+    scored = [len(item.golds) == 2 for item in items] if goal.record == "pair" else []
+    if any(scored) and not all(scored):
+        raise UserError(
+            f"{sum(scored)} of {len(items)} exam items are pairs with a score, the others are queries with what "
+            "belongs to them, and one exam asks one thing. Take one kind out of collect.sources."
+        )
+    return "spearman" if any(scored) else goal.primary_metric
 
 
 def foresight(plan: Mapping[str, Any]) -> str:

@@ -43,6 +43,8 @@ class Sitting:
     likelihood: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
     """What was settled while asking: answer limit, strength of the probe."""
+    rivals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """Name of another way to do the work -> its scores, metric by metric, item by item."""
 
 
 Sit = Callable[[Sequence[Item], Room], Sitting]

@@ -59,7 +59,8 @@ def evaluate(
         look=opened.look,
         environment={**_environment(), **sitting.rules},
     )
-    observed = Observed(opened.items, sitting.base, sitting.tuned, room.labels, sitting.likelihood)
+    arms = (opened.items, sitting.base, sitting.tuned)
+    observed = Observed(*arms, room.labels, sitting.likelihood, sitting.rivals)
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:

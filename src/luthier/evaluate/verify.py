@@ -2,9 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import LOOKS, ExamDir, ReportDir
@@ -15,8 +17,9 @@ from luthier.errors import LuthierError, UserError
 from luthier.evaluate.decide import conclude
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
 from luthier.evaluate.metrics.pairs import PREFERENCES, says
+from luthier.evaluate.metrics.ranking import ndcg, spearman_shares, told_ranks
 from luthier.evaluate.metrics.text import exact_match, token_f1
-from luthier.evaluate.metrics.units import RELATIVE, item_metric, score_words
+from luthier.evaluate.metrics.units import RELATIVE, UNBOUNDED, item_metric, score_words
 from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
 from luthier.records import Item
 
@@ -73,7 +76,8 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
     if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
         yield "look.alpha: not what this look may spend"
     for name, column in (pair for arm in scores.values() for pair in arm.items()):
-        if any(not 0 <= score <= (math.inf if name in RELATIVE else 1) for score in column):
+        least, most = (-math.inf if name == "spearman" else 0, math.inf if name in UNBOUNDED else 1)
+        if any(not least <= score <= most for score in column):
             yield f"scores.{name}: a number that it cannot have"
     for arm in scores if "labels" in record["counts"] else ():
         labels = record["counts"]["labels"]
@@ -146,12 +150,17 @@ def _answer_problems(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> l
 def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: list[Item]) -> list[str]:
     golds = {item.id: item.golds for item in items}
     primary = record["plan"]["primary"]
+    shares = _pair_shares(rows, golds) if primary == "spearman" else {}
     problems = []
     if [document_id(item.document) for item in items] != record["items"]["document"]:
         problems.append("items.document: not the documents of the exam")
     for row in rows:
         wanted = golds.get(row["item"], ())
-        if primary in RELATIVE:
+        if primary == "ndcg_10":
+            agrees = ndcg(told_ranks(row["text"])) == row["score"]
+        elif primary == "spearman":
+            agrees = math.isclose(shares[row["arm"], row["item"]], row["score"], rel_tol=1e-9, abs_tol=1e-9)
+        elif primary in RELATIVE:
             # A likelihood cannot be had without the models; what the person reads must be what was counted.
             agrees = row["text"] == score_words(row["score"], primary)
         elif primary in PREFERENCES:
@@ -173,6 +182,17 @@ def _scored(text: str, golds: tuple[str, ...], primary: str) -> float:
             return float(set(text.splitlines()) == set(golds))
         case _:
             return float(text in golds)
+
+
+def _pair_shares(rows: list[dict[str, Any]], golds: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], float]:
+    """(arm, item) -> what the item adds to the arm's rank correlation, from the cosines that were recorded."""
+    found: dict[tuple[str, str], float] = {}
+    for arm in ("base", "tuned"):
+        names = [row["item"] for row in rows if row["arm"] == arm]
+        cosines = np.array([float(row["text"]) for row in rows if row["arm"] == arm])
+        shares = spearman_shares(cosines, np.array([float(golds[name][1]) for name in names]))
+        found |= {(arm, name): float(share) for name, share in zip(names, shares, strict=True)}
+    return found
 
 
 def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:

@@ -72,12 +72,12 @@ def _kind(settings: dict[str, Any], folder: Path) -> Literal["mean", "cls"]:
         if told in (kind, [kind]) or (told is None and older == [key]):
             return "mean" if kind == "mean" else "cls"
     raise UserError(
-        f"{folder}: pools by {told or ', '.join(older)}, which is not known here; mean and cls are. Choose another base."
+        f"{folder}: pools by {told or ', '.join(older)}; only mean and cls are known here. Choose another base."
     )
 
 
 def save_pooling(folder: Path, pooling: Pooling, *, width: int, context: int) -> None:
-    """Write what sentence-transformers needs beside a model: its modules, the pooling and the longest text in tokens."""
+    """Write what sentence-transformers needs beside a model: modules, pooling, and the longest text in tokens."""
     names = ["Transformer", "Pooling", *(["Normalize"] if pooling.normalise else [])]
     paths = ["", "1_Pooling", "2_Normalize"]
     modules = [

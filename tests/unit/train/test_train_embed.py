@@ -33,6 +33,7 @@ from luthier.train.learner import Learner, Pace
 from luthier.train.losses.embed import EmbedLoss, cosent, row_nats
 from luthier.train.stopping import History
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by an old name
 MakeBase = Callable[[str], Base]
 PACE = Pace(learning_rate=0.0, warmup=0.0, weight_decay=0.0, clip=1e9, micro_batch_tokens=10_000)
 MEAN, FIRST = Pooling(), Pooling("cls", normalise=False)
@@ -76,9 +77,9 @@ def test_what_belongs_to_a_query_is_no_negative_of_it() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(-1, 1)), min_size=1, max_size=8))
 def test_scores_are_learnt_as_an_order(pairs: list[tuple[int, float]]) -> None:
-    scores, near = torch.tensor([float(score) for score, _ in pairs]), torch.tensor([cosine for _, cosine in pairs])
+    scores, near = (torch.tensor(values, dtype=torch.float64) for values in zip(*pairs, strict=True))
     terms = [math.exp(20 * (b - a)) for s, a in pairs for t, b in pairs if s > t]
-    assert float(cosent(near.double(), scores, scale=20.0)) == pytest.approx(math.log1p(math.fsum(terms)), rel=1e-9)
+    assert float(cosent(near, scores, scale=20.0)) == pytest.approx(math.log1p(math.fsum(terms)), rel=1e-9)
 
 
 def test_scored_rows_and_others_may_share_a_step() -> None:

@@ -4,10 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PER_ITEM = ("token_f1", "exact_match", "accuracy", "bits_per_byte", "win_rate", "pair_accuracy")
+PER_ITEM = (
+    *("token_f1", "exact_match", "accuracy", "bits_per_byte", "win_rate", "pair_accuracy", "spearman"),
+    *("ndcg_10", "recall_1", "recall_10", "recall_100", "mrr_10"),
+)
 """Metrics with one number per item; the first that an arm has is the one by which items are won and lost."""
 RELATIVE = frozenset({"bits_per_byte"})
 """Lower is better, and a gain is -ln(tuned / base): the difficulty of a text cancels."""
+UNBOUNDED = RELATIVE | {"spearman"}
+"""An item's number is no share of a right answer."""
 
 
 def item_metric(scores: Mapping[str, Any]) -> str:
@@ -45,7 +50,9 @@ def score_words(value: float | None, metric: str) -> str:
     """One arm's score: '93.4 %', or '1.234 bits per byte'; None -> '-'."""
     if value is None:
         return "-"
-    return f"{value:.3f} bits per byte" if metric in RELATIVE else f"{100 * value:.1f} %"
+    if metric in UNBOUNDED:
+        return f"{value:.3f}" + (" bits per byte" if metric in RELATIVE else "")
+    return f"{100 * value:.1f} %"
 
 
 def fewer(gain: float) -> float:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class Observed:
     """Labels of a classifier, in the dataset's order; else empty."""
     likelihood: Mapping[str, Mapping[str, Any]]
     """Set (GEN-TEST) -> columns document, bytes, base_nats, tuned_nats."""
+    rivals: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    """Other ways to do the work -> metric -> one number per item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "look": {"number": setting.look.number, "alpha": setting.look.alpha, "line": setting.look.sha256},
         "environment": dict(setting.environment),
         "items": _items(observed.items),
-        "scores": {"base": observed.base.scores, "tuned": observed.tuned.scores},
+        "scores": {"base": observed.base.scores, "tuned": observed.tuned.scores, **observed.rivals},
         "counts": _counts(observed),
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
     }

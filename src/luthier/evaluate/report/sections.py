@@ -33,8 +33,15 @@ FURTHER = {
     "accuracy": "Accuracy",
     "exact_match": "Exact match",
     "pair_accuracy": "Pairs of which the better answer is likelier, whatever the base thinks of them",
+    **{f"recall_{depth}": f"Recall@{depth}" for depth in (1, 10, 100)},
+    "mrr_10": "MRR@10",
 }
 """Metrics beside the primary one, in words."""
+WON_BY = {
+    "ndcg_10": ("Won: the tuned model ranks it higher", "Lost: the tuned model ranks it lower"),
+    "spearman": ("Won: the tuned model orders it better", "Lost: the tuned model orders it worse"),
+}
+"""What winning and losing means where it is not right or wrong."""
 LONGEST = 400
 """Characters of a text in the tables."""
 
@@ -99,7 +106,7 @@ def gain(record: Mapping[str, Any]) -> Section | None:
             ),
             Figure(_gain_words(record), plots.intervals([bar], scale=scale, title=GAIN[relative], marks=marks)),
         ),
-        lines=tuple(_further_words(record)),
+        lines=(*_further_words(record), *_rival_words(figures, plan["primary"])),
     )
 
 
@@ -203,7 +210,7 @@ def answers(record: Mapping[str, Any], observed: Observed) -> dict[str, Any]:
     lost = [place for place, (tuned, base) in enumerate(pairs) if tuned < base]
     right = sum(tuned == base == 1 for tuned, base in pairs)
     same = len(pairs) - len(won) - len(lost) - right
-    won_words, lost_words = WON[metric in RELATIVE]
+    won_words, lost_words = WON_BY.get(metric, WON[metric in RELATIVE])
     same_words = [] if metric in RELATIVE else [("Both right", right, "same"), ("Both wrong", same, "half")]
     counts = [(won_words, len(won), "tuned"), *same_words, (lost_words, len(lost), "bad")]
     unfinished = record["figures"].get("unfinished", {"base": 0, "tuned": 0})
@@ -258,6 +265,8 @@ def _decoding(record: Mapping[str, Any]) -> str:
         return "none: every token of the text is scored given those before it"
     if record["plan"]["primary"] == "win_rate":
         return "none: both answers of an item are read, and each is judged by how much likelier it became"
+    if record["plan"]["primary"] in WON_BY:
+        return "none: texts are ordered by the cosines of their vectors"
     if record["plan"]["decoding"] is None:
         probe = record["environment"].get("probe", {})
         ended = "converged" if probe.get("converged") else "stopped before it converged"
@@ -288,6 +297,14 @@ def _further_words(record: Mapping[str, Any]) -> Iterable[str]:
             base, tuned = (score_words(found[arm]["value"], metric) for arm in ("base", "tuned"))
             gain = f"{gain_words(found['gain']['value'], metric)} ({interval_words(found['gain'], metric)})"
             yield f"{'Texts without a wrong entity' if entities else name}: base {base}, tuned {tuned}, gain {gain}."
+
+
+def _rival_words(figures: Mapping[str, Any], metric: str) -> Iterable[str]:
+    for rival, found in figures.get("rivals", {}).items():
+        gain = found["gain"]
+        told = "" if gain is None else f"; the tuned model gains {gain_words(gain['value'], metric)} over it"
+        interval = "" if gain is None else f" ({interval_words(gain, metric)})"
+        yield f"{rival} reaches {score_words(found['value'], metric)}{told}{interval}."
 
 
 def _colour(figure: Mapping[str, Any], least: float) -> str:

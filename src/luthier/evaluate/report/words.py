@@ -17,6 +17,8 @@ METRICS = {
     "bits_per_byte": "bits per byte",
     "win_rate": "win rate",
     "pair_accuracy": "pair accuracy",
+    "ndcg_10": "nDCG@10",
+    "spearman": "Spearman's rank correlation",
 }
 ARMS = {"base": "base", "linear probe": "linear probe on the base"}
 SHORT = {"base": "Base", "linear probe": "Probe"}

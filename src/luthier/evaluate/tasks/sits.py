@@ -1,12 +1,13 @@
 """Which file asks the exam of which objective."""
 
 from luthier.evaluate.sitting import Sit
-from luthier.evaluate.tasks import classify, extract, generate, likelihood, prefer, reward, tag
+from luthier.evaluate.tasks import classify, embed, extract, generate, likelihood, prefer, reward, tag
 
 SITS: dict[str, Sit] = {
     "complete": likelihood.sit,
     "chat": generate.sit,
     "classify": classify.sit,
+    "embed": embed.sit,
     "prefer": prefer.sit,
     "reward": reward.sit,
     "tag": tag.sit,

@@ -20,9 +20,9 @@ from luthier.errors import UserError
 from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapter_state, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
+from luthier.models.embed import padded_vectors
 from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
-from luthier.models.embed import padded_vectors
 from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
 from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states

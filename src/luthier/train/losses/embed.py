@@ -1,8 +1,8 @@
 """Embed: near to what belongs to it, far from the rest of the step (InfoNCE), or in the order of scores (CoSENT).
 
 The step's rows are each other's negatives, so its loss needs all of their vectors, while memory holds one micro-batch.
-Cached gradients (Gao et al. 2021, arXiv:2101.06983, section 3): vectors of all pieces without their graphs, the loss and
-its gradient by every vector, then each piece once more, with the same random numbers, against the gradient of its own.
+Cached gradients (Gao et al. 2021, arXiv:2101.06983, section 3): vectors of all pieces without their graphs, the loss
+and its gradient by every vector, then each piece once more, with the same random numbers, against its own gradient.
 """
 
 # N rows, T texts of all rows, Q queries, C candidates, E embedding, S scored rows
@@ -16,24 +16,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luthier.models.chat import Wording
-from luthier.models.embed import Embed, choose_vectors, stream_vectors
+from luthier.models.embed import Embed, choose_vectors, stream_vectors, texts_of
 from luthier.models.forward import TokenRows
 from luthier.models.load import Loaded
 from luthier.records import Worded
 from luthier.train.batches import Cut
 from luthier.train.learner import Summed
-from luthier.train.losses.way import Way
+from luthier.train.losses.way import Lesson, Way
 from luthier.train.replay import Reminder
 
 SCALE = 20.0
 """What cosines are multiplied by: 1 / temperature."""
 
 
-def choose_way(loaded: Loaded, sample: TokenRows, wording: Wording) -> Way:
+def choose_way(loaded: Loaded, sample: TokenRows, lesson: Lesson) -> Way:
     """A stream of texts where this encoder gives the same numbers so."""
     assert loaded.pooling is not None
-    embed, reason = choose_vectors(loaded.model, sample, pooling=loaded.pooling, pad_id=wording.pad_id)
+    embed, reason = choose_vectors(loaded.model, sample, pooling=loaded.pooling, pad_id=lesson.wording.pad_id)
     return Way(EmbedLoss(embed), reason, packs=getattr(embed, "func", embed) is stream_vectors)
 
 
@@ -104,11 +103,6 @@ class EmbedLoss:
 
     def _vectors(self, model: Any, rows: Sequence[Worded]) -> Tensor:
         return self.embed(model, [text for row in rows for text in texts_of(row)])
-
-
-def texts_of(row: Worded) -> list[tuple[int, ...]]:
-    """Ids of each text of a row: query, positive, negatives."""
-    return [row.ids[start:end] for start, end in zip((0, *row.ends[:-1]), row.ends, strict=True)]
 
 
 def row_nats(vectors_TE: Tensor, rows: Sequence[Worded], *, scale: float) -> Tensor:
