@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.record import Asked, Outcome, run_bench
 
-PARTS = ("bench.objectives._quality_prefer",)
+PARTS = ("bench.objectives._quality_embed", "bench.objectives._quality_prefer")
 """Modules with `compare(asked) -> case -> {"difference", "low", "high", "ours", "peer", ...}` and `VERSIONS`."""
 
 

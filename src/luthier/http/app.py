@@ -10,7 +10,7 @@ import luthier
 from luthier.http.errors import add_error_handlers
 from luthier.http.guard import LOOPBACK, Guard
 from luthier.http.luthier import classify, extract, tag
-from luthier.http.openai import chat, models
+from luthier.http.openai import chat, embeddings, models
 from luthier.serve.host import Host
 
 
@@ -27,7 +27,7 @@ def create_app(host: Host, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
     app.add_middleware(Guard, hosts=hosts)
     add_error_handlers(app)
     app.add_api_route("/healthz", healthz, methods=["GET"], response_class=PlainTextResponse)
-    for routes in (chat.router, models.router, classify.router, tag.router, extract.router):
+    for routes in (chat.router, embeddings.router, models.router, classify.router, tag.router, extract.router):
         app.include_router(routes)
     return app
 

@@ -13,15 +13,9 @@ from luthier.models.classify import choose_path
 from luthier.models.encoder import make_stream, stream_states
 from luthier.models.forward import TokenRows, pad_rows
 from luthier.models.pooling import Pooling
-from luthier.records import Worded
 
 Embed = Callable[[Any, TokenRows], Tensor]
 """Encoder and texts -> float32 [B, E], in text order."""
-
-
-def texts_of(row: Worded) -> list[tuple[int, ...]]:
-    """Ids of each text of a row: query, positive, negatives."""
-    return [row.ids[start:end] for start, end in zip((0, *row.ends[:-1]), row.ends, strict=True)]
 
 
 def padded_vectors(model: Any, rows: TokenRows, *, pooling: Pooling, pad_id: int) -> Tensor:

@@ -40,6 +40,14 @@ class Talk:
     pieces: Items[Piece]
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors of texts, in their order, and how many tokens were read for them."""
+
+    vectors: list[list[float]]
+    tokens: int
+
+
 class Host:
     """Answers requests with one engine, one at a time."""
 
@@ -108,6 +116,25 @@ class Host:
         ids, seconds = [pair.ids for pair in pairs], [pair.ends[0] for pair in pairs]
         found = await self._one(lambda: self._engine.point(ids, seconds))
         return [best_answer(logits, pair) for logits, pair in zip(found, pairs, strict=True)]
+
+    async def embed(self, model: str, texts: Sequence[str | Sequence[int]]) -> Embedded:
+        """A vector of every text, given as it is or as ids; NotFoundError for an unknown model, UserError if the model
+        makes no vectors, or a text is empty, too long, or of ids that the model does not know.
+        """
+        route = self.router.find(model)
+        self._check_goal({"embed"}, model)
+        wording = self._engine.wording
+        rows = [wording.text_ids(text) if isinstance(text, str) else tuple(text) for text in texts]
+        known = wording.tokenizer.get_vocab_size()
+        for index, (text, row) in enumerate(zip(texts, rows, strict=True)):
+            if not text:
+                raise UserError(f"text {index} is empty")
+            if not all(0 <= token < known for token in row):
+                raise UserError(f"text {index} has ids of no token: they run from 0 to {known - 1}")
+        self._check_lengths(rows)
+        found = await self._one(lambda: self._engine.embed(rows, adapter=route.adapter))
+        vectors = [[float(value) for value in vector] for vector in found]
+        return Embedded(vectors, tokens=sum(map(len, rows)))
 
     def _check_goal(self, wanted: Collection[str], model: str = "the served model") -> None:
         if self._engine.objective not in wanted:

@@ -36,6 +36,8 @@ MAX_EPOCHS: dict[Head, int] = {
 FRESH: frozenset[Head] = frozenset({"sequence", "scalar", "token", "span"})
 """Heads that start from nothing."""
 BATCH_TOKENS = 1024
+ROWS_TOGETHER = 64
+"""Rows of a step in which each is told from all others: with fewer of them there is little to learn from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
     if batch is None:
         grown = 2 ** max(0, round(math.log2(max(1.0, tokens / wanted / BATCH_TOKENS))) - 1)
         batch = Resolved(min(8192, BATCH_TOKENS * grown), f"{tokens:,} tokens: small steps while data is scarce")
+        together = math.ceil(ROWS_TOGETHER * tokens / len(lengths))
+        if objective.head == "pooled" and batch.value < together:
+            batch = Resolved(min(8192, together), f"{ROWS_TOGETHER} rows, which are each other's negatives")
     per_epoch = max(1, math.ceil(tokens / batch.value))
     epochs = _chosen(config.epochs)
     if epochs is None:
@@ -85,6 +90,8 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
     micro = _chosen(config.micro_batch_tokens) or Resolved(
         1024, "small pieces keep the processor waiting, and larger ones take more memory"
     )
+    if objective.head == "pooled" and config.micro_batch_tokens == "auto" and 1024 < batch.value <= 4096:
+        micro = Resolved(batch.value, "a step in one piece needs no second pass")
     return Choices(
         epochs=epochs,
         learning_rate=_learning_rate(config, steps, hidden, objective=objective),

@@ -68,6 +68,8 @@ class TrainConfig(Settings):
     slope (simpo)."""
     margin: NotNegative | Auto = "auto"
     """By how much the better answer must be likelier, in the unit of beta (simpo only)."""
+    temperature: Positive | Auto = "auto"
+    """Divides the cosines of texts before they compete (embed). `auto`: 0.05."""
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

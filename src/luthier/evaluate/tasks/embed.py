@@ -17,7 +17,6 @@ from luthier.evaluate.retrieval import WordIndex
 from luthier.evaluate.sitting import Room, Sitting
 from luthier.evaluate.statistics.clustered import FloatArray
 from luthier.models.chat import Wording
-from luthier.models.embed import texts_of
 from luthier.records import Item, Listener, nobody_listens
 
 TOGETHER = 256
@@ -57,7 +56,7 @@ def is_scored(item: Item) -> bool:
 def pool_of(dataset: DatasetDir, items: Sequence[Item], *, wording: Wording) -> Texts:
     """Every text that is not a query, of training, validation and exam, once, in the order of their ids."""
     rows = (row for name in ("train.parquet", "validation.parquet") for row in read_worded(dataset.file(name)))
-    known = {text for row in rows for text in texts_of(row)[1:]}
+    known = {text for row in rows for text in row.texts[1:]}
     return sorted(known | {wording.text_ids(item.golds[0]) for item in items})
 
 
@@ -94,7 +93,7 @@ def score_pairs(items: Sequence[Item], cosines: Sequence[float]) -> Arm:
     """What each pair adds to Spearman's correlation."""
     shares = spearman_shares(np.array(cosines), np.array([float(item.golds[1]) for item in items]))
     scores = {"spearman": shares.tolist(), "ended": [1.0] * len(items)}
-    return Arm(texts=tuple(map(repr, cosines)), ended=(True,) * len(items), scores=scores)
+    return Arm(texts=tuple(repr(float(cosine)) for cosine in cosines), ended=(True,) * len(items), scores=scores)
 
 
 def _ranked(items: Sequence[Item], pool: Texts, scores: Callable[[], Iterator[FloatArray]], *, wording: Wording) -> Arm:

@@ -43,3 +43,6 @@ class AnswersTokens(Protocol):
 
     def point(self, rows: Sequence[Sequence[int]], seconds: Sequence[int]) -> Any:
         """Logits [tokens, 2] of where an answer starts and ends in every row, whose second text begins at `seconds`."""
+
+    def embed(self, rows: Sequence[Sequence[int]], *, adapter: bool) -> Any:
+        """A vector of each text: [rows, width]."""

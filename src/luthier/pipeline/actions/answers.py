@@ -56,6 +56,8 @@ def ask(run: Path, question: str, *, use_base: bool = False, listener: Listener 
         return _label(engine, question, name=name, use_base=use_base)
     if engine.objective == "tag":
         return _entities(engine, question, name=name, use_base=use_base)
+    if engine.objective == "embed":
+        return _vector(engine, question, name=name, use_base=use_base)
     if engine.objective == "extract":
         raise UserError("an extractor needs a question and a text. Serve it, and ask it at /luthier/v1/extract")
     from luthier.prepare.convert import framed
@@ -78,8 +80,8 @@ def open_host(run: Path) -> "Host":
 
     tuned = open_tuned(run)
     engine = _load(tuned)
-    writes = tuned.project.objective.head == "causal"
-    names = Router(tuned=tuned.project.config.name, base=_base_name(tuned.base) if writes else None)
+    has_base = tuned.project.objective.head in {"causal", "pooled"}
+    names = Router(tuned=tuned.project.config.name, base=_base_name(tuned.base) if has_base else None)
     created = int((tuned.model.path / MANIFEST).stat().st_mtime)
     return Host(engine, router=names, fingerprint=_fingerprint(tuned, engine.wording.template_hash), created=created)
 
@@ -104,6 +106,12 @@ def _label(engine: "Engine", text: str, *, name: str, use_base: bool) -> Shown:
         "labels": [{"label": label, "score": score} for label, score in ranked],
     }
     return Shown(values, "\n".join(f"{score:6.1%}  {label}" for label, score in ranked[:5]))
+
+
+def _vector(engine: "Engine", text: str, *, name: str, use_base: bool) -> Shown:
+    [vector] = engine.embed([engine.wording.text_ids(text)], adapter=not use_base)
+    values = {"model": name, "embedding": [float(value) for value in vector]}
+    return Shown(values, " ".join(f"{value:.4f}" for value in vector))
 
 
 def _entities(engine: "Engine", text: str, *, name: str, use_base: bool) -> Shown:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from luthier.models.embed import Embed, choose_vectors, stream_vectors, texts_of
+from luthier.models.embed import Embed, choose_vectors, stream_vectors
 from luthier.models.forward import TokenRows
 from luthier.models.load import Loaded
 from luthier.records import Worded
@@ -33,7 +33,9 @@ def choose_way(loaded: Loaded, sample: TokenRows, lesson: Lesson) -> Way:
     """A stream of texts where this encoder gives the same numbers so."""
     assert loaded.pooling is not None
     embed, reason = choose_vectors(loaded.model, sample, pooling=loaded.pooling, pad_id=lesson.wording.pad_id)
-    return Way(EmbedLoss(embed), reason, packs=getattr(embed, "func", embed) is stream_vectors)
+    asked = lesson.config.temperature
+    loss = EmbedLoss(embed, scale=SCALE if asked == "auto" else 1 / asked)
+    return Way(loss, reason, packs=getattr(embed, "func", embed) is stream_vectors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class EmbedLoss:
         return [float(value) for value in nats.double()]
 
     def _vectors(self, model: Any, rows: Sequence[Worded]) -> Tensor:
-        return self.embed(model, [text for row in rows for text in texts_of(row)])
+        return self.embed(model, [text for row in rows for text in row.texts])
 
 
 def row_nats(vectors_TE: Tensor, rows: Sequence[Worded], *, scale: float) -> Tensor:
@@ -120,7 +122,7 @@ def row_nats(vectors_TE: Tensor, rows: Sequence[Worded], *, scale: float) -> Ten
         is_candidate[queries] = False
         asked, candidates = queries[~scored], is_candidate.nonzero().flatten()
         own = torch.searchsorted(candidates, asked + 1)
-        hidden = known_answers([text for row in rows for text in texts_of(row)], asked=asked, candidates=candidates)
+        hidden = known_answers([text for row in rows for text in row.texts], asked=asked, candidates=candidates)
         hidden[torch.arange(len(asked)), own] = False
         cosines_QC = unit_TE[asked] @ unit_TE[candidates].t()
         nats = nats.masked_scatter(~scored, info_nce(cosines_QC, own, hidden, scale=scale))
