@@ -122,7 +122,9 @@ def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, objective: O
         return fixed
     full = 5e-5 * (2000 / hidden) ** 0.78
     share = 0.5 if objective.head in FRESH else 0.1 if objective.record == "preference" else 1
-    factor = share * (1 if config.method == "full" else 15 if share == 1 and steps < 100 else 10)
+    factor = share * (
+        1 if config.method == "full" else 15 if objective.head == "causal" and share == 1 and steps < 100 else 10
+    )
     reason = f"{factor:g} x the rate" if factor != 1 else "the usual rate"
     return Resolved(float(f"{factor * full:.2g}"), f"{reason} of full fine-tuning for width {hidden}, {steps} steps")
 
