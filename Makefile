@@ -50,7 +50,11 @@ proof: setup ## Break a thousand runs, then all examples from files to verdict w
 	$(BIN)/luthier run examples/medical-coding/classify.yaml
 	$(BIN)/luthier run examples/finance-ner/luthier.yaml
 	$(BIN)/luthier run examples/postgres-docs/luthier.yaml
+	$(BIN)/luthier run examples/preferred-answers/luthier.yaml
+	$(BIN)/luthier run examples/preferred-answers/reward.yaml
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding-classify
 	$(BIN)/luthier verify examples/finance-ner/runs/finance-ner
 	$(BIN)/luthier verify examples/postgres-docs/runs/postgres-docs
+	$(BIN)/luthier verify examples/preferred-answers/runs/preferred-answers
+	$(BIN)/luthier verify examples/preferred-answers/runs/preferred-answers-reward
