@@ -1,4 +1,4 @@
-"""Answers that reviewers preferred, from a file of pairs to evidence, for a model that answers and for one that judges."""
+"""Answers that reviewers preferred, from a file of pairs to evidence: a model that answers, and one that judges."""
 
 import json
 import subprocess
