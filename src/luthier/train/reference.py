@@ -14,8 +14,8 @@ from luthier.records import Listener, Tick, Worded
 TOGETHER = 256
 """Rows whose values are kept in one file: a broken run does at most these again."""
 
-Values = Callable[[Mapping[int, Worded]], Mapping[int, list[float]]]
-"""Rows by number -> the log-likelihood of each of their answers."""
+Values = Callable[[Mapping[int, Worded]], dict[str, list[float]]]
+"""Rows by number -> the log-likelihoods of answers, by the id of the row that holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,8 @@ class Remembered:
             listener(Tick("train: reading by the base", first, len(rows)))
             held = {first + place: row for place, row in enumerate(rows[first : first + TOGETHER])}
             path = kept.with_name(f"{kept.name}-{group}.json")
-            found: list[list[float]] | None = read_kept(path, listener=listener)
+            found: dict[str, list[float]] | None = read_kept(path, listener=listener)
             if found is None:
-                made = values(held)
-                found = [made[number] for number in held]
+                found = values(held)
                 keep(path, found)
-            self.by_id.update(zip((row.id for row in held.values()), found, strict=True))
+            self.by_id.update(found)

@@ -140,19 +140,22 @@ class PreferLoss:
         if not isinstance(self.reference, Remembered):
             self.reference = Remembered()
         model.eval()
-        kept_by = partial(self.reference.read, partial(self._values, model, cut), listener=listener)
-        kept_by(rows, kept=kept)
-        if self.terms.kind == "kto" and rows:
-            others = self._mismatched(dict(enumerate(rows)), rows)
-            kept_by(list(others.values()), kept=kept.with_name(f"{kept.name}-others"))
+        own = partial(self._values, model, cut)
+        self.reference.read(own, rows, kept=kept, listener=listener)
+        if self.terms.kind == "kto":
+
+            def others(held: Mapping[int, Worded]) -> dict[str, list[float]]:
+                return own(self._mismatched(held, rows))
+
+            self.reference.read(others, rows, kept=kept.with_name(f"{kept.name}-others"), listener=listener)
         model.train()
 
-    def _values(self, model: Any, cut: Cut, held: Mapping[int, Worded]) -> dict[int, list[float]]:
-        found: dict[int, list[float]] = {}
+    def _values(self, model: Any, cut: Cut, held: Mapping[int, Worded]) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
         for piece in cut(held):
             rows = [held[number] for number in piece]
             parts = logp(model, rows, forward=self.forward).split([len(row.texts) for row in rows])
-            found.update((number, part.tolist()) for number, part in zip(piece, parts, strict=True))
+            found.update((row.id, part.tolist()) for row, part in zip(rows, parts, strict=True))
         return found
 
     def sum(self, model: Any, rows: Sequence[Worded], *, reminder: Reminder | None) -> Summed:
