@@ -20,6 +20,11 @@ METRICS = {
     "ndcg_10": "nDCG@10",
     "spearman": "Spearman's rank correlation",
 }
+EXPLAINED = {
+    "win_rate": " A pair is won if training raised the likelihood of its better answer by more than that of its worse; "
+    "no change counts half."
+}
+"""What a metric is, where its name does not say it."""
 ARMS = {"base": "base", "linear probe": "linear probe on the base"}
 SHORT = {"base": "Base", "linear probe": "Probe"}
 
@@ -76,5 +81,5 @@ def lead(record: Mapping[str, Any]) -> str:
     interval = f"{level(record['look']['alpha'])} interval {interval_words(gain, plan['primary'])}"
     return (
         f"On {size}, the tuned model reaches {arms[0]} {metric}, the {rival} {arms[1]}: "
-        f"{gain_words(gain['value'], plan['primary'])} ({interval})."
+        f"{gain_words(gain['value'], plan['primary'])} ({interval}).{EXPLAINED.get(plan['primary'], '')}"
     )
