@@ -24,8 +24,9 @@ from luthier.models.chat import Wording, load_wording
 from luthier.models.receipts import check_template
 from luthier.objectives import objective
 from luthier.prepare.candidate import candidate
+from luthier.prepare.reading import Frame, Reading
 from luthier.prepare.receipts import run_receipts
-from luthier.prepare.word import Frame, Reading, word
+from luthier.prepare.word import word
 from luthier.records import Chat, Message, Origin, Worded, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.receipts import check_denominators, check_rows
@@ -108,7 +109,7 @@ def _gates(rows: Set, *, wording: Wording | None = None) -> None:
     """Everything that prepare and train run before the first step."""
     wording = wording or rows.wording
     found = [one.row for one in rows.readings]
-    run_receipts(found, rows.readings, wording=wording, limit=LIMIT, shortened=0)
+    run_receipts(found, rows.readings, objective=objective("chat"), wording=wording, limit=LIMIT)
     check_rows(found, objective=objective("chat"), wording=wording, labels=())
     steps = plan_steps([len(row.ids) for row in found], epochs=1.0, batch_tokens=256, seed=0)
     check_denominators(steps, found, tokens=128, units=_trained)

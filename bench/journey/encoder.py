@@ -22,7 +22,7 @@ from luthier.evaluate.statistics.jackknife import jackknife_gain, jackknife_scor
 from luthier.objectives import objective
 from luthier.prepare.candidate import candidate, turns_of
 from luthier.prepare.clean.repair import repair
-from luthier.prepare.convert import convert
+from luthier.prepare.convert import Common, convert
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
@@ -104,7 +104,7 @@ def _told(run: Path, part: str) -> Told:
         items = read_items(ExamDir.open(run / ExamDir.kind).file("items.parquet"))
         return Told([item.messages[0].content for item in items], [item.golds[0] for item in items])
     examples = list(read_examples(CorpusDir.open(run / CorpusDir.kind).file("examples.parquet")))
-    found = (convert(example, objective("classify"), one_system=True) for example in examples)
+    found = (convert(example, objective("classify"), common=Common()) for example in examples)
     usable = (candidate(repair(example)[0]) for example in found if not isinstance(example, str))
     known = {one.id: turns_of(one.example) for one in usable}
     splits = read_table(DatasetDir.open(run / DatasetDir.kind).file("splits.parquet"))

@@ -1,6 +1,6 @@
 """Worded rows as columns: what is asked of all rows is asked of arrays, without an object for every token."""
 
-# N rows, T tokens of all rows
+# N rows, T tokens of all rows, X texts of all rows
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,6 +90,15 @@ class WordedTable(Sequence[Worded]):
             sizes[first] = self.ends.values[first]
             longest[several] = np.maximum.reduceat(sizes, first)
         return longest
+
+    def texts(self) -> tuple[IntArray, IntArray]:
+        """The row of every text, and where the texts begin in `ids`, with the end of the last: [X], [X + 1]."""
+        several = self.ends.lengths > 0
+        owners = np.repeat(np.arange(len(self)), np.maximum(self.ends.lengths, 1))
+        ends = self.ids.starts[1:][owners]
+        inside = several[owners]
+        ends[inside] = self.ends.values + self.ids.starts[:-1][owners[inside]]
+        return owners, np.append(0, ends)
 
     def __len__(self) -> int:
         return len(self.whole)

@@ -15,7 +15,7 @@ from luthier.collect.walk import Found, find_files
 from luthier.config import Settings
 from luthier.errors import UserError
 
-VERSION = 3
+VERSION = 4
 UNREADABLE = "unreadable"
 Format = Literal[
     "openai",
@@ -24,8 +24,10 @@ Format = Literal[
     "prompt",
     "qa",
     "label",
+    "texts",
     "tokens",
     "spans",
+    "extraction",
     "preference",
     "rating",
     "pair",
@@ -43,8 +45,9 @@ class CollectConfig(Settings):
     """What kind of rows the row files hold; `auto` looks at the columns and cells of each table."""
     columns: dict[str, list[str] | str] = Field(default_factory=dict)
     """Role -> column name or names, where they are not the usual ones; the first that a file has counts, in any case.
-    Roles: question, context, answer, system, messages, tools, text, label, entities, tokens, tags, prompt, completion,
-    chosen, rejected, good, query, positive, negative, score. Any other role names a column that rides along, for
+    Roles: question, context, answer, answers, system, messages, tools, text, second, label, entities, tokens, tags,
+    prompt, completion, chosen, rejected, good, query, positive, negative, score. Any other role names a column that
+    rides along, for
     `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
     labels: list[str] = Field(default_factory=list)
     """The labels that texts and entities can have, so that a misspelt one is a bad row; empty: any label."""

@@ -6,6 +6,7 @@ runs them on what it wrote, `train` again on what it read.
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +22,26 @@ PROBE = (Message("user", "a"), Message("assistant", "b"))
 
 
 def check_trained(rows: Sequence[Worded]) -> dict[str, int]:
-    """R1: every row has something to learn: trained tokens, labels, or several texts."""
+    """R1: every row has something to learn: trained tokens, labels, several texts, or that a text has no label."""
     table = table_of(rows)
     unequal = table.trained.lengths != table.ids.lengths
     _refuse("R1 (trained tokens)", table, unequal, "its mask is not as long as its ids", "Run prepare again.")
     learnt, labels = table.trained.sums(), table.labels.lengths
-    nothing = (learnt == 0) & (labels == 0) & (table.ends.lengths == 0)
+    nothing = (learnt == 0) & (labels == 0) & (table.ends.lengths == 0) & np.isnan(table.scores)
     _refuse("R1 (trained tokens)", table, nothing, "no token would be learnt", "Check its assistant turns' weights.")
     unlike = (learnt > 0) & (labels > 0) & (labels != learnt)
     _refuse("R1 (trained tokens)", table, unlike, "not every learnt token has a label", "Run prepare again.")
     return {"rows": len(table), "trained_tokens": int(learnt.sum())}
 
 
-def check_start(rows: Sequence[Worded], wording: Wording) -> dict[str, int]:
-    """R3: the start token stands once where the tokenizer wants it, and never twice."""
+def check_start(rows: Sequence[Worded], wording: Wording, *, is_bare: bool = False) -> dict[str, int]:
+    """R3: the start token stands once where the tokenizer wants it, and never twice; in bare texts it always wants its
+    own.
+    """
     bos = wording.special.get("bos_token")
     start = wording.tokenizer.token_to_id(bos) if bos else None
     own = wording.tokenizer.encode("").ids
-    wanted = own[0] if own and (own[0] == start or any(row.labels for row in rows)) else None
+    wanted = own[0] if own and (own[0] == start or is_bare or any(row.labels for row in rows)) else None
     for row in rows:
         if wanted is not None and row.ids[:1] != (wanted,):
             raise _failure("R3 (start token)", row, f"does not start with token {wanted}", "Let the template write it.")
@@ -92,9 +95,10 @@ def check_told(row: Worded, messages: Sequence[Message], wording: Wording, *, to
             raise _failure("R5 (same prompt)", row, problem, "Use a template that does not rewrite earlier turns.")
 
 
-def check_text(row: Worded, text: str, wording: Wording) -> None:
-    """R5 for one labelled text: its ids are those the server makes of the text."""
-    if wording.text_ids(text) != row.ids:
+def check_text(row: Worded, texts: Sequence[str], wording: Wording) -> None:
+    """R5 for a bare text, or for two that are read as one: the ids are those the server makes of them."""
+    ids = wording.text_ids(texts[0]) if len(texts) == 1 else wording.pair_ids(*texts).ids
+    if ids != row.ids:
         raise _failure("R5 (same prompt)", row, "is trained as other ids than will be served", "Run prepare again.")
 
 
@@ -111,6 +115,18 @@ def check_document(row: Worded, text: str, wording: Wording) -> None:
             f"the ids say {wording.decode(row.ids)[:80]!r}",
             "The tokenizer changes this text.",
         )
+
+
+def texts_apart(rows: Sequence[Worded]) -> list[Worded]:
+    """The texts of rows that are read one by one, each as a row."""
+    found = []
+    for row in rows:
+        starts = (0, *row.ends[:-1])
+        found += [
+            replace(row, ids=row.ids[start:end], trained=row.trained[start:end], ends=())
+            for start, end in zip(starts, row.ends or (len(row.ids),), strict=True)
+        ]
+    return found
 
 
 def check_lengths(rows: Sequence[Worded], *, limit: int, apart: bool = False) -> dict[str, int]:
@@ -188,11 +204,11 @@ def check_labels(rows: Sequence[Worded], labels: Sequence[str]) -> dict[str, int
 
 
 def label_rows(rows: Sequence[Worded], labels: Sequence[str]) -> IntArray:
-    """R12: the number of rows of each label; UserError if a row has none of them."""
+    """R12: the number of rows of each label; UserError if a row has none of them, unless it may have any number."""
     table = table_of(rows)
     known = (table.labels.values >= 0) & (table.labels.values < len(labels))
     inside = Ragged(known.astype(np.int64), table.labels.starts).sums()
-    wrong = (table.labels.lengths == 0) | (inside < table.labels.lengths)
+    wrong = (inside < table.labels.lengths) | ((table.labels.lengths == 0) & np.isnan(table.scores))
     if wrong.any():
         row = table[int(wrong.argmax())]
         problem = f"its labels {list(row.labels)} are not among the {len(labels)}"
@@ -202,7 +218,9 @@ def label_rows(rows: Sequence[Worded], labels: Sequence[str]) -> IntArray:
 
 def check_all_labels(counts: IntArray, labels: Sequence[str]) -> dict[str, int]:
     """R12: every label has training rows; `counts` holds how many."""
-    missing = [label for label, count in zip(labels, counts.tolist(), strict=True) if not count]
+    # Entities of one word each leave the label of their further words without rows.
+    inside = {f"I-{label[2:]}" for label in labels if label.startswith("B-")}
+    missing = [label for label, count in zip(labels, counts.tolist(), strict=True) if not count and label not in inside]
     if missing:
         names = ", ".join(f"'{label}'" for label in missing[:5])
         raise UserError(

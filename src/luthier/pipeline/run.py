@@ -86,7 +86,7 @@ def _check_fit(project: Project, base: Base) -> None:
             f"{project.file}: objective '{project.objective.name}' needs a decoder, and base '{base.name}' is an "
             "encoder. Use base: smollm2-135m, or objective: classify"
         )
-    if project.objective.head != "causal" and project.config.prepare.clean.prove:
+    if (project.objective.head != "causal" or project.objective.apart) and project.config.prepare.clean.prove:
         raise UserError(
             f"{project.file}: prepare.clean.prove compares bits per byte of text, which objective "
             f"'{project.objective.name}' does not write. Take the line out, or use objective: chat"

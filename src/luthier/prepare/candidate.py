@@ -1,7 +1,8 @@
 """An example on its way to a part, and the books that account for all of them."""
 
+import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -38,8 +39,8 @@ SPLIT_SCHEMA = pa.schema(
 """Which part every row is in, and its way back: file and line, or document and bytes of its extracted text."""
 
 
-Usable = Chat | Label | Text
-"""Kinds of example that some objective learns from."""
+Conversation = Chat | Label | Preference | Rating | Extraction
+"""Kinds of example that can be told in turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,19 @@ class Candidate:
 
     id: str
     """xxh3-128 of place and content: a row keeps its id whatever files come and go beside it."""
-    example: Usable
+    example: Example
     question: str
     """Matching copy of what is asked, without system text, or of a whole text: equal questions share a group."""
     prompt: str
     """Matching copy with system text and tools: equal prompts with equal answers are one example."""
     answer: str
-    """Matching copy of the answer or label."""
+    """Matching copy of the answer, the label, or whatever else is said of the prompt."""
+    subject: str
+    """What is judged: other answers on the same subject are in conflict."""
+    parts: tuple[str, ...] = ()
+    """Matching copies of texts that must each be alike in near-duplicates, lest a long one drown a short one."""
+    shared: tuple[str, ...] = ()
+    """Matching copies of further texts that must not stand on both sides of a split."""
 
     @property
     def at(self) -> str:
@@ -62,39 +69,103 @@ class Candidate:
         return self.example.origin.at
 
 
-def candidate(example: Usable) -> Candidate:
+def candidate(example: Example) -> Candidate:
     """Make the matching copies of one example."""
-    if isinstance(example, Text):
-        copy = matching_copy(example.text)
-        return Candidate(id=row_id(example), example=example, question=copy, prompt=copy, answer="")
-    tools = example.tools if isinstance(example, Chat) else ()
-    system = [*(turn.content for turn in turns_of(example) if turn.role == "system"), *tools]
-    asked = [words_of(turn) for turn in turns_of(example)[:-1] if turn.role != "system"]
-    question = matching_copy("\n".join(asked))
-    return Candidate(
-        id=row_id(example),
-        example=example,
-        question=question,
-        prompt=f"{matching_copy(' '.join(system))}\n{question}" if system else question,
-        answer=matching_copy(words_of(turns_of(example)[-1])),
+    match example:
+        case Text():
+            return _copied(example, example.text)
+        case Tags():
+            named = [f"{one.label} {example.text[one.start : one.end]}" for one in example.entities]
+            return _copied(example, example.text, answer="\n".join(named))
+        case Extraction():
+            quoted = [example.context[start:end] for start, end in example.answers]
+            asked = f"{example.context}\n{example.question}"
+            found = _copied(example, asked, answer="\n".join(quoted), parts=(example.question, example.context))
+            return dataclasses.replace(found, shared=found.parts[1:])
+        case Pair():
+            score = "" if example.score is None else str(example.score)
+            others = (example.positive, *example.negatives, score)
+            found = _copied(example, example.query, answer="\n".join(others), parts=others)
+            # Only a score can be contradicted: a query may have many positives.
+            subject = f"{found.prompt}\n{found.parts[0] if score else found.answer}"
+            return dataclasses.replace(found, subject=subject, shared=found.parts[:1])
+        case Preference():
+            answers = tuple("\n".join(map(words_of, turns)) for turns in (example.chosen, example.rejected))
+            found = _asked(example, example.prompt, answer="\n".join(answers), parts=answers)
+            return dataclasses.replace(found, subject="\n".join((found.prompt, *sorted(found.parts))))
+        case Rating():
+            answer, verdict = "\n".join(map(words_of, example.answer)), "good" if example.good else "bad"
+            found = _asked(example, example.prompt, answer=f"{answer}\n{verdict}", parts=(verdict,))
+            return dataclasses.replace(found, subject=f"{found.prompt}\n{matching_copy(answer)}")
+        case Chat() | Label():
+            *prompt, last = turns_of(example)
+            texts = (example.text, example.second) if isinstance(example, Label) and example.second else ()
+            found = _asked(example, prompt, answer=words_of(last), parts=texts)
+            return dataclasses.replace(found, shared=found.parts)
+
+
+def _asked(example: Conversation, prompt: Sequence[Message], *, answer: str, parts: Sequence[str]) -> Candidate:
+    """An example with a prompt of turns."""
+    tools = () if isinstance(example, Label | Extraction) else example.tools
+    system = [*(turn.content for turn in prompt if turn.role == "system"), *tools]
+    found = _copied(
+        example, "\n".join(words_of(turn) for turn in prompt if turn.role != "system"), answer=answer, parts=parts
     )
+    if not system:
+        return found
+    told = f"{matching_copy(' '.join(system))}\n{found.question}"
+    return dataclasses.replace(found, prompt=told, subject=told)
 
 
-def row_id(example: Usable) -> str:
+def _copied(example: Example, asked: str, *, answer: str = "", parts: Sequence[str] = ()) -> Candidate:
+    question = matching_copy(asked)
+    copies = tuple(matching_copy(part) for part in parts)
+    return Candidate(row_id(example), example, question, question, matching_copy(answer), question, copies)
+
+
+def row_id(example: Example) -> str:
     """xxh3-128 of where an example stands and of what it says."""
     content: list[object] = [[span.start, span.end] for span in example.origin.spans]
-    if isinstance(example, Text):
-        content.append(example.text)
-    else:
-        content += [[turn.role, words_of(turn), turn.weight] for turn in turns_of(example)]
+    match example:
+        case Text():
+            content.append(example.text)
+        case Tags():
+            content += [example.text, *([one.start, one.end, one.label] for one in example.entities)]
+        case Extraction():
+            content += [example.question, example.context, *(list(answer) for answer in example.answers)]
+        case Pair():
+            content += [example.query, example.positive, list(example.negatives), example.score]
+        case Preference():
+            content += [_said(turns) for turns in (example.prompt, example.chosen, example.rejected)]
+        case Rating():
+            content += [_said(example.prompt), _said(example.answer), example.good]
+        case Chat() | Label():
+            content += _said(turns_of(example))
     return xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, content]))
 
 
-def turns_of(example: Chat | Label) -> tuple[Message, ...]:
-    """The example as a conversation; a label is the answer to its text, several are joined by `;`."""
-    if isinstance(example, Chat):
-        return example.messages
-    return (Message("user", example.text), Message("assistant", "; ".join((example.label, *example.others))))
+def turns_of(example: Conversation) -> tuple[Message, ...]:
+    """The example as a conversation with its better answer; a label is the answer to its text, several are joined by
+    `;`, and so are two texts by an empty line.
+    """
+    match example:
+        case Chat():
+            return example.messages
+        case Preference():
+            return (*example.prompt, *example.chosen)
+        case Rating():
+            return (*example.prompt, *example.answer)
+        case Extraction():
+            answers = [example.context[start:end] for start, end in example.answers]
+            asked = f"{example.context}\n\n{example.question}"
+            return (Message("user", asked), Message("assistant", next(iter(answers), "")))
+        case Label():
+            text = f"{example.text}\n\n{example.second}" if example.second else example.text
+            return (Message("user", text), Message("assistant", "; ".join(example.labels)))
+
+
+def _said(turns: Iterable[Message]) -> list[object]:
+    return [[turn.role, words_of(turn), turn.weight] for turn in turns]
 
 
 def words_of(turn: Message) -> str:

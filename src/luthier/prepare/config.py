@@ -16,7 +16,7 @@ from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.forget import forget_list_path, read_forget_list
 from luthier.prepare.private.pseudonym import PseudonymKey
 
-VERSION = 4
+VERSION = 5
 """Rises when the stage writes something else for the same input."""
 
 
@@ -60,16 +60,18 @@ class PrepareConfig(Settings):
     clean: CleanConfig = CleanConfig()
     private: PrivateConfig = PrivateConfig()
     system: str | None = None
-    """System message put before every conversation that has none (chat); not used by classify."""
+    """System message put before every conversation that has none (chat, prefer, reward); others have no prompt."""
     instruction: str | None = None
-    """Text put before every question (chat); not used by classify."""
+    """Text put before every question (chat, prefer, reward); others have no prompt."""
     split: SplitConfig = SplitConfig()
     max_length: Annotated[int, Field(ge=16)] | Literal["auto"] = "auto"
-    """Longest row in tokens; `auto`: the smaller of 2,048 and what the base can read."""
+    """Longest text in tokens (two texts that are read as one count together); `auto`: the smaller of 2,048 and
+    what the base can read."""
     over_length: Literal["stop", "drop", "shorten"] | None = None
     """What to do with longer rows. `shorten`: chat drops its oldest turns, never system text or the last answer,
-    classify keeps head and tail, complete splits into windows. None: the same, but stop if it touches over 2 % of the
-    rows (windows lose nothing and do not count)."""
+    classify keeps head and tail, complete, fill and tag split into windows; prefer, reward, extract and embed have
+    nothing that may be cut, and leave the row out. None: the same, but stop if it touches over 2 % of the rows (windows
+    lose nothing and do not count)."""
 
 
 @dataclass(frozen=True, slots=True)

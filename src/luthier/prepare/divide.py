@@ -1,7 +1,7 @@
 """Gathered examples to the three parts, worded and checked: everything that will be written."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +13,23 @@ from luthier.prepare.config import SplitConfig
 from luthier.prepare.exam.choose import Chosen, Terms, choose_items
 from luthier.prepare.gather import Gathered
 from luthier.prepare.general.text import General, general_text
-from luthier.prepare.leaks import Leak, Reworded, prompts_of
+from luthier.prepare.label.known import Labels, known_labels
+from luthier.prepare.leaks import Leak, Reworded, asked_in
 from luthier.prepare.nearest import Copied
+from luthier.prepare.reading import Frame, Reading
 from luthier.prepare.receipts import run_receipts
 from luthier.prepare.split.assign import Assignment, assign_parts, with_validation
 from luthier.prepare.split.carve import Carved, carve
 from luthier.prepare.split.given import keep_given
+from luthier.prepare.split.groups import tied_questions
 from luthier.prepare.split.newest import moments_of
 from luthier.prepare.split.seal import root_of
 from luthier.prepare.warn import warnings_of
-from luthier.prepare.word import Frame, Reading, number_labels, word
-from luthier.records import Item, Listener, Worded
+from luthier.prepare.word import word
+from luthier.records import Item, Listener, Preference, Rating, Worded
 
 FEWEST_ROWS = 10
 """Training on fewer rows than this shows nothing."""
-UNKNOWN_LABEL = "its label has no training rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Divided:
     reworded: list[Reworded]
     copied: Copied
     general: General
-    labels: list[str]
+    labels: Labels
     splits: list[dict[str, Any]]
     receipts: dict[str, Any]
     counts: dict[str, Any]
@@ -72,28 +74,31 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
     group_of = {member: group.name for group in carved.groups for member in group.members}
     candidates = [one for one in gathered.kept if one.id in group_of]
     readings = word(candidates, group_of=group_of, wording=means.wording, frame=means.frame, listener=listener)
+    before = len(books.rows)
     for reason, gone in readings.left.items():
         books.drop_candidates(gone, rule=reason)
     sides: dict[Part, list[Reading]] = {part: [] for part in PARTS}
     for one in readings.kept:
         sides[carved.parts[one.row.group]].append(one)
-    labels = _keep_known_labels(sides, books) if means.objective.record == "label" else []
+    known = known_labels(sides, means.objective, books=books)
+    labels, sides = known.labels, known.sides
     if len(sides["train"]) < FEWEST_ROWS:
-        why = "".join(f" {len(rows):,} left: {reason}." for reason, rows in readings.left.items())
         raise UserError(
             f"only {len(sides['train'])} of {len(gathered.kept)} distinct examples are left for training, at least "
-            f"{FEWEST_ROWS} are needed.{why} Found {len(gathered.groups)} groups (by {gathered.grouped_by}). "
-            "Add examples."
+            f"{FEWEST_ROWS} are needed.{_why(books.rows[before:])} Found {len(gathered.groups)} groups (by "
+            f"{gathered.grouped_by}). Add examples."
         )
+    _check_one_kind(sides["train"])
     terms = Terms(
         task=means.objective.name,
+        apart=means.objective.apart,
         per_group=means.split.items_per_group,
         conflicts=gathered.conflicts,
         free=means.objective.record == "chat",
     )
     learnt = sides["train"] + sides["validation"]
     chosen = choose_items(sides["exam"], trained=learnt, terms=terms, books=books)
-    train, validation, exam = (_rows(side, labels) for side in (sides["train"], sides["validation"], chosen.readings))
+    train, validation, exam = map(labels.number, (sides["train"], sides["validation"], chosen.readings))
     general = _general(means)
     parts: dict[Part, int] = {"train": len(train), "validation": len(validation), "exam": len(exam)}
     windows = len(readings.kept) + sum(map(len, readings.left.values())) - len(candidates)
@@ -101,7 +106,9 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         train=train,
         validation=validation,
         items=chosen.items,
-        prompts={prompts_of(row)[-1]: item.id for row, item in zip(exam, chosen.items, strict=True)},
+        prompts={
+            asked_in(row, apart=means.objective.apart): item.id for row, item in zip(exam, chosen.items, strict=True)
+        },
         leaks=chosen.leaks,
         reworded=chosen.reworded,
         copied=chosen.copied,
@@ -111,10 +118,29 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *validation, *exam]),
         counts=_counts(gathered, books, parts, windows=windows),
         warnings=[
-            *warnings_of(gathered, assignment=assignment, items=chosen.items, labels=labels),
+            *warnings_of(gathered, assignment=assignment, items=chosen.items, labels=labels.names),
             *carved.notes,
         ],
     )
+
+
+def _why(left: Sequence[Mapping[str, Any]]) -> str:
+    """Why rows left while they were worded, and where the first of them stood."""
+    counts = Counter(row["rule"] for row in left)
+    first = {row["rule"]: row["at"] for row in reversed(left)}
+    return "".join(f" {count:,} left: {rule} (first at {first[rule]})." for rule, count in counts.items())
+
+
+def _check_one_kind(trained: Sequence[Reading]) -> None:
+    """UserError if some answers are compared and others are rated: no loss learns from both."""
+    rated = [one for one in trained if isinstance(one.candidate.example, Rating)]
+    compared = [one for one in trained if isinstance(one.candidate.example, Preference)]
+    if rated and compared:
+        raise UserError(
+            f"the corpus holds {len(compared):,} pairs of answers (first at {compared[0].row.at}) and {len(rated):,} "
+            f"rated answers (first at {rated[0].row.at}), and one model learns from one kind. Leave the files of one "
+            "kind out of collect.sources."
+        )
 
 
 def _assign(gathered: Gathered, config: SplitConfig, books: Books) -> tuple[Assignment, Carved]:
@@ -127,40 +153,14 @@ def _assign(gathered: Gathered, config: SplitConfig, books: Books) -> tuple[Assi
         return Assignment(parts, too_large=[]), Carved(kept.groups, parts, notes=[])
     moments = moments_of(gathered.kept, column=config.newest) if config.newest else None
     assignment = assign_parts(gathered.groups, config, moments=moments)
-    question_of = {one.id: one.question for one in gathered.kept}
-    return assignment, carve(gathered.groups, assignment.parts, question_of=question_of, config=config)
-
-
-def _keep_known_labels(sides: dict[Part, list[Reading]], books: Books) -> list[str]:
-    """Sorted labels of the training rows; held-out rows of any other label leave. UserError below two classes."""
-    labels = sorted({_label(one) for one in sides["train"]})
-    everywhere = sorted({_label(one) for side in sides.values() for one in side})
-    if len(everywhere) < 2:
-        named = f"'{everywhere[0]}'" if everywhere else "none"
-        raise UserError(f"one class only: every example is labelled {named}. A classifier needs at least two labels.")
-    if len(labels) < 2:
-        raise UserError(
-            f"one class only: the corpus has {len(everywhere)} labels, but the training groups hold only {labels}. "
-            "Add groups of the other labels, or set prepare.split.group_by to a finer column or 'question'."
-        )
-    for part in ("validation", "exam"):
-        unknown = [one.candidate for one in sides[part] if _label(one) not in labels]
-        books.drop_candidates(unknown, rule=UNKNOWN_LABEL)
-        sides[part] = [one for one in sides[part] if _label(one) in labels]
-    return labels
-
-
-def _label(one: Reading) -> str:
-    return one.messages[-1].content
-
-
-def _rows(readings: Sequence[Reading], labels: Sequence[str]) -> list[Worded]:
-    return number_labels(readings, labels) if labels else [one.row for one in readings]
+    return assignment, carve(
+        gathered.groups, assignment.parts, question_of=tied_questions(gathered.kept), config=config
+    )
 
 
 def _general(means: Means) -> General:
-    # A classifier has no likelihood of text: its retention is not asked.
-    if means.objective.record == "label":
+    # Only what writes has a likelihood of text: of others retention is not asked.
+    if means.objective.head != "causal":
         return General(exam=[], validation=[])
     return general_text(means.wording, limit=means.frame.limit)
 
@@ -180,9 +180,7 @@ def _lineage(one: Reading, part: str) -> dict[str, Any]:
 
 
 def _receipts(means: Means, readings: Sequence[Reading], *, rows: Sequence[Worded]) -> dict[str, Any]:
-    shortened = sum(one.shortened for one in readings)
-    limit = means.frame.limit
-    return run_receipts(rows, readings, wording=means.wording, limit=limit, shortened=shortened)
+    return run_receipts(rows, readings, objective=means.objective, wording=means.wording, limit=means.frame.limit)
 
 
 def _counts(gathered: Gathered, books: Books, parts: dict[Part, int], *, windows: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from luthier.prepare.label.conflicts import Conflict, conflicting, find_conflict
 from luthier.prepare.label.noise import Labelled, Noise, label_noise
 from luthier.prepare.leaks import codes_in
 from luthier.prepare.treat import row_input
-from luthier.records import Listener, Text, Tick
+from luthier.records import Chat, Label, Listener, Tick
 
 FEW_ANSWERS, REPEATS = 20, 10
 """Answers are labels if there are at most 20 different ones, or one for ten rows."""
@@ -95,7 +95,10 @@ def _alike(rows: Sequence[Candidate]) -> list[Alike]:
 
 def _labelled(rows: Sequence[Candidate], gathered: Gathered) -> list[Labelled]:
     """Rows whose answers recur like labels; none if the answers are free text."""
-    pairs = [(one, turns_of(one.example)) for one in rows if not isinstance(one.example, Text)]
+    # Of two texts, and of several labels, no text of its own tells the label.
+    pairs = [(one, turns_of(one.example)) for one in rows if isinstance(one.example, Chat | Label) and not one.parts]
+    if any(isinstance(one.example, Label) and len(one.example.labels) != 1 for one, _ in pairs):
+        return []
     answers = Counter(words_of(turns[-1]) for _, turns in pairs)
     if not 2 <= len(answers) <= max(FEW_ANSWERS, len(pairs) / REPEATS):
         return []

@@ -148,7 +148,7 @@ def _distinct(
     lengths = [len(one.prompt) + len(one.answer) for one in merged.kept]
     ranks = rank(ids, lengths=lengths, scores=[STAYS[given.get(one, "train")] for one in ids])
     alike = near_pairs([one.prompt for one in merged.kept], threshold=REMOVES, listener=listener)
-    pairs = [pair for pair in alike if _answer_alike(merged.kept[pair.a].answer, merged.kept[pair.b].answer)]
+    pairs = [pair for pair in alike if _say_alike(merged.kept[pair.a], merged.kept[pair.b])]
     near = cluster(pairs, ids=ids, ranks=ranks).removed
     removed = {one.id: one for one in near}
     for one in merged.kept:
@@ -158,8 +158,13 @@ def _distinct(
     return [one for one in merged.kept if one.id not in removed], merged.conflicts, near
 
 
+def _say_alike(one: Candidate, other: Candidate) -> bool:
+    """Prompt, answer and parts are compared apart, because a longer text would drown what a shorter one says."""
+    said, told = (one.answer, *one.parts), (other.answer, *other.parts)
+    return len(said) == len(told) and all(map(_answer_alike, said, told))
+
+
 def _answer_alike(one: str, other: str) -> bool:
-    """Prompt and answer are compared apart, because the longer of the two would drown what the other says."""
     if one == other:
         return True
     if min(len(one.split()), len(other.split())) < PROSE_WORDS:

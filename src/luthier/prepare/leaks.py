@@ -19,6 +19,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_items
 from luthier.artifacts.worded import WordedTable, table_of, table_of_batch, worded_batches
 from luthier.errors import UserError
+from luthier.objectives import objective
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.dedup.against import NearIndex
 from luthier.prepare.facts import overlap
@@ -192,10 +193,11 @@ def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     """
     prompts: dict[str, str] = orjson.loads(exam.file(LEAKS).read_bytes())["prompts"]
     documents = pa.array(sorted({item.document for item in read_items(exam.file("items.parquet"))}), type=pa.string())
+    apart = objective(str(dataset.manifest.facts["objective"])).apart
     problems = []
     for name in ("train.parquet", "validation.parquet"):
         for batch in worded_batches(dataset.file(name)):
-            problems += [f"{name}: {problem}" for problem in _leaks_in(batch, prompts, documents)]
+            problems += [f"{name}: {problem}" for problem in _leaks_in(batch, prompts, documents, apart=apart)]
     if problems:
         more = f"\n... and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise UserError(
@@ -208,11 +210,11 @@ def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     exam.check()
 
 
-def _leaks_in(batch: pa.RecordBatch, prompts: Mapping[str, str], documents: pa.Array) -> list[str]:
+def _leaks_in(batch: pa.RecordBatch, prompts: Mapping[str, str], documents: pa.Array, *, apart: bool) -> list[str]:
     """What is wrong with the rows that ask what the exam asks, or that are of a group it asks about."""
     table = table_of_batch(batch)
     asked: dict[int, str] = {}
-    for place, seen in prompts_in(table):
+    for place, seen in prompts_in(table, apart=apart):
         if seen in prompts:
             asked.setdefault(place, prompts[seen])
     inside = np.flatnonzero(pc.is_in(batch.column("group"), documents).to_numpy(zero_copy_only=False))
@@ -224,27 +226,39 @@ def _leaks_in(batch: pa.RecordBatch, prompts: Mapping[str, str], documents: pa.A
     return problems
 
 
-def prompts_of(row: Worded) -> list[str]:
+def asked_in(row: Worded, *, apart: bool) -> str:
+    """Fingerprint of what the exam asks with a row: of its last prompt, or of the first of several texts."""
+    return prompts_of(row, apart=apart)[0 if apart and row.ends else -1]
+
+
+def prompts_of(row: Worded, *, apart: bool = False) -> list[str]:
     """Fingerprints of every prompt inside a row: what stands before each trained stretch, or all of a classify row or
     of a text.
     """
-    return [seen for _place, seen in prompts_in(table_of([row]))]
+    return [seen for _place, seen in prompts_in(table_of([row]), apart=apart)]
 
 
-def prompts_in(table: WordedTable) -> Iterator[tuple[int, str]]:
-    """Place of the row and fingerprint of the prompt (xxh3-128 of its ids) for every prompt in a table, in order."""
-    ids, learnt, starts = table.ids.values.astype("<i4"), table.trained.values, table.ids.starts
-    filled = table.ids.lengths > 0
+def prompts_in(table: WordedTable, *, apart: bool = False) -> Iterator[tuple[int, str]]:
+    """Place of the row and fingerprint of the prompt (xxh3-128 of its ids) for every prompt in a table, in order.
+
+    `apart`: texts of a row are read one by one, and each has a prompt of its own.
+    """
+    ids, learnt = table.ids.values.astype("<i4"), table.trained.values
+    owners, starts = table.texts() if apart else (np.arange(len(table)), table.ids.starts)
+    lengths = np.diff(starts)
+    filled = lengths > 0
     first = starts[:-1][filled]
     before = np.append(False, learnt[:-1])
     before[first] = False
     begins = np.flatnonzero(learnt & ~before)  # of every trained stretch
-    behind = table.trained.sums()
+    sums = np.diff(np.append(0, np.cumsum(learnt))[starts])
+    behind, rest = sums.copy(), lengths - 1
     behind[filled] -= learnt[first]
-    whole = (table.labels.lengths > 0) | (table.trained.sums() == 0) | (behind >= table.ids.lengths - 1)
-    rows = np.searchsorted(starts, begins, side="right") - 1
-    rows, begins = rows[~whole[rows]], begins[~whole[rows]]
-    places, ends = np.append(rows, np.flatnonzero(whole)), np.append(begins, starts[1:][whole])
+    rest[filled] -= ~learnt[starts[1:][filled] - 1]  # a special token may close a text that is learnt
+    whole = (table.labels.lengths > 0)[owners] | (sums == 0) | (behind >= rest)
+    texts = np.searchsorted(starts, begins, side="right") - 1
+    texts, begins = texts[~whole[texts]], begins[~whole[texts]]
+    places, ends = np.append(texts, np.flatnonzero(whole)), np.append(begins, starts[1:][whole])
     order = np.lexsort((ends, places))
     for place, end in zip(places[order].tolist(), ends[order].tolist(), strict=True):
-        yield place, xxhash.xxh3_128_hexdigest(ids[starts[place] : end].data)
+        yield int(owners[place]), xxhash.xxh3_128_hexdigest(ids[starts[place] : end].data)

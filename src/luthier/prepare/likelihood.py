@@ -40,7 +40,7 @@ class Likelihoods:
 def check_wanted(config: CleanConfig, objective: Objective) -> None:
     """UserError if the base cannot be asked what the settings want to know."""
     for name, possible in (
-        ("likelihood", objective.head == "causal"),
+        ("likelihood", objective.head == "causal" and not objective.apart),
         ("helpful_questions", objective.record == "chat"),
     ):
         if getattr(config, name) and not possible:

@@ -5,10 +5,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from luthier.prepare.candidate import Usable
 from luthier.prepare.chunk import ByteOffsets, cut
 from luthier.prepare.clean.offsets import Copy, OffsetMap
-from luthier.records import Document, Origin, Span, Text
+from luthier.records import Document, Example, Origin, Span, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Rooted:
 class Material:
     """Everything that is on its way to becoming rows."""
 
-    rows: list[Usable]
+    rows: list[Example]
     documents: list[Rooted]
 
 

@@ -19,13 +19,13 @@ from luthier.prepare.candidate import row_id
 from luthier.prepare.clean.cleaning import Judged
 from luthier.prepare.clean.offsets import OffsetMap
 from luthier.prepare.clean.quarantine import Fault
-from luthier.prepare.convert import NOT_LEARNT_FROM, have_one_system
+from luthier.prepare.convert import NOT_LEARNT_FROM, NOTHING_COMMON, Common, common_of
 from luthier.prepare.material import Rooted, text_of_document
 from luthier.prepare.private.mask import Finding
 from luthier.prepare.treat import Recipe, Treated, document_input, row_input, treat_document, treat_rows
-from luthier.records import Chat, Label, Listener, Text, Tick
+from luthier.records import Listener, Text, Tick
 
-VERSION = 2
+VERSION = 3
 """Rises when a shard becomes something else for the same input."""
 EXAMPLES, DOCUMENTS = "examples.parquet", "documents.parquet"
 NOTES = "notes.parquet"
@@ -96,7 +96,7 @@ def treat_corpus(corpus: CorpusDir, recipe: Recipe, *, place: Workplace, listene
 
     A table of one shard is treated in this process and leaves nothing on disk.
     """
-    recipe = replace(recipe, one_system=_has_one_system(corpus, recipe))
+    recipe = replace(recipe, common=_common(corpus, recipe))
     treated: list[Treated] = []
     for table in (EXAMPLES, DOCUMENTS):
         shards = plan(parts_of(corpus.path, [table]), aim=place.aim)
@@ -144,7 +144,6 @@ def read_treated(corpus: Path, shard: Shard, done: Done) -> Iterator[Treated]:
         for example, note in zip(read_examples(done.folder / EXAMPLES), notes, strict=True):
             judged = None
             if note["judged"]:
-                assert isinstance(example, Chat | Label | Text)
                 judged = Judged(row_input(row_id(example), example), _faults(note), note["language"])
             yield Treated(example, _findings(note), judged, note["leaves"], tuple(note["edited"]))
         return
@@ -169,11 +168,11 @@ def _told(treated: Iterable[Treated], *, total: int, listener: Listener) -> Iter
         yield one
 
 
-def _has_one_system(corpus: CorpusDir, recipe: Recipe) -> bool:
+def _common(corpus: CorpusDir, recipe: Recipe) -> Common:
     if recipe.objective.record != "label":
-        return True
+        return NOTHING_COMMON
     shards = plan(parts_of(corpus.path, [EXAMPLES]))
-    return have_one_system(example_of(row) for shard in shards for row in read_shard(corpus.path, shard))
+    return common_of(example_of(row) for shard in shards for row in read_shard(corpus.path, shard))
 
 
 def _key(corpus: CorpusDir, recipe: Recipe, shard: Shard) -> str:
@@ -187,7 +186,7 @@ def _key(corpus: CorpusDir, recipe: Recipe, shard: Shard) -> str:
             "corpus": corpus.digest,
             "shard": asdict(shard),
             "objective": recipe.objective.name,
-            "one_system": recipe.one_system,
+            "common": asdict(recipe.common),
             "private": settings,
             "names": recipe.names_digest,
             "secret": recipe.secret.digest,

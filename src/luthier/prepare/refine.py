@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luthier.prepare.candidate import Books, Usable
+from luthier.prepare.candidate import Books
 from luthier.prepare.clean.cleaning import Judged, settle
 from luthier.prepare.clean.texts import Cleaned
 from luthier.prepare.clean.thresholds import Thresholds
 from luthier.prepare.material import Material, Rooted
 from luthier.prepare.private.mask import Finding
 from luthier.prepare.treat import Treated
-from luthier.records import Chat, Example, Label, Tags, Text
+from luthier.records import Tags
 
 PRIVATE = "private data of a type that is set to drop"
 
@@ -64,10 +64,5 @@ def refine(treated: Sequence[Treated], *, thresholds: Thresholds, books: Books) 
             edits["documents"] += cut is not None and not one.edited
             material.documents.append(one.item if cut is None else one.item.after(row.text, cut))
         else:
-            material.rows.append(_usable(one.item))
+            material.rows.append(one.item)
     return Refined(material, cleaned, dict(edits), spotted)
-
-
-def _usable(example: Example) -> Usable:
-    assert isinstance(example, Chat | Label | Text)
-    return example

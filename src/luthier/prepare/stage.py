@@ -28,12 +28,12 @@ from luthier.prepare.likelihood import check_wanted, read_by_base
 from luthier.prepare.pieces import Workplace, check_memory
 from luthier.prepare.prepared import Prepared, find_prepared
 from luthier.prepare.private.mask import Rules, shown_texts
+from luthier.prepare.reading import Frame
 from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.sheet.page import render_sheet
 from luthier.prepare.split.groups import QUESTION
 from luthier.prepare.split.seal import SEAL
 from luthier.prepare.treat import Recipe
-from luthier.prepare.word import Frame
 from luthier.records import Listener, nobody_listens
 
 LONGEST_ROW = 2_048
@@ -105,6 +105,11 @@ def _check_base(base: Base, objective: Objective) -> None:
             f"objective '{objective.name}' needs a decoder, and base '{base.name}' is an encoder. "
             "Use objective: classify, or base: smollm2-135m."
         )
+    if objective.head == "masked" and base.architecture != "encoder":
+        raise UserError(
+            f"objective '{objective.name}' needs an encoder, and base '{base.name}' is a decoder. "
+            "Use objective: complete, or base: minilm-l6."
+        )
 
 
 def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
@@ -114,12 +119,12 @@ def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
             f"prepare.max_length is {limit:,}, but base '{base.name}' reads at most {base.context:,} tokens. "
             "Lower it, or leave it 'auto'."
         )
-    chat = objective.record == "chat"
     return Frame(
-        system=config.system if chat else None,
-        instruction=config.instruction if chat else None,
+        system=config.system if objective.talks else None,
+        instruction=config.instruction if objective.talks else None,
         limit=limit,
         over_length=config.over_length,
+        is_masked=objective.head == "masked",
     )
 
 
@@ -154,7 +159,8 @@ def _facts(means: Means, *, base: Base, divided: Divided) -> dict[str, Any]:
         "base": base.name,
         "base_digest": base.digest,
         "template_hash": means.wording.template_hash,
-        "labels": divided.labels,
+        "labels": divided.labels.names,
+        "several_labels": divided.labels.several,
         "exam_root": divided.root,
         "max_length": means.frame.limit,
         "system": means.frame.system,

@@ -8,22 +8,24 @@ from pathlib import Path, PurePosixPath
 
 from luthier.artifacts.canonical import sha256_of_file
 from luthier.objectives import Objective
-from luthier.prepare.candidate import Usable, row_id, turns_of
+from luthier.prepare.candidate import row_id, turns_of
 from luthier.prepare.clean.cleaning import Judged, judge
 from luthier.prepare.clean.repair import mend, repair
 from luthier.prepare.clean.rules import reason_to_drop
 from luthier.prepare.clean.texts import CleanInput
 from luthier.prepare.clean.thresholds import Thresholds
-from luthier.prepare.convert import convert
+from luthier.prepare.convert import NOTHING_COMMON, Common, convert
 from luthier.prepare.material import Rooted, offsets_of, text_of_document
 from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.examples import mask_examples
 from luthier.prepare.private.mask import Finding, Rules, make_rules, mask_texts
 from luthier.prepare.private.pseudonym import PseudonymKey
-from luthier.records import Document, Example, Text
+from luthier.records import Document, Example, Extraction, Pair, Rating, Tags, Text
 
 BATCH = 1_000
 """Rows that are masked together."""
+NONE = "none"
+"""Stands for the label of a text that has none, and for the entities of a text without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Recipe:
     secret: PseudonymKey
     home: Path
     """Folder that paths in `private` start from."""
-    one_system: bool = True
-    """False if conversations differ in their system text: then a classifier cannot read them as bare texts."""
+    common: Common = NOTHING_COMMON
+    """What is known of all examples together."""
 
     @property
     def names_digest(self) -> str | None:
@@ -106,16 +108,27 @@ def treat_document(document: Document, recipe: Recipe, rules: Rules) -> Treated:
     )
 
 
-def row_input(key: str, row: Usable) -> CleanInput:
+def row_input(key: str, row: Example) -> CleanInput:
     """A row for judgement, as its last question and answer; its text was mended with the whole conversation."""
     file = row.origin.file
-    if isinstance(row, Text):
-        return CleanInput(id=key, source=file, file=file, text=row.text)
-    turns = turns_of(row)
+    match row:
+        case Text():
+            return CleanInput(id=key, source=file, file=file, text=row.text)
+        case Tags():
+            named = "; ".join(sorted({one.label for one in row.entities})) or NONE
+            return CleanInput(id=key, source=file, file=file, text=row.text, answer=named, is_written=False)
+        case Extraction():
+            return CleanInput(key, file, file, row.question, answer=row.context, is_written=False)
+        case Pair():
+            return CleanInput(key, file, file, row.query, answer=row.positive, is_written=False)
+        case _:
+            turns = turns_of(row)
     asked = next(turn.content for turn in reversed(turns) if turn.role == "user")
     # Not by its arguments: they may well be the question, word for word.
     calls = [f"[calls {call.name}]" for call in turns[-1].tool_calls]
-    return CleanInput(id=key, source=file, file=file, text=asked, answer=" ".join([turns[-1].content, *calls]).strip())
+    said = " ".join([turns[-1].content, *calls]).strip()
+    is_bad = isinstance(row, Rating) and not row.good
+    return CleanInput(key, file, file, asked, answer=said or NONE, is_written=not is_bad)
 
 
 def document_input(rooted: Rooted) -> CleanInput:
@@ -129,12 +142,12 @@ def document_input(rooted: Rooted) -> CleanInput:
 
 def _start(example: Example, recipe: Recipe) -> Treated:
     """A row before it is masked."""
-    row = convert(example, recipe.objective, one_system=recipe.one_system)
+    row = convert(example, recipe.objective, common=recipe.common)
     if isinstance(row, str):
         return Treated(example, (), None, leaves=row)
     mended, question, answer = repair(row)
     edited = tuple(name for name, was in (("questions", question), ("answers", answer)) if was)
-    reason = None if isinstance(mended, Text) else reason_to_drop(mended)
+    reason = reason_to_drop(mended)
     if reason is not None:
         return Treated(row, (), None, leaves=reason, edited=edited)
     return Treated(mended, (), judge(row_input("", mended), recipe.thresholds), edited=edited)
@@ -143,6 +156,5 @@ def _start(example: Example, recipe: Recipe) -> Treated:
 def _with_text_of(example: Example, one: Treated, findings: tuple[Finding, ...]) -> Treated:
     if one.judged is None:
         return dataclasses.replace(one, item=example, findings=findings)
-    assert isinstance(example, Usable)
     judged = dataclasses.replace(one.judged, row=row_input(row_id(example), example))
     return dataclasses.replace(one, item=example, findings=findings, judged=judged)

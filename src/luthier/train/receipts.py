@@ -10,7 +10,7 @@ import numpy as np
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.models.receipts import check_all_labels, check_end, check_lengths, check_trained, label_rows, rated_rows
-from luthier.objectives import Objective
+from luthier.objectives import Objective, RecordKind
 from luthier.records import Worded
 from luthier.train.batches import Cut, StepPlan, cut_by_length, micro_batches
 from luthier.train.config import TrainConfig
@@ -19,6 +19,10 @@ from luthier.train.rows import sizes_of
 
 DEEP = 100
 """Steps whose rows are read, to let the loss itself count them; the others are added up from the rows' sizes."""
+
+
+LABELLED: frozenset[RecordKind] = frozenset({"label", "tags"})
+"""Kinds of example whose labels are places in a list."""
 
 
 class RowReceipts:
@@ -40,7 +44,7 @@ class RowReceipts:
         self._longest = max(self._longest, check_lengths(rows, limit=limit, apart=apart)["longest"])
         if self._objective.talks:
             self._totals.update(check_end(rows, self._wording))
-        if self._objective.record == "label":
+        if self._objective.record in LABELLED:
             self._label_rows += label_rows(rows, self._labels)
 
     def counts(self) -> dict[str, dict[str, Any]]:
@@ -60,7 +64,7 @@ class RowReceipts:
         }
         if self._objective.talks:
             counts["R4"] = {"turns": self._totals["turns"]}
-        if self._objective.record == "label":
+        if self._objective.record in LABELLED:
             counts["R12"] = check_all_labels(self._label_rows, self._labels)
         return counts
 

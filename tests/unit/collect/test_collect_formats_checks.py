@@ -235,6 +235,7 @@ def test_forty_bad_rows_of_two_sheets(tmp_path: Path) -> None:
     check(refused, planted)
 
 
+ASKED = {"context": "Rome", "question": "q"}
 WHOLE = {"chosen": [ASK, TELL], "rejected": [ASK, {"role": "assistant", "content": "Go"}]}
 
 
@@ -260,7 +261,22 @@ WHOLE = {"chosen": [ASK, TELL], "rejected": [ASK, {"role": "assistant", "content
         ({"instruction": "a", "output": "b", "history": ["x"]}, "alpaca", r"^history\[0\] is not a question"),
         ({"instruction": "a", "output": "b", "history": [["x", ""]]}, "alpaca", r"^history\[0\]\[1\] is empty"),
         ({"question": "q", "answers": {"text": [], "answer_start": []}}, "qa", "^answers is empty"),
-        ({"text": "t", "labels": []}, "label", "^labels is empty"),
+        (
+            {**ASKED, "answers": {"text": ["ome"], "answer_start": [2]}},
+            "extraction",
+            "'me'$",
+        ),
+        (
+            {**ASKED, "answers": {"text": ["ome"], "answer_start": []}},
+            "extraction",
+            "1 texts",
+        ),
+        (
+            {**ASKED, "answers": [{"text": "R", "start": "0"}]},
+            "extraction",
+            "no whole number",
+        ),
+        ({"premise": "t", "hypothesis": "", "label": "no"}, "texts", "^hypothesis is empty"),
         ({"text": "t", "label": " ; "}, "label", "^label is empty"),
         ({"tokens": ["a", "b"], "tags": ["O"]}, "tokens", "^2 tokens and 1 tags"),
         ({"tokens": [], "tags": []}, "tokens", "^tokens is empty"),

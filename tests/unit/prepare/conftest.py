@@ -1,5 +1,6 @@
 """A base and a way to prepare for the tests of prepare."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def preparing(tmp_path: Path, base: Base) -> Preparing:
         split = {name: settings.pop(name) for name in list(settings) if name in SplitConfig.model_fields}
         config = PrepareConfig.model_validate({"split": {"group_by": "code[:4]", **split}, **settings})
         corpus = write_corpus(tmp_path / run / "corpus", examples, documents)
-        target = Target(base, objective(objective_name), PseudonymKey(b"k" * 32), tmp_path)
+        goal = objective(objective_name)
+        fitting = dataclasses.replace(base, architecture="encoder") if goal.head == "masked" else base
+        target = Target(fitting, goal, PseudonymKey(b"k" * 32), tmp_path)
         return prepare(corpus, target=target, config=config, out=tmp_path / run)
 
     return run

@@ -151,9 +151,9 @@ def test_r5_tools_that_will_not_be_served(wording: Wording) -> None:
 def test_r5_a_labelled_text_with_other_ids(wording: Wording) -> None:
     ids = wording.text_ids("some text")
     row = Worded("r1", "g", "a.csv:3", ids, (False,) * len(ids), (1,))
-    receipts.check_text(row, "some text", wording)
+    receipts.check_text(row, ("some text",), wording)
     with pytest.raises(UserError, match="receipt R5"):
-        receipts.check_text(row, "some  text", wording)
+        receipts.check_text(row, ("some  text",), wording)
 
 
 def test_r6_a_row_is_longer_than_the_base_reads(row: Worded) -> None:

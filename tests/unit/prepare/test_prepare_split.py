@@ -150,7 +150,7 @@ def test_a_column_no_file_has_is_an_error() -> None:
 
 def test_item_ids_follow_content_not_place() -> None:
     def item(at: str, question: str = "a"):
-        return exam_item([Message("user", question)], tools=(), group="g", task="chat", gold="X", at=at)
+        return exam_item([Message("user", question)], tools=(), group="g", task="chat", golds=("X",), at=at)
 
     assert item("a.csv:1").id == item("b.csv:9").id
     assert item("a.csv:1").id != item("a.csv:1", "b").id
@@ -160,7 +160,7 @@ def test_item_ids_follow_content_not_place() -> None:
 @given(sizes=st.lists(st.integers(1, 12), min_size=4, max_size=12), per_group=st.integers(1, 6))
 def test_caps_hold(sizes: list[int], per_group: int) -> None:
     items = [
-        exam_item([Message("user", f"{group} {index}")], tools=(), group=str(group), task="t", gold="X", at="")
+        exam_item([Message("user", f"{group} {index}")], tools=(), group=str(group), task="t", golds=("X",), at="")
         for group, size in enumerate(sizes)
         for index in range(size)
     ]

@@ -9,7 +9,7 @@ from luthier.objectives import objective
 from luthier.prepare.candidate import candidate
 from luthier.prepare.clean.repair import repair, repair_text
 from luthier.prepare.clean.rules import reason_to_drop
-from luthier.prepare.convert import SEVERAL_SYSTEMS, SEVERAL_TURNS, convert, framed, have_one_system
+from luthier.prepare.convert import SEVERAL_SYSTEMS, SEVERAL_TURNS, Common, common_of, convert, framed
 from luthier.prepare.dedup.exact import merge_exact
 from luthier.prepare.dedup.matching import matching_copy
 from luthier.records import Chat, Label, Message
@@ -113,15 +113,15 @@ def test_conversations_that_do_not_fit_a_classifier_are_counted() -> None:
         for text in ("Be brief.", "Be long.")
     )
     rows = [single, longer, one, two]
-    kept = [convert(row, objective("classify"), one_system=have_one_system(rows)) for row in rows]
+    kept = [convert(row, objective("classify"), common=common_of(rows)) for row in rows]
     assert kept == [Label("a", "X", single.origin), SEVERAL_TURNS, SEVERAL_SYSTEMS, SEVERAL_SYSTEMS]
 
 
 def test_one_system_text_for_all_tells_a_classifier_nothing() -> None:
     single = chat("a", "X")
     told = Chat(messages=(Message("system", "Be brief."), *single.messages), origin=single.origin)
-    assert have_one_system([told, single, told])
-    assert convert(told, objective("classify"), one_system=True) == Label("a", "X", single.origin)
+    assert common_of([told, single, told]).one_system
+    assert convert(told, objective("classify"), common=Common()) == Label("a", "X", single.origin)
 
 
 def test_the_frame_keeps_a_conversations_own_system_text() -> None:

@@ -18,8 +18,11 @@ from luthier.models.chat import Wording, load_wording
 from luthier.models.receipts import check_content, check_told
 from luthier.prepare.candidate import candidate
 from luthier.prepare.clean.rules import reason_to_drop
+from luthier.prepare.label.known import ONLY_ROW, UNKNOWN_LABEL
 from luthier.prepare.prepared import Prepared
-from luthier.prepare.word import REFUSED, TOO_LONG, Frame, OverLength, Readings, word
+from luthier.prepare.reading import TOO_LONG, Frame, OverLength
+from luthier.prepare.word import Readings, word
+from luthier.prepare.wording.chat import EARLIER, REFUSED
 from luthier.records import Chat, Label, Message, Text, ToolCall, nobody_listens
 
 
@@ -55,9 +58,9 @@ LONG = Chat(
 
 def test_shortening_drops_the_oldest_turns_and_keeps_system_text_and_the_last_answer(wording: Wording) -> None:
     (one,) = read(LONG, wording=wording, policy="shorten").kept
-    assert [turn.content for turn in one.messages] == ["Be brief.", "second", "three"]
+    assert [turn.content for turn in one.talks[0]] == ["Be brief.", "second", "three"]
     assert one.shortened
-    assert one.row.ids == wording.chat_ids(one.messages).ids
+    assert one.row.ids == wording.chat_ids(one.talks[0]).ids
     assert len(one.row.ids) <= 100
 
 
@@ -66,8 +69,8 @@ def test_shortening_drops_no_more_than_it_must(wording: Wording, limit: int) -> 
     turns = [turn for number in range(20) for turn in (Message("user", f"q{number}"), Message("assistant", "a"))]
     row = Chat(messages=tuple(turns), origin=origin("talk.jsonl", 4))
     (one,) = read(row, wording=wording, policy="shorten", limit=limit).kept
-    assert one.messages == (Message("system", "Be brief."), *turns[41 - len(one.messages) :])
-    more = (Message("system", "Be brief."), *turns[39 - len(one.messages) :])
+    assert one.talks[0] == (Message("system", "Be brief."), *turns[41 - len(one.talks[0]) :])
+    more = (Message("system", "Be brief."), *turns[39 - len(one.talks[0]) :])
     assert len(one.row.ids) <= limit < len(wording.chat_ids(more).ids)
 
 
@@ -86,7 +89,7 @@ def test_a_question_that_cannot_be_shortened_leaves(wording: Wording) -> None:
 def test_a_long_text_keeps_head_and_tail_for_training_and_exam_alike(wording: Wording) -> None:
     text = "head " + "middle " * 60 + "tail"
     (one,) = read(label(text, "X"), wording=wording, policy="shorten").kept
-    short = one.messages[0].content
+    short = one.asked[0].content
     assert short.startswith("head ")
     assert short.endswith(" tail")
     assert 90 <= len(one.row.ids) <= 100
@@ -106,7 +109,7 @@ def test_few_long_rows_are_shortened_unasked_and_many_stop(wording: Wording) -> 
 def test_a_long_text_is_read_in_windows(wording: Wording, policy: OverLength | None) -> None:
     text = "word " * 59 + "end"
     readings = read(Text(text, origin("a.txt", 1)), wording=wording, policy=policy)
-    assert " ".join(one.messages[0].content for one in readings.kept) == text
+    assert " ".join(one.golds[0] for one in readings.kept) == text
     assert len(readings.kept) == 4
     assert not any(one.shortened for one in readings.kept)
 
@@ -158,7 +161,7 @@ def test_shortening_drops_calls_and_results_with_their_question(wording: Wording
     last = (Message("user", "Thanks"), Message("assistant", "Welcome."))
     row = dataclasses.replace(TOOL_TALK, messages=(*TALK, *last))
     (one,) = read(row, wording=wording, policy="shorten", limit=400).kept
-    assert one.messages == (TALK[0], *last)
+    assert one.talks[0] == (TALK[0], *last)
 
 
 def test_a_template_that_rewrites_answers_makes_a_row_of_each(wording: Wording) -> None:
@@ -166,12 +169,12 @@ def test_a_template_that_rewrites_answers_makes_a_row_of_each(wording: Wording) 
     turns = [Message("user", "q"), Message("assistant", "why</think>one")] * 2
     row = Chat(messages=tuple(turns), origin=origin("talk.jsonl", 4))
     earlier, last = read(row, wording=wording, policy="stop", system="").kept
-    assert (earlier.is_last, last.is_last) == (False, True)
+    assert (earlier.ungradable, last.ungradable) == (EARLIER, "")
     assert (earlier.row.id, last.row.id) == (f"{last.candidate.id}-1", last.candidate.id)
     assert wording.decode(last.row.ids).count("why") == 1
     for one in (earlier, last):
-        check_told(one.row, one.messages, wording)
-        check_content(one.row, one.messages, wording)
+        check_told(one.row, one.talks[0], wording)
+        check_content(one.row, one.talks[0], wording)
 
 
 def test_control_text_in_a_message_is_told_with_its_place(wording: Wording) -> None:
@@ -223,7 +226,9 @@ def test_a_corpus_of_nothing_but_tools_says_why_a_base_without_tools_cannot_lear
         )
         for number in range(20)
     ]
-    with pytest.raises(UserError, match=r"only 0 of 20 .* 20 left: the base's template shows no tools\."):
+    with pytest.raises(
+        UserError, match=r"only 0 of 20 .* 20 left: the base's template shows no tools \(first at t\.jsonl:0\)\."
+    ):
         preparing(talks, objective_name="chat")
 
 
@@ -259,11 +264,16 @@ def test_a_call_may_repeat_the_question(preparing: Callable[..., Prepared], tiny
 def test_labels_are_numbered_in_sorted_order_and_unknown_ones_leave(preparing: Callable[..., Prepared]) -> None:
     first = preparing(coded(60), run="first")
     group = read_items(first.exam.file("items.parquet"))[0].document
-    rare = label("A rare finding", "Never trained", line=999, code=f"{group}.9")
-    prepared = preparing([*coded(60), rare], run="second")
+    rare = [
+        label(f"A rare finding {words}", "Never trained", line=990 + line, code=f"{group}.9")
+        for line, words in enumerate(("of the left eye", "after a long fall"))
+    ]
+    alone = label("Something else altogether", "Alone", line=999, code="K001.9")
+    prepared = preparing([*coded(60), *rare, alone], run="second")
     labels = prepared.dataset.manifest.facts["labels"]
     assert labels == ["Class 0", "Class 1", "Class 2"]
-    assert prepared.dataset.manifest.counts["dropped"]["its label has no training rows"] == 1
+    dropped = prepared.dataset.manifest.counts["dropped"]
+    assert (dropped[UNKNOWN_LABEL], dropped[ONLY_ROW]) == (2, 1)
     assert {row.labels[0] for row in read_worded(prepared.dataset.file("train.parquet"))} == {0, 1, 2}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.collect.formats.check import BadRowError, checked_list, checked_text, plain_text, structured
+from luthier.collect.formats.extractions import is_marked
 from luthier.collect.formats.shape import Cells, RowFormat
 from luthier.collect.formats.tools import checked_tools
 from luthier.collect.formats.turns import check_conversation, is_conversation, is_sharegpt, read_turns, with_system
@@ -112,6 +113,13 @@ PROMPT = RowFormat(
     optional=CONTEXT,
     make=_prompt,
 )
+
+
+def _looks_written(cells: Cells) -> bool:
+    """True unless the answers are marked in the context, which is more than an answer in words."""
+    return "context" not in cells.columns or not is_marked(cells.value("answer"))
+
+
 QUESTION = RowFormat(
     name="qa",
     required={
@@ -120,4 +128,5 @@ QUESTION = RowFormat(
     },
     optional={"context": ("context", "passage"), **CONTEXT},
     make=_question,
+    looks=_looks_written,
 )

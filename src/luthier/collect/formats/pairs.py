@@ -9,6 +9,9 @@ from luthier.records import Origin, Pair
 
 QUERIES = ("query", "anchor")
 POSITIVES = ("positive", "pos")
+FIRSTS = ("sentence1", "sentence_1", "sentence_A", "text1", "text_1", "question1")
+SECONDS = ("sentence2", "sentence_2", "sentence_B", "text2", "text_2", "question2")
+"""Names of two texts that are compared."""
 
 
 def _pair(cells: Cells, origin: Origin) -> Pair:
@@ -49,8 +52,13 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def is_number(value: Any) -> bool:
+    """True for a number, and for a cell that holds nothing."""
+    return value in (None, "") or _number(value) is not None
+
+
 def _looks_scored(cells: Cells) -> bool:
-    return cells.value("score") in (None, "") or _number(cells.value("score")) is not None
+    return is_number(cells.value("score"))
 
 
 PAIR = RowFormat(
@@ -62,8 +70,8 @@ PAIR = RowFormat(
 SCORED = RowFormat(
     name="scored",
     required={
-        "query": ("sentence1", "sentence_1", "sentence_A", "text1", "text_1", "question1", *QUERIES),
-        "positive": ("sentence2", "sentence_2", "sentence_B", "text2", "text_2", "question2", *POSITIVES),
+        "query": (*FIRSTS, *QUERIES),
+        "positive": (*SECONDS, *POSITIVES),
         "score": ("score", "similarity_score", "similarity", "relatedness_score", "label", "is_duplicate"),
     },
     optional={},

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
+from luthier.artifacts.rows import KINDS
 from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.collect.peek import Head, Peek, peek
 from luthier.errors import ConflictError, NotFoundError, UserError
+from luthier.objectives import objective
 from luthier.pipeline.actions.columns import (
     FEW_ANSWERS,
     REPEATS,
@@ -25,6 +27,18 @@ from luthier.records import Chat, Example, Label
 
 PROJECT_FILE = "luthier.yaml"
 SHOWN = 8
+PROPOSED = {
+    "preference": (
+        "prefer",
+        "a better and a worse answer: a language model learns to prefer the better one. To score answers instead: "
+        "objective: reward.",
+    ),
+    "rating": ("prefer", "an answer judged good or bad: a language model learns to write what was judged good."),
+    "tags": ("tag", "a text with marked entities: an encoder learns to mark them in new texts."),
+    "extraction": ("extract", "a question and a text with its answer: an encoder learns to point at the answer."),
+    "pair": ("embed", "texts that belong together: an encoder learns to find one by the other."),
+}
+"""Kind of example -> the objective that learns from it, and what is said of such rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +58,8 @@ class Survey:
 
     @property
     def base(self) -> str:
-        """The default base for the objective."""
-        return "minilm-l6" if self.objective == "classify" else "smollm2-135m"
+        """The default base for the objective: a decoder for what is written, or judged by its likelihood."""
+        return "smollm2-135m" if objective(self.objective).needs_decoder else "minilm-l6"
 
 
 def survey(folder: Path) -> Survey:
@@ -59,12 +73,12 @@ def survey(folder: Path) -> Survey:
     columns = _propose_columns(seen)
     group_by, group_reason = _propose_groups(seen, columns)
     examples = [example for head in seen.heads for example in head.examples(columns)]
-    objective, objective_reason = _propose_objective(examples, prose=len(seen.prose))
+    proposed, objective_reason = _propose_objective(examples, prose=len(seen.prose))
     return Survey(
         name=_run_name(folder.resolve().name),
         seen=seen,
         columns=columns,
-        objective=objective,
+        objective=proposed,
         objective_reason=objective_reason,
         group_by=group_by,
         group_reason=group_reason,
@@ -91,7 +105,7 @@ def draft_project(found: Survey, *, source: str = ".") -> str:
     if found.columns:
         lines += ["  columns: # role -> column names, guessed from the values", *_column_lines(found.columns)]
     lines += ["", "prepare:"]
-    if found.objective == "chat":
+    if objective(found.objective).talks:
         lines.append("  # instruction: Text that is put before every question, if the questions do not say what to do")
     lines += [
         "  split:",
@@ -182,13 +196,18 @@ def _role_columns(head: Head, columns: Mapping[str, list[str]]) -> list[str]:
 
 
 def _propose_objective(examples: list[Example], *, prose: int) -> tuple[str, str]:
+    kinds = Counter(KINDS[type(example)] for example in examples)
+    commonest = kinds.most_common(1)[0][0] if kinds else ""
+    if commonest in PROPOSED:
+        name, reason = PROPOSED[commonest]
+        return name, f"{kinds[commonest]:,} of {len(examples):,} rows hold {reason}"
     answers = [answer for example in examples if (answer := _answer(example)) is not None]
     different = Counter(answers)
     labels = sum(isinstance(example, Label) for example in examples)
     if not answers and prose:
         return "complete", (
             "Documents without questions and answers: a language model learns to continue such text, and is examined "
-            "on documents it has not read."
+            "on documents it has not read. To make an encoder at home in them: objective: fill, base: minilm-l6."
         )
     if not answers:
         return "chat", "No question with an answer was found. Luthier learns from rows such as question and answer."
@@ -222,7 +241,8 @@ def _found_lines(found: Survey) -> list[str]:
     lines += [f"  ... and {len(found.seen.heads) - SHOWN} more"] if len(found.seen.heads) > SHOWN else []
     if found.seen.prose:
         more = f", and {len(found.seen.prose) - SHOWN:,} more" if len(found.seen.prose) > SHOWN else ""
-        use = "" if found.objective == "complete" else ", collected but not learnt from by chat or classify"
+        learns = objective(found.objective).record == "text"
+        use = "" if learns else f", collected but not learnt from by {found.objective}"
         lines.append(f"Documents{use}: {', '.join(found.seen.prose[:SHOWN])}{more}")
     if found.seen.others:
         lines.append("Not read:")

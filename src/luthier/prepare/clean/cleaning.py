@@ -77,7 +77,7 @@ def judge(row: CleanInput, thresholds: Thresholds) -> Judged:
     """One mended text judged; its faults are in the order of `Rule`."""
     told = language_of(row, characters=thresholds.language_characters)
     found = [*_text_faults(row, thresholds), *_language_faults(told, thresholds)]
-    if row.answer is not None:
+    if row.answer is not None and row.is_written:
         found += _answer_faults(row, row.answer, thresholds)
     return Judged(row, tuple(found), _main_language(told, thresholds))
 
@@ -113,7 +113,7 @@ def _faults(texts: Sequence[Judged]) -> Mapping[str, Sequence[Fault]]:
     faults: dict[str, Sequence[Fault]] = {}
     for one in texts:
         found = list(one.faults)
-        if one.row.answer is not None and all(fault.rule != SAME for fault in found):
+        if one.row.is_written and one.row.answer is not None and all(fault.rule != SAME for fault in found):
             cut_off = endings.cut_off(one.row)
             found += [Fault("the answer is cut off", cut_off)] if cut_off else []
         if found:

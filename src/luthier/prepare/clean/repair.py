@@ -3,14 +3,14 @@
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import ftfy
 from ftfy.badness import is_bad
 
 from luthier.prepare.clean.offsets import Copy, OffsetMap, align, joined, stripped
-from luthier.records import Chat, Label, Text
+from luthier.records import Chat, Entity, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
 
 SETTINGS = ftfy.TextFixerConfig(
     uncurl_quotes=False, fix_character_width=False, unescape_html=False, remove_terminal_escapes=True, explain=False
@@ -24,6 +24,8 @@ DAMAGE = re.compile(
 LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|\Z)")
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 SOFT_HYPHEN = "\u00ad"
+Span = tuple[int, int]
+"""Characters [start, end) of a text."""
 PAGE_BREAKS = str.maketrans("\f\v", "\n\n")
 
 
@@ -59,18 +61,66 @@ def mend(text: str) -> Mended:
     return Mended(inner, offsets.after(whole))
 
 
-def repair(example: Chat | Label | Text) -> tuple[Chat | Label | Text, bool, bool]:
-    """Mend an example; also say whether a question, and whether an answer (or a bare text), was edited."""
-    if isinstance(example, Text):
-        text = repair_text(example.text)
-        return dataclasses.replace(example, text=text), False, text != example.text
-    if isinstance(example, Label):
-        text, label = repair_text(example.text), repair_text(example.label)
-        mended = dataclasses.replace(example, text=text, label=label)
-        return mended, text != example.text, label != example.label
-    turns = tuple(dataclasses.replace(turn, content=repair_text(turn.content)) for turn in example.messages)
-    edited = {old.role for old, new in zip(example.messages, turns, strict=True) if old != new}
-    return dataclasses.replace(example, messages=turns), bool(edited - {"assistant"}), "assistant" in edited
+def repair(example: Example) -> tuple[Example, bool, bool]:
+    """Mend an example; also say whether a question, and whether an answer (or a bare text), was edited.
+
+    A text with marked stretches stays as it is where one of them could not follow.
+    """
+    match example:
+        case Text():
+            text = repair_text(example.text)
+            return dataclasses.replace(example, text=text), False, text != example.text
+        case Label():
+            text, label, second, *others = map(
+                repair_text, (example.text, example.label, example.second, *example.others)
+            )
+            labelled = Label(text, label, example.origin, tuple(others), second)
+            return labelled, (text, second) != (example.text, example.second), labelled.labels != example.labels
+        case Tags():
+            text, places = _followed(example.text, [(one.start, one.end) for one in example.entities])
+            moved = zip(places, example.entities, strict=True)
+            entities = tuple(Entity(start, end, one.label) for (start, end), one in moved)
+            return dataclasses.replace(example, text=text, entities=entities), text != example.text, False
+        case Extraction():
+            context, answers = _followed(example.context, example.answers)
+            asked = Extraction(repair_text(example.question), context, tuple(answers), example.origin)
+            return asked, asked.question != example.question, context != example.context
+        case Pair():
+            query, positive, *negatives = map(repair_text, (example.query, example.positive, *example.negatives))
+            pair = dataclasses.replace(example, query=query, positive=positive, negatives=tuple(negatives))
+            answers_differ = (positive, pair.negatives) != (example.positive, example.negatives)
+            return pair, query != example.query, answers_differ
+        case Chat():
+            turns = _mended_turns(example.messages)
+            edited = {old.role for old, new in zip(example.messages, turns, strict=True) if old != new}
+            return dataclasses.replace(example, messages=turns), bool(edited - {"assistant"}), "assistant" in edited
+        case Preference():
+            prompt, chosen, rejected = map(_mended_turns, (example.prompt, example.chosen, example.rejected))
+            answers_differ = (chosen, rejected) != (example.chosen, example.rejected)
+            mended = dataclasses.replace(example, prompt=prompt, chosen=chosen, rejected=rejected)
+            return mended, prompt != example.prompt, answers_differ
+        case Rating():
+            prompt, answer = map(_mended_turns, (example.prompt, example.answer))
+            rated = dataclasses.replace(example, prompt=prompt, answer=answer)
+            return rated, prompt != example.prompt, answer != example.answer
+
+
+def _mended_turns(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    return tuple(dataclasses.replace(turn, content=repair_text(turn.content)) for turn in turns)
+
+
+def _followed(text: str, places: Sequence[Span]) -> tuple[str, list[Span]]:
+    """A mended text with the stretches marked in it, without white space around them."""
+    mended = mend(text)
+    moved = []
+    for start, end in places:
+        left, right = mended.offsets.cleaned_offset(start), mended.offsets.cleaned_offset(end)
+        part = mended.text[left:right]
+        if part.strip() != repair_text(text[start:end]):
+            return text, list(places)
+        left += len(part) - len(part.lstrip())
+        moved.append((left, left + len(part.strip())))
+    return mended.text, moved
 
 
 def _mended_lines(text: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What is wrong with a text or an example: measures, and reasons to drop."""
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -9,9 +10,10 @@ from ftfy.badness import BADNESS_RE
 
 from luthier.prepare.candidate import turns_of, words_of
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.records import Chat, Label
+from luthier.records import Example, Extraction, Label, Message, Pair, Preference, Tags, Text
 
 NOT_LEARNT = "the last answer has weight 0"
+SAME_ANSWERS = "the better and the worse answer are the same"
 UNREADABLE = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Scripts written without spaces: Thai, Lao, Burmese, Khmer, kana, Han."""
@@ -22,15 +24,45 @@ PIECE = 1_000_000
 MARKS = re.compile(r"[\W_]+")
 
 
-def reason_to_drop(example: Chat | Label) -> str | None:
+def reason_to_drop(example: Example) -> str | None:
     """What makes a repaired example useless under every setting, or None; other rules may be held back."""
-    turns = turns_of(example)
+    match example:
+        case Text():
+            return None
+        case Tags():
+            return None if example.text else "empty text"
+        case Extraction():
+            return _first_empty(question=example.question, context=example.context)
+        case Pair():
+            if not all(example.negatives):
+                return "empty negative"
+            return _first_empty(query=example.query, positive=example.positive)
+        case Preference() if _words(example.chosen) == _words(example.rejected):
+            return SAME_ANSWERS
+        case Preference():
+            worse = dataclasses.replace(example, chosen=example.rejected, rejected=())
+            return _unlearnt(turns_of(example)) or _unlearnt(turns_of(worse))
+        case Label() if not example.labels:
+            return None if example.text else "empty question"
+        case _:
+            return _unlearnt(turns_of(example))
+
+
+def _unlearnt(turns: Sequence[Message]) -> str | None:
     if not turns or turns[-1].role != "assistant":
         return "no answer at the end"
     if turns[-1].weight == 0:
         return NOT_LEARNT
     asked = [turn.content for turn in turns[:-1] if turn.role == "user"]
     return missing_part(asked[-1] if asked and all(asked) else "", words_of(turns[-1]))
+
+
+def _words(turns: Sequence[Message]) -> list[str]:
+    return [words_of(turn) for turn in turns]
+
+
+def _first_empty(**parts: str) -> str | None:
+    return next((f"empty {name}" for name, text in parts.items() if not text), None)
 
 
 def missing_part(question: str, answer: str) -> str | None:

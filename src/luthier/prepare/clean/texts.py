@@ -23,6 +23,9 @@ class CleanInput:
     """The document's text, or the question."""
     answer: str | None = None
     """None for documents and chunks."""
+    is_written: bool = True
+    """False if the answer was not written to the text, as a passage, a label or a bad answer is not: what goes wrong in
+    writing is then not looked for."""
     fixed: tuple[Span, ...] = ()
     """Ascending spans of `text` that hold code or tables: mended, but never cut, nor read as prose."""
 

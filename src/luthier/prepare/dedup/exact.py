@@ -1,4 +1,4 @@
-"""Exact duplicates by matching copy: equal prompt and answer are one example, equal prompt alone is a conflict."""
+"""Exact duplicates by matching copy: equal prompt and answer are one example, other answers are a conflict."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ class Merged:
     copies: list[Candidate]
     """Later rows that say the same as a kept one."""
     conflicts: frozenset[str]
-    """Ids of kept rows whose prompt has another answer elsewhere: nobody can grade them, so they are never examined."""
+    """Ids of kept rows whose subject has another answer elsewhere: nobody can grade them: they are never examined."""
 
 
 def merge_exact(candidates: Sequence[Candidate]) -> Merged:
     """Keep the first of equal examples (xxh3-128 of prompt and answer)."""
     seen: set[bytes] = set()
-    by_prompt: dict[str, list[str]] = defaultdict(list)
+    by_subject: dict[str, list[str]] = defaultdict(list)
     kept, copies = [], []
     for one in candidates:
         print_of = xxhash.xxh3_128_digest(f"{one.prompt}\0{one.answer}".encode())
@@ -32,6 +32,6 @@ def merge_exact(candidates: Sequence[Candidate]) -> Merged:
             continue
         seen.add(print_of)
         kept.append(one)
-        by_prompt[one.prompt].append(one.id)
-    conflicts = frozenset(row for rows in by_prompt.values() if len(rows) > 1 for row in rows)
+        by_subject[one.subject].append(one.id)
+    conflicts = frozenset(row for rows in by_subject.values() if len(rows) > 1 for row in rows)
     return Merged(kept=kept, copies=copies, conflicts=conflicts)

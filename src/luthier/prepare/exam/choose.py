@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from luthier.prepare.candidate import Books
 from luthier.prepare.exam.items import exam_item, within_caps
-from luthier.prepare.leaks import Leak, Reworded, find_leaks, find_reworded, prompts_of, told
+from luthier.prepare.leaks import Leak, Reworded, asked_in, find_leaks, find_reworded, prompts_of, told
 from luthier.prepare.nearest import Copied, check_copy_baseline, copy_baseline
-from luthier.prepare.word import Reading
+from luthier.prepare.reading import Reading
 from luthier.records import Item
 
 SURPLUS = "more exam items than one group may hold"
 CONFLICT = "the same question has another answer, so the exam cannot ask it"
-CALL = "it ends in a tool call, which the exam cannot grade by its text"
-EARLIER = "the exam asks for the last answer of a conversation only"
 SAME = "the exam asks the same already, after shortening"
 LEAK = "leak: training rows give the exam question away"
 
@@ -38,6 +36,8 @@ class Terms:
     """What an exam is chosen under."""
 
     task: str
+    apart: bool
+    """Whether the texts of a row are read one by one (see `Objective.apart`)."""
     per_group: int
     """At most this many items from one group."""
     conflicts: frozenset[str]
@@ -54,16 +54,15 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
         if reason is not None:
             books.drop_candidates([one.candidate], rule=reason)
             continue
-        *asked_of, answer = one.messages
         about = {"group": one.row.group, "task": terms.task, "at": one.row.at}
-        item = exam_item(asked_of, tools=one.tools, gold=answer.content, **about)
+        item = exam_item(one.asked, tools=one.tools, golds=one.golds, **about)
         if item.id in made:
             books.drop_candidates([one.candidate], rule=SAME)
         else:
             made[item.id] = (item, one)
     asked = [told(one.candidate, name=key, group=one.row.group) for key, (_item, one) in made.items()]
     said = [told(one.candidate, name=one.row.at, group=one.row.group) for one in trained]
-    leaks = find_leaks(said, asked) + _same_ids(trained, made)
+    leaks = find_leaks(said, asked) + _same_ids(trained, made, apart=terms.apart)
     assert not any(leak.kind == "group" for leak in leaks), "a group is on both sides"
     leaking = {leak.item for leak in leaks}
     books.drop_candidates((made[key][1].candidate for key in made if key in leaking), rule=LEAK)
@@ -80,15 +79,11 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
 
 
 def _ungradable(one: Reading, conflicts: frozenset[str]) -> str | None:
-    if one.candidate.id in conflicts:
-        return CONFLICT
-    if one.messages[-1].tool_calls:
-        return CALL
-    return None if one.is_last else EARLIER
+    return CONFLICT if one.candidate.id in conflicts else one.ungradable or None
 
 
-def _same_ids(trained: Sequence[Reading], made: dict[str, tuple[Item, Reading]]) -> list[Leak]:
+def _same_ids(trained: Sequence[Reading], made: dict[str, tuple[Item, Reading]], *, apart: bool) -> list[Leak]:
     """Different texts can be the same ids (capitals, unknown letters); to the model they are one question."""
-    places = {prompt: one.row.at for one in trained for prompt in prompts_of(one.row)}
-    last = {key: prompts_of(one.row)[-1] for key, (_item, one) in made.items()}
-    return [Leak(key, "equal", places[prompt]) for key, prompt in last.items() if prompt in places]
+    places = {prompt: one.row.at for one in trained for prompt in prompts_of(one.row, apart=apart)}
+    asked = {key: asked_in(one.row, apart=apart) for key, (_item, one) in made.items()}
+    return [Leak(key, "equal", places[prompt]) for key, prompt in asked.items() if prompt in places]

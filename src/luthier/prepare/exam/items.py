@@ -11,15 +11,21 @@ LARGEST_SHARE = 0.25
 """Largest share of the items that one group may hold (leverage h of evidence.md section 3)."""
 
 
-def exam_item(messages: Sequence[Message], *, tools: Sequence[str], group: str, task: str, gold: str, at: str) -> Item:
+def exam_item(
+    messages: Sequence[Message], *, tools: Sequence[str], group: str, task: str, golds: Sequence[str], at: str
+) -> Item:
     """Make one item. Its id is the first 16 hex digits of SHA-256 over group, task, prompt with tools, and golds.
 
     The place is not part of the id: the same question keeps its id when a row moves to another line.
     """
     prompt = [{"role": turn.role, "content": words_of(turn)} for turn in messages]
-    about = {"document": group, "task": task, "question": prompt, "golds": [gold]} | ({"tools": tools} if tools else {})
+    about = {"document": group, "task": task, "question": prompt, "golds": list(golds)} | (
+        {"tools": tools} if tools else {}
+    )
     name = sha256_of(about)[:16]
-    return Item(name, document=group, task=task, messages=tuple(messages), golds=(gold,), at=at, tools=tuple(tools))
+    return Item(
+        name, document=group, task=task, messages=tuple(messages), golds=tuple(golds), at=at, tools=tuple(tools)
+    )
 
 
 def within_caps(items: Sequence[Item], *, per_group: int) -> list[Item]:

@@ -12,14 +12,19 @@ from luthier.models.chat import Wording
 from luthier.prepare.candidate import DUPLICATE, NEAR_DUPLICATE, PARTS, text_of
 from luthier.prepare.clean.texts import Applied
 from luthier.prepare.divide import Divided
-from luthier.prepare.exam.choose import CALL, CONFLICT, EARLIER, LEAK, SAME, SURPLUS
+from luthier.prepare.exam.choose import CONFLICT, LEAK, SAME, SURPLUS
 from luthier.prepare.findings import Findings
 from luthier.prepare.gather import Gathered
+from luthier.prepare.label.known import ONLY_ROW
 from luthier.prepare.likelihood import Likelihoods
 from luthier.prepare.private.mask import Rules, shown_texts
+from luthier.prepare.reading import TOO_LONG
 from luthier.prepare.sheet.suspects import excerpt, look_at
 from luthier.prepare.split.held_out import GIVEN_AWAY, HELD_OUT
-from luthier.prepare.word import HIDDEN, REFUSED, TOO_LONG
+from luthier.prepare.wording.answers import REWRITTEN, SEVERAL
+from luthier.prepare.wording.chat import CALL, EARLIER, HIDDEN, REFUSED
+from luthier.prepare.wording.tags import UNALIGNED
+from luthier.prepare.wording.texts import INSIDE
 from luthier.records import Worded
 
 FORMAT = "luthier.sheet/1"
@@ -31,13 +36,17 @@ EDGES = (16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192)
 """Upper ends of the bars of the histogram of row lengths, in tokens."""
 LICENCES = "your files: as you have them; general text: WordNet 3.0 licence; the base: see its folder"
 UNDO = {
-    TOO_LONG: "prepare.over_length: shorten",
+    TOO_LONG: "prepare.over_length: shorten, or a larger prepare.max_length",
     SURPLUS: "prepare.split.items_per_group: 100",
     CONFLICT: "mend the rows that answer one question in two ways",
     CALL: "end the conversation with an answer in words",
     EARLIER: "none needed: the exam asks for the last answer",
-    **dict.fromkeys((*HIDDEN.values(), REFUSED), "choose a base whose chat template shows such calls"),
+    **dict.fromkeys((*HIDDEN.values(), REFUSED, REWRITTEN), "choose a base whose chat template shows such calls"),
     SAME: "nothing to undo: the exam asks it once",
+    SEVERAL: "nothing to undo: such rows are learnt where the split trains on them",
+    ONLY_ROW: "add rows with this label",
+    UNALIGNED: "mend the ends of the entities, so that they stand at the ends of words",
+    INSIDE: "mend the ends of the answers, so that they stand at the ends of words",
     LEAK: "nothing to undo: an exam question that training gives away proves nothing",
     DUPLICATE: "nothing to undo: one of the equal rows stays",
     NEAR_DUPLICATE: "nothing to undo: the row it is nearest to stays",
@@ -262,6 +271,6 @@ def _shown(row: Worded, wording: Wording) -> dict[str, Any]:
 
 
 def _labels(account: Account) -> dict[str, int]:
-    labels = account.divided.labels
+    labels = account.divided.labels.names
     counts = Counter(label for row in account.divided.train for label in row.labels)
     return {label: counts[place] for place, label in enumerate(labels)}

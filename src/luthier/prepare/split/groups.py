@@ -60,8 +60,8 @@ class UnionFind:
 def find_groups(
     candidates: Sequence[Candidate], *, group_by: str | None, links: Sequence[tuple[str, str]] = ()
 ) -> Grouping:
-    """Connect examples by column value, file or question, and always by equal questions, threads and `links` (ids of
-    candidates that are too much alike to be parted).
+    """Connect examples by column value, file or question, and always by equal questions, shared texts, threads and
+    `links` (ids of candidates that are too much alike to be parted).
 
     `group_by` as in `SplitConfig`. UserError if no file has the column. An example without a value belongs with equal
     questions that have one, else with its file.
@@ -76,12 +76,16 @@ def find_groups(
         asked = f"question\0{one.question}"
         if not value and one.question in known:
             atom_of[one.id] = asked
+            for text in one.shared:
+                sets.union(asked, f"question\0{text}")
             continue
         without += not value
         value = value or one.example.origin.file
         atom = asked if group_by == QUESTION else f"value\0{matching_copy(value)}"
         spellings[atom].add(_question_name(one) if group_by == QUESTION else value.strip())
         sets.union(atom, asked)
+        for text in one.shared:
+            sets.union(atom, f"question\0{text}")
         thread = one.example.origin.columns.get("thread")
         if thread and one.example.origin.line is None:
             sets.union(atom, f"thread\0{thread}")
@@ -90,6 +94,15 @@ def find_groups(
         sets.union(atom_of[left], atom_of[right])
     groups = _collect_groups(candidates, sets=sets, atom_of=atom_of, spellings=spellings)
     return Grouping(groups=groups, by=by, without_value=without)
+
+
+def tied_questions(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Candidate id -> its question, or of all questions that share texts with it the first."""
+    sets = UnionFind()
+    for one in candidates:
+        for text in one.shared:
+            sets.union(one.question, text)
+    return {one.id: sets.root(one.question) for one in candidates}
 
 
 def _collect_groups(

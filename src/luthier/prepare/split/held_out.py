@@ -6,11 +6,10 @@ from fnmatch import fnmatchcase
 from luthier.artifacts.folders import CorpusDir
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
-from luthier.prepare.candidate import Books, Candidate, Usable, candidate
+from luthier.prepare.candidate import Books, Candidate, candidate
 from luthier.prepare.leaks import find_leaks, told
 from luthier.prepare.material import Rooted
 from luthier.prepare.treat import Treated
-from luthier.records import Chat, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
 
 HELD_OUT = "in a file that split.held_out names"
 GIVEN_AWAY = "gives away a row of a file that split.held_out names"
@@ -81,21 +80,4 @@ def _rows(one: Treated) -> list[Candidate]:
     """What it asks, whatever the objective would make of it."""
     if isinstance(one.item, Rooted):
         return [candidate(text) for text in one.item.texts()]
-    return [candidate(_as_asked(one.item))]
-
-
-def _as_asked(example: Example) -> Usable:
-    match example:
-        case Preference():
-            return Chat(messages=(*example.prompt, *example.chosen), origin=example.origin)
-        case Rating():
-            return Chat(messages=(*example.prompt, *example.answer), origin=example.origin)
-        case Pair():
-            turns = (Message("user", example.query), Message("assistant", example.positive))
-            return Chat(messages=turns, origin=example.origin)
-        case Extraction():
-            return Text(text=example.context, origin=example.origin)
-        case Tags():
-            return Text(text=example.text, origin=example.origin)
-        case Chat() | Label() | Text():
-            return example
+    return [candidate(one.item)]

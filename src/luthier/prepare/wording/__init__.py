@@ -1,0 +1,1 @@
+"""How each kind of example becomes rows of ids: one file each."""
