@@ -52,9 +52,11 @@ proof: setup ## Break a thousand runs, then all examples from files to verdict w
 	$(BIN)/luthier run examples/postgres-docs/luthier.yaml
 	$(BIN)/luthier run examples/preferred-answers/luthier.yaml
 	$(BIN)/luthier run examples/preferred-answers/reward.yaml
+	$(BIN)/luthier run examples/synonym-search/luthier.yaml
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding-classify
 	$(BIN)/luthier verify examples/finance-ner/runs/finance-ner
 	$(BIN)/luthier verify examples/postgres-docs/runs/postgres-docs
 	$(BIN)/luthier verify examples/preferred-answers/runs/preferred-answers
 	$(BIN)/luthier verify examples/preferred-answers/runs/preferred-answers-reward
+	$(BIN)/luthier verify examples/synonym-search/runs/synonym-search

@@ -96,12 +96,13 @@ def _ours(case: Case, folder: Path, base: Base) -> float:
 
 
 def real_rows(kind: str, wording: Wording) -> list[Worded]:
-    """Terms and titles, none of them twice; with the next title as a negative, or with scores."""
+    """Terms and titles, none of them twice; with a title of no row as a negative, or with scores."""
     told = {title: term for term, title, _ in read_pairs()}
-    pairs = [(term, title) for title, term in told.items()][: 8 * ROWS : 8]
+    known = [(term, title) for title, term in told.items()]
+    pairs, strange = known[: 8 * ROWS : 8], known[4 : 8 * ROWS : 8]
     rows = []
     for place, (term, title) in enumerate(pairs):
-        others = [pairs[place - 1][1]] if kind == "triplets" else []
+        others = [strange[place][1]] if kind == "triplets" else []
         texts = [term, pairs[place - 1][1] if kind == "scored pairs" and place % 2 else title, *others]
         score = (place % 4) / 4 if kind == "scored pairs" else None
         rows.append(worded_row(wording, place, texts, group=f"{place}", score=score))
