@@ -18,6 +18,7 @@ from luthier.evaluate.looks import exam_root, open_exam
 from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
+from luthier.evaluate.report.learnt import read_learnt
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.tasks.sits import SITS
 from luthier.models.engines.hf import load_engine
@@ -64,8 +65,7 @@ def evaluate(
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
-        curve = _curve(models)
-        write_report(draft.path, record, observed, curve=curve)
+        write_report(draft.path, record, observed, learnt=read_learnt(models.tuned))
         draft.counts |= {"items": len(opened.items), "documents": plan["documents"]}
         draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
         _write_cost(draft.path, seconds, opened.items)
@@ -114,13 +114,6 @@ def _environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "dtype": "float32",
     }
-
-
-def _curve(models: Models) -> list[dict[str, Any]]:
-    if "curve.jsonl" not in models.tuned.manifest.files:
-        return []
-    lines = models.tuned.file("curve.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
 
 
 def _write_cost(folder: Path, seconds: float, items: Sequence[Item]) -> None:

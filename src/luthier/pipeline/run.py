@@ -18,6 +18,7 @@ from luthier.pipeline.plan import why
 from luthier.pipeline.project import Project, open_project, write_copy
 from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, fits, key_of, target_of
 from luthier.records import Listener, nobody_listens
+from luthier.train.diagnosis import words_of
 
 Tell = Callable[[str], None]
 
@@ -38,10 +39,15 @@ class RunResult:
     report: Path | None
     gain: str = ""
     """The gain with its interval, in words."""
+    diagnosis: str = ""
+    """What training showed, in words."""
 
     def words(self) -> str:
         """The end of a run as a person reads it."""
-        return "\n".join(line for line in (self.verdict, self.gain, f"report: {self.report}") if line)
+        return "\n".join(line for line in (self.verdict, self.gain, self._training(), f"report: {self.report}") if line)
+
+    def _training(self) -> str:
+        return f"training: {self.diagnosis}" if self.diagnosis else ""
 
 
 def run(
@@ -204,6 +210,7 @@ def _result(project: Project, shelf: Shelf) -> RunResult:
         evidence=evidence,
         report=report.file("report.html"),
         gain=_gain(record),
+        diagnosis=words_of(shelf.take(ModelDir).manifest.facts),
     )
 
 

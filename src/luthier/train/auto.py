@@ -117,7 +117,7 @@ def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, objective: O
     models (Schulman et al. 2025, "LoRA Without Regret"). Under a new head half of that overfits less, and preferences
     between answers that the base can write want a tenth.
     """
-    fixed = _chosen(config.learning_rate)
+    fixed = None if config.learning_rate == "search" else _chosen(config.learning_rate)
     if fixed is not None:
         return fixed
     full = 5e-5 * (2000 / hidden) ** 0.78

@@ -128,10 +128,3 @@ def micro_batches(
             size = lengths[row]
         pieces[-1].append(row)
     return pieces
-
-
-def validation_steps(steps: Steps, *, per_epoch: int = 4) -> set[int]:
-    """Indices of the steps after which to validate: every quarter epoch, and the last."""
-    passed = (steps.epochs * per_epoch + 1e-9).astype(np.int64)
-    marks = np.flatnonzero(np.diff(passed, prepend=0) > 0) + 1
-    return {*marks.tolist(), len(steps)}

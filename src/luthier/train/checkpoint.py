@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -40,6 +41,8 @@ HISTORY = "history.json"
 MANIFEST = "manifest.json"
 PINNED = "pinned"
 INDEX = "index.jsonl"
+WEIGHT = "weight."
+"""What names of weights begin with, among the tensors of a checkpoint."""
 TYPES = {
     torch.float32: "F32",
     torch.bfloat16: "BF16",
@@ -97,6 +100,15 @@ class CheckpointStore:
         """The checkpoint of one step, or None if it is gone or damaged."""
         path = self._at(step)
         return self._read(path) if path.exists() else None
+
+    def weights(self, step: int) -> dict[str, Tensor] | None:
+        """Only the weights of one checkpoint, or None if it is gone or damaged."""
+        path = self._at(step)
+        if not self._verifies(path):
+            return None
+        with safe_open(path / TENSORS, framework="pt") as file:
+            names: list[str] = file.keys()
+            return {name: file.get_tensor(name) for name in names if name.startswith(WEIGHT)}
 
     def discard_after(self, step: int) -> None:
         """Put later checkpoints aside: training goes another way from this step."""

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from luthier.artifacts.folders import stage_key
 from luthier.config import Settings
 
-VERSION = 2
+VERSION = 3
 """Rises when training writes something else from the same inputs."""
 
 Auto = Literal["auto"]
@@ -32,7 +32,8 @@ class TrainConfig(Settings):
     method: Literal["lora", "full"] = "lora"
     """What trains: an adapter over the frozen base, or every weight of it."""
     epochs: Positive | Auto = "auto"
-    learning_rate: NotNegative | Auto = "auto"
+    learning_rate: NotNegative | Auto | Literal["search"] = "auto"
+    """`search`: short runs with five rates around that of `auto`, judged on validation; costs about half a run."""
     batch_tokens: Count | Auto = "auto"
     """Real tokens per optimizer step."""
     micro_batch_tokens: Count | Auto = "auto"
@@ -48,14 +49,14 @@ class TrainConfig(Settings):
     clip: Positive = 1.0
     """Largest gradient norm."""
     patience: Count = 3
-    """Validations without a better one before training stops early."""
+    """Validations in a row, clearly worse than the best, after which training stops early."""
     checkpoint_minutes: NotNegative = 1.0
     """At most this much work is lost in a crash."""
     keep_checkpoints: Count = 2
     adapter: AdapterConfig = AdapterConfig()
     scale: NotNegative | Auto = "auto"
     """Factor on what was learnt (the adapter, or tuned minus base weights) that ships; `auto` takes the largest of
-    0.25, 0.5, 0.75, 1 that keeps general ability."""
+    0.25, 0.5, 0.75, 1 that is not clearly worse than another on validation and keeps general ability."""
     replay: NotNegative = 0.1
     """Tokens of the base's own writing, as a share of trained tokens, on which the model must stay close to the base
     (chat). 0 switches it off."""
@@ -71,6 +72,11 @@ class TrainConfig(Settings):
     temperature: Positive | Auto = "auto"
     """Divides the cosines of texts before they compete (embed). `auto`: 0.05."""
     seed: int = Field(default=0, ge=0)
+    seeds: Count = 1
+    """Trainings, each with the next seed: the best on validation ships, and how much they differ is told."""
+    track: list[str] = Field(default=[])
+    """Trackers that get every metric while the run goes on: tensorboard, mlflow, wandb, trackio, or an installed entry
+    point of `luthier.trackers`. What they cannot take is dropped; nothing of the result depends on them."""
 
     @model_validator(mode="after")
     def _adapter_needs_lora(self) -> Self:
@@ -84,6 +90,6 @@ def train_key(config: TrainConfig, *, dataset_digest: str, base_digest: str) -> 
     return stage_key(
         "model",
         version=VERSION,
-        settings=config.model_dump(),
+        settings=config.model_dump(exclude={"track"}),
         inputs={"dataset": dataset_digest, "base": base_digest},
     )

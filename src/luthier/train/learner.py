@@ -75,6 +75,8 @@ class Learned:
     """Real tokens computed, replay left out."""
     drift: float | None
     """KL(base || tuned) in nats per token on this step's replay rows."""
+    norm: float | None
+    """Of the gradients, before they were clipped."""
     rate: float
     skipped: bool
 
@@ -136,6 +138,7 @@ class Learner:
             loss=total / units if finite else None,
             tokens=tokens,
             drift=drift if finite else None,
+            norm=self.optimizer.norm if finite else None,
             rate=rate,
             skipped=not finite,
         )

@@ -25,6 +25,8 @@ class AdamW:
 
     def __init__(self, weights: Mapping[str, nn.Parameter], *, decay: float) -> None:
         self.decay = decay
+        self.norm = 0.0
+        """Of the last step's gradients, before they were scaled down."""
         self.steps = torch.zeros(())
         stops = accumulate(weight.numel() for weight in weights.values())
         self._spans = {
@@ -46,11 +48,11 @@ class AdamW:
 
     def step(self, *, rate: float, clip: float) -> bool:
         """Update by the gradients, scaled down to a norm of `clip`; False and no update if they are not finite."""
-        norm = self._norm()
-        if not math.isfinite(norm):
+        self.norm = self._norm()
+        if not math.isfinite(self.norm):
             return False
         self.steps += 1
-        self._update(rate, shrink=max(1.0, norm / clip))
+        self._update(rate, shrink=max(1.0, self.norm / clip))
         return True
 
     def forget(self) -> None:

@@ -1,7 +1,7 @@
-"""How much of what was learnt ships: the most that keeps the base's general ability."""
+"""How much of what was learnt ships: the most that serves held-out rows and keeps the base's general ability."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 from luthier.records import Listener, Tick, Worded
 from luthier.train.learner import Learner
+from luthier.train.validation import Seen, Validation
 
 FACTORS = (1.0, 0.75, 0.5, 0.25)
 MARGIN = math.log(1.01)
@@ -24,31 +25,69 @@ class Scale:
     tried: tuple[dict[str, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class General:
+    """General validation rows, and the base's nats for each; none where there is no general ability to keep."""
+
+    rows: Sequence[Worded] = ()
+    before: Sequence[float] = ()
+
+    def lower_bound(self, learner: Learner) -> tuple[float, float]:
+        """Mean log ratio of the base's loss to the present one, and its lower bound at one-sided 95 %."""
+        ratios = -np.log(np.array(learner.score(self.rows)) / np.array(self.before))
+        error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios))
+        return float(ratios.mean()), float(ratios.mean()) - float(stdtrit(len(ratios) - 1, 0.95)) * error
+
+
 def choose_scale(
     learner: Learner,
-    general: Sequence[Worded],
-    before: Sequence[float],
     *,
+    validation: Validation,
+    general: General,
     rescale: Callable[[float], None],
     listener: Listener,
 ) -> Scale:
-    """Take the largest factor whose loss on general validation text stays within the margin at one-sided 95 %.
+    """Take the largest factor that is not clearly worse on validation than another and keeps general text.
 
-    `before` holds the base's nats per row. If no factor does, everything learnt ships and the exam tells.
+    If none of those keeps it, the next best on validation that does; if none does, the exam tells.
     """
-    if len(general) < 2:
-        return Scale(1.0, f"{len(general)} rows of general text are too few to tell", ())
-    tried = []
-    for index, factor in enumerate(FACTORS):
+    tried: dict[float, dict[str, float]] = {factor: {"factor": factor} for factor in FACTORS}
+    seen: dict[float, Seen] = {}
+    for index, factor in enumerate(FACTORS if validation.rows else ()):
+        listener(Tick("train: scale", index, len(FACTORS), f"what was learnt, times {factor}"))
+        rescale(factor)
+        seen[factor] = validation.look(learner)
+        tried[factor]["validation_loss"] = seen[factor].loss
+    order = _order(seen, validation)
+    why = f"{_served(order, seen)}; " if seen else ""
+    if len(general.rows) < 2:
+        rescale(order[0])
+        few = f"{len(general.rows)} rows of general text are too few to tell" if general.rows else "nothing general"
+        return Scale(order[0], f"{why}{few}", tuple(tried.values()))
+    for index, factor in enumerate(order):
         listener(Tick("train: general ability", index, len(FACTORS), f"what was learnt, times {factor}"))
         rescale(factor)
-        ratios = -np.log(np.array(learner.score(general)) / np.array(before))
-        error = float(ratios.std(ddof=1)) / math.sqrt(len(ratios))
-        low = float(ratios.mean()) - float(stdtrit(len(ratios) - 1, 0.95)) * error
-        tried.append({"factor": factor, "mean_log_ratio": float(ratios.mean()), "low": low})
+        mean, low = general.lower_bound(learner)
+        tried[factor] |= {"mean_log_ratio": mean, "low": low}
         if low > -MARGIN:
+            place = "the first" if index else "it"
             return Scale(
-                factor, f"the largest that keeps general text within 1 % (lower bound {low:+.4f})", tuple(tried)
+                factor, f"{why}{place} keeps general text within 1 % (lower bound {low:+.4f})", tuple(tried.values())
             )
-    rescale(1.0)
-    return Scale(1.0, "no smaller factor kept general text within 1 % either", tuple(tried))
+    rescale(order[0])
+    return Scale(order[0], f"{why}no factor keeps general text within 1 %", tuple(tried.values()))
+
+
+def _order(seen: Mapping[float, Seen], validation: Validation) -> list[float]:
+    """Factors to prefer on validation: those not clearly worse than the best, largest first; then the others."""
+    if not seen:
+        return list(FACTORS)
+    losses = {factor: one.loss if math.isfinite(one.loss) else math.inf for factor, one in seen.items()}
+    best = seen[min(losses, key=losses.__getitem__)]
+    even = [factor for factor in FACTORS if not validation.is_worse(seen[factor].nats, best.nats)]
+    return even + sorted(set(FACTORS) - set(even), key=losses.__getitem__)
+
+
+def _served(order: Sequence[float], seen: Mapping[float, Seen]) -> str:
+    told = f"validation {seen[order[0]].loss:.4g} with {order[0]:g}"
+    return told if order[0] == 1 else f"{told}, {seen[1.0].loss:.4g} with all of it"

@@ -1,21 +1,26 @@
 """One training run: the hooks that validate, save, recover and tell."""
 
+import math
 import signal
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from luthier.errors import DiskFullError, DivergedError, LuthierError, StoppedError
-from luthier.records import Tick, Worded
-from luthier.train.batches import StepPlan, Steps, validation_steps
+from luthier.records import Tick
+from luthier.train.batches import StepPlan, Steps
 from luthier.train.checkpoint import Checkpoint, CheckpointStore
+from luthier.train.diagnosis import Circumstances, diagnose
+from luthier.train.journal import Journal
 from luthier.train.learner import Learned
 from luthier.train.loop import train_loop
 from luthier.train.setup import Setup
 from luthier.train.signals import StopRequest, listening
-from luthier.train.stopping import History
+from luthier.train.stopping import AVERAGED, History
+from luthier.train.validation import Validation, validation_steps
 
 DIVERGED = 3
 """Steps in a row without a finite loss after which training goes back."""
@@ -32,37 +37,40 @@ class Session:
     setup: Setup
     store: CheckpointStore
     steps: Steps
-    validation: list[Worded]
+    validation: Validation
     history: History = field(default_factory=History)
     milestones: set[int] = field(default_factory=set)
     """Steps after which to validate and to save. Training that diverges goes back to one of them, because when other
     checkpoints are written is a matter of time, and two runs must go back to the same step."""
+    told: set[str] = field(default_factory=set)
+    """What was said of the curve."""
     request: StopRequest = field(default_factory=StopRequest)
+    journal: Journal = field(init=False)
     tokens: int = 0
     saved: int = 0
     """Step of the last checkpoint."""
     saved_at: float = 0.0
     started_at: float = 0.0
 
-    def run(self) -> None:
+    def run(self, journal: Journal) -> None:
         """Continue from the newest checkpoint, or start; leave with the best weights in the model."""
+        self.journal = journal
         self.milestones = validation_steps(self.steps)
         self.history.threads = torch.get_num_threads()
         last = self.store.newest()
         if last is not None:
             self._continue(last)
-        self.saved_at = self.started_at = time.monotonic()
-        with listening() as self.request:
+        with listening() as self.request, self.journal.kept(self.history.curve):
             if last is None:
-                self._commit()
+                self._begin()
+            self.saved_at = self.started_at = time.monotonic()
             self._train()
             while name := self._not_finite():
                 self._go_back(f"{name} is not finite")
                 self._train()
             if self.request.number is not None:  # it came while the last step was saved
                 raise self._stopped(f"the checkpoint of step {self.saved} is written")
-        if self.history.best_loss is not None and self.history.best_step != self.history.step:
-            self._take_best()
+        self._keep_best()
 
     def recover(self, _plan: StepPlan, _learned: Learned) -> None:
         """After three steps in a row that were not finite, go back."""
@@ -73,13 +81,11 @@ class Session:
         """Add the step to the curve; where the plan says so, score the validation rows."""
         if self.history.step != plan.index:
             return
-        point: dict[str, Any] = {"step": plan.index, "loss": learned.loss, "drift": learned.drift, "rate": learned.rate}
-        if self.validation and plan.index in self.milestones and not learned.skipped:
-            learner = self.setup.learner
-            loss = sum(learner.score(self.validation)) / learner.loss.units(self.validation)
-            self.history.note_validation(loss, patience=self.setup.config.patience)
-            point["validation_loss"] = loss
-        self.history.curve.append(point)
+        point: dict[str, Any] = {"step": plan.index, "epoch": plan.epoch, "rate": learned.rate}
+        point |= {"loss": learned.loss, "drift": learned.drift, "norm": learned.norm}
+        if self.validation.rows and plan.index in self.milestones and not learned.skipped:
+            point |= self._look()
+        self._note(point)
 
     def tell(self, plan: StepPlan, learned: Learned) -> None:
         """Report progress."""
@@ -108,13 +114,72 @@ class Session:
         if asked:
             raise self._stopped(f"the checkpoint of step {self.saved} is written")
 
+    def _begin(self) -> None:
+        """Score the untrained model, which everything later is measured by, and save it."""
+        if self.validation.rows:
+            seen = self._look()
+            self.history.base_loss = seen["validation_loss"]
+            self._note({"step": 0, "epoch": 0.0, **seen})
+        self._commit()
+
+    def _look(self) -> dict[str, float | None]:
+        """Score the validation rows; what the curve keeps of it."""
+        loss, nats = self.validation.look(self.setup.learner)
+        is_worse = bool(self.history.best_nats) and self.validation.is_worse(nats, self.history.best_nats)
+        self.history.note_validation(loss, nats, is_worse=is_worse, patience=self.setup.config.patience)
+        return {
+            "validation_loss": loss if math.isfinite(loss) else None,
+            "bits_per_byte": self.validation.bits_per_byte(nats),
+        }
+
+    def _note(self, point: dict[str, Any]) -> None:
+        """Add a point to the curve, and say what it shows if that is bad."""
+        self.history.curve.append(point)
+        self.journal.add(point)
+        if "validation_loss" not in point:
+            return
+        about = Circumstances(rows=len(self.setup.learner.rows), ended=False, went_back_at=self.history.went_back_at)
+        for finding in diagnose(self.history.curve, about):
+            if finding.kind not in self.told:
+                self._say(f"{finding.kind}: {finding.words}")
+            self.told.add(finding.kind)
+
+    def _keep_best(self) -> None:
+        """Leave the best validated step in the model, or the mean of the last ones if that is better still."""
+        history, learner = self.history, self.setup.learner
+        if history.best_loss is None:
+            return
+        if len(history.recent) == AVERAGED:
+            learner.restore_weights(self._mean(history.recent))
+            loss = self.validation.look(learner).loss
+            if loss < history.best_loss:
+                history.best_loss, history.averaged = loss, history.recent
+                return
+        if history.best_step != history.step or len(history.recent) == AVERAGED:
+            learner.restore_weights(self._weights(history.best_step))
+
+    def _mean(self, steps: list[int]) -> dict[str, Tensor]:
+        """Mean weights of some checkpoints (Izmailov et al. 2018, arXiv:1803.05407)."""
+        mean: dict[str, Tensor] = {}
+        for step in steps:
+            for name, weight in self._weights(step).items():
+                mean[name] = mean[name] + weight if name in mean else weight
+        return {name: total / len(steps) for name, total in mean.items()}
+
+    def _weights(self, step: int) -> dict[str, Tensor]:
+        found = self.store.weights(step)
+        if found is None:
+            raise self._lost(step)
+        return found
+
     def _train(self) -> None:
         hooks = [self.recover, self.validate, self.tell, self.save]
         train_loop(self.setup.learner, self.steps, history=self.history, after_step=hooks)
 
     def _commit(self) -> None:
         """Write a checkpoint. While the disk is full, training is paused, and the old checkpoint stays as it is."""
-        needs = {self.history.milestone} | ({self.history.best_step} if self.history.best_loss is not None else set())
+        needs = {self.history.milestone, *self.history.recent}
+        needs |= {self.history.best_step} if self.history.best_loss is not None else set()
         checkpoint = Checkpoint(self.history.step, self.setup.learner.state(), asdict(self.history))
         paused_at = time.monotonic()
         while True:
@@ -163,12 +228,6 @@ class Session:
         self._take(good)
         self.history.rate_scale, self.history.skipped, self.history.went_back_at = 0.5, skipped, step
         self._say(f"diverged at step {step} ({what}): went back to step {milestone}, with half the learning rate")
-
-    def _take_best(self) -> None:
-        best = self.store.at(self.history.best_step)
-        if best is None:
-            raise self._lost(self.history.best_step)
-        self.setup.learner.restore_weights(dict(best.tensors))
 
     def _lost(self, step: int) -> LuthierError:
         return LuthierError(

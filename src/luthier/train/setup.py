@@ -31,7 +31,8 @@ from luthier.train.method import Full, Lora, Method
 from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
 from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, Writer, replay_prompts
-from luthier.train.rows import StoredRows, store_rows
+from luthier.train.rows import StoredRows, first_rows, store_rows
+from luthier.train.validation import HELD, HeldOut
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SAMPLE = 4
@@ -65,6 +66,7 @@ class Setup:
     """Decisions about this machine and this architecture, in words."""
     receipts: dict[str, dict[str, Any]]
     """What the receipts found while the rows were read."""
+    held_out: HeldOut
     sharing: Sharing | None
     """Which rows stay together because they begin alike; None if nothing is shared."""
     memory: Estimate
@@ -78,10 +80,12 @@ def set_up(job: Job) -> Setup:
     labels = tuple(facts.get("labels") or ())
     receipts = RowReceipts(asked, wording=job.wording, labels=labels)
     beginnings = Beginnings(apart=asked.apart)
+    held_out = HeldOut(first_rows(job.dataset.file("validation.parquet"), by_id=HELD))
 
     def look(table: WordedTable) -> None:
         receipts.check(table)
         beginnings.note(table)
+        held_out.note(table)
 
     rows = store_rows(job.dataset.file("train.parquet"), scratch=job.scratch, check=look)
     found = receipts.counts()
@@ -113,13 +117,7 @@ def set_up(job: Job) -> Setup:
     )
     plan = _plan_memory(job, workload, choices)
     choices = replace(choices, micro_batch_tokens=plan.tokens, checkpoint_activations=plan.recompute)
-    pace = Pace(
-        learning_rate=choices.learning_rate.value,
-        warmup=job.config.warmup,
-        weight_decay=job.config.weight_decay,
-        clip=job.config.clip,
-        micro_batch_tokens=choices.micro_batch_tokens.value,
-    )
+    pace = _pace(job.config, choices)
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace)
     learner.replay = replay
@@ -129,8 +127,20 @@ def set_up(job: Job) -> Setup:
     if sharing is not None:
         learner.counted = sharing.bundles.counted
         learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens, apart=asked.apart)
-    reasons = {"dtype": why, "forward": way.reason, **way.reasons}
-    return Setup(job.config, learner, loaded, method, choices, reasons, found, sharing, plan.estimate, job.listener)
+    told = {"dtype": why, "forward": way.reason, **way.reasons}
+    return Setup(
+        job.config, learner, loaded, method, choices, told, found, held_out, sharing, plan.estimate, job.listener
+    )
+
+
+def _pace(config: TrainConfig, choices: Choices) -> Pace:
+    return Pace(
+        learning_rate=choices.learning_rate.value,
+        warmup=config.warmup,
+        weight_decay=config.weight_decay,
+        clip=config.clip,
+        micro_batch_tokens=choices.micro_batch_tokens.value,
+    )
 
 
 def remember_base(learner: Learner, job: Job, *, validation: Sequence[Worded]) -> None:

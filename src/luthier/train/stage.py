@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,23 @@ from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
 from luthier.models.pooling import save_pooling
 from luthier.models.receipts import check_template
-from luthier.records import Listener, Worded, nobody_listens
+from luthier.records import Listener, Tick, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
 from luthier.train.config import TrainConfig, train_key
+from luthier.train.diagnosis import Circumstances, diagnose, guessing, in_words
 from luthier.train.estimate import available_room, gigabytes
+from luthier.train.journal import CURVE, Journal, curve_bytes
 from luthier.train.receipts import DEEP, check_denominators
-from luthier.train.rows import first_rows
-from luthier.train.scale import Scale, choose_scale
+from luthier.train.repeat import repeat
+from luthier.train.scale import General, Scale, choose_scale
+from luthier.train.search import search_rate
 from luthier.train.session import Session
 from luthier.train.setup import Job, Setup, remember_base, set_up
+from luthier.train.tracking import Run, find_trackers
 
-VALIDATION_ROWS = 160
-"""Rows scored at each validation; more would cost more than they tell."""
+GUESSED = 1000
+"""Training rows whose answers are counted, to know what guessing costs."""
 
 
 def train(
@@ -52,7 +56,10 @@ def train(
         job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
         with explain_disk(out):
             make_folder(job.scratch)
-        _train(job, key=key, out=out)
+        if config.seeds > 1:
+            repeat(job, key=key, out=out, train_once=_train)
+        else:
+            _train(job, key, out)
     return_freed_memory()
     return ModelDir.open(out)
 
@@ -68,14 +75,17 @@ def foresee(dataset: DatasetDir, *, base: Base, config: TrainConfig) -> str:
     return f"{told}; micro-batches of {choices.micro_batch_tokens.value} tokens, checkpointing {recompute}"
 
 
-def _train(job: Job, *, key: str, out: Path) -> None:
-    threads = use_all_cores()
+def _train(job: Job, key: str, out: Path) -> None:
+    threads, trackers = use_all_cores(), find_trackers(job.config.track)
     setup = set_up(job)
     session = _session(setup, job, key=key)
     receipts = _check(session, job)
     with keeping_freed_memory():
-        session.run()
-    scale = _scale(setup, job.dataset)
+        if job.config.learning_rate == "search":
+            _search(session, folder=job.scratch)
+        run = _described(session, job, key=key)
+        session.run(Journal(job.scratch / CURVE, trackers=trackers, run=run, listener=job.listener))
+    scale = _scale(session, job.dataset)
     inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
     facts = job.dataset.manifest.facts
     with building(out, ModelDir, key=key, settings=job.config.model_dump(), inputs=inputs) as draft:
@@ -99,11 +109,26 @@ def _session(setup: Setup, job: Job, *, key: str) -> Session:
     store = CheckpointStore(
         job.scratch / "checkpoints", key=key, keep=setup.config.keep_checkpoints, listener=setup.listener
     )
-    # Row ids are hashes, so the first ones by id are a sample that does not depend on file order.
-    validation = first_rows(job.dataset.file("validation.parquet"), by_id=VALIDATION_ROWS)
-    validation = [setup.learner.dress(row, 0) for row in validation]
-    remember_base(setup.learner, job, validation=validation)
-    return Session(setup=setup, store=store, steps=steps, validation=validation)
+    validation = setup.held_out.sample(steps, tokens=round(steps.epochs[-1] * setup.learner.lengths.sum()))
+    dressed = replace(validation, rows=[setup.learner.dress(row, 0) for row in validation.rows])
+    remember_base(setup.learner, job, validation=dressed.rows)
+    return Session(setup=setup, store=store, steps=steps, validation=dressed)
+
+
+def _described(session: Session, job: Job, *, key: str) -> Run:
+    """What trackers are told: settings, none of which is secret or names a place on this machine."""
+    about = {"base": Path(job.base.name).name, "objective": str(job.dataset.manifest.facts["objective"])}
+    settings = {name: choice["value"] for name, choice in session.setup.choices.as_rows().items()}
+    name = f"{about['objective']} {key[:6]}"
+    return Run(key[:12], name, job.scratch, {**about, **settings, "seed": job.config.seed})
+
+
+def _search(session: Session, *, folder: Path) -> None:
+    """Settle the learning rate by trial."""
+    setup = session.setup
+    rate = search_rate(setup.learner, session.steps, session.validation, folder=folder, listener=setup.listener)
+    setup.learner.pace = replace(setup.learner.pace, learning_rate=rate.value)
+    session.setup = replace(setup, choices=replace(setup.choices, learning_rate=rate))
 
 
 def _check(session: Session, job: Job) -> dict[str, dict[str, Any]]:
@@ -119,26 +144,54 @@ def _check(session: Session, job: Job) -> dict[str, dict[str, Any]]:
     return receipts
 
 
-def _general(setup: Setup, dataset: DatasetDir) -> list[tuple[Worded, float]]:
+def _general(setup: Setup, dataset: DatasetDir) -> General:
     """General validation rows with the base's nats; none where retention is not asked for."""
     if setup.learner.replay is None or "general.parquet" not in dataset.manifest.files:
-        return []
+        return General()
     rows = read_worded(dataset.file("general.parquet"))
     setup.method.rescale(0.0)
-    nats = setup.learner.score(rows)
+    before = setup.learner.score(rows)
     setup.method.rescale(1.0)
-    return list(zip(rows, nats, strict=True))
+    return General(rows, before)
 
 
-def _scale(setup: Setup, dataset: DatasetDir) -> Scale:
+def _scale(session: Session, dataset: DatasetDir) -> Scale:
+    setup = session.setup
+    rescale = setup.method.rescale
     if setup.config.scale != "auto":
-        setup.method.rescale(setup.config.scale)
+        rescale(setup.config.scale)
         return Scale(setup.config.scale, "set in the project file", ())
     general = _general(setup, dataset)
-    if not general:
-        return Scale(1.0, "nothing general to keep for this objective", ())
-    rows, before = [row for row, _ in general], [nats for _, nats in general]
-    return choose_scale(setup.learner, rows, before, rescale=setup.method.rescale, listener=setup.listener)
+    return choose_scale(
+        setup.learner, validation=session.validation, general=general, rescale=rescale, listener=setup.listener
+    )
+
+
+def _findings(session: Session, dataset: DatasetDir) -> list[dict[str, Any]]:
+    """What the curve shows, also told in words."""
+    learner, history, held_out = session.setup.learner, session.history, session.validation.rows
+    learnt = learner.rows[:: max(1, len(learner.rows) // GUESSED)]
+    noise = _noise(dataset)
+    about = Circumstances(
+        rows=len(learner.rows),
+        stopped_early=history.stopped_early,
+        went_back_at=history.went_back_at,
+        guess=guessing(learnt, held_out, units=learner.loss.units(held_out)) if held_out else None,
+        suspects=noise.get("suspects", 0),
+        examined=noise.get("examined", 0),
+        copied=session.setup.held_out.copies,
+    )
+    findings = diagnose(history.curve, about)
+    session.setup.listener(Tick("train", 0, 0, in_words(findings)))
+    return [asdict(finding) for finding in findings]
+
+
+def _noise(dataset: DatasetDir) -> dict[str, int]:
+    """How many labels prepare looked at, and how many of them it doubts."""
+    if "sheet.json" not in dataset.manifest.files:
+        return {}
+    sheet = orjson.loads(dataset.file("sheet.json").read_bytes())
+    return sheet.get("look_at", {}).get("labels") or {}
 
 
 def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
@@ -148,15 +201,15 @@ def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
     if setup.loaded.pooling is not None:
         width = int(setup.loaded.model.config.hidden_size)
         save_pooling(draft.path, setup.loaded.pooling, width=width, context=job.base.context)
-    lines = [orjson.dumps(point) for point in history.curve]
-    (draft.path / "curve.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    (draft.path / CURVE).write_bytes(curve_bytes(history.curve))
     speed = session.tokens / max(1e-9, time.monotonic() - session.started_at)
     (draft.path / "notes").mkdir()
     (draft.path / "notes" / "speed.json").write_bytes(orjson.dumps({"tokens_per_second": speed}))
     (draft.path / "notes" / "memory.json").write_bytes(orjson.dumps(asdict(setup.memory) | {"peak": setup.memory.peak}))
     draft.counts.update(
         rows=len(setup.learner.rows),
-        validation_rows=len(session.validation),
+        validation_rows=len(session.validation.rows),
+        validation_rows_copied=setup.held_out.copies,
         steps=history.step,
         planned_steps=len(session.steps),
         skipped_steps=history.skipped,
@@ -167,5 +220,7 @@ def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
         reasons=setup.reasons,
         scale={"factor": scale.factor, "reason": scale.reason, "tried": list(scale.tried)},
         story=history.in_words(),
+        events=history.events(),
+        diagnosis=_findings(session, job.dataset),
         best_validation_loss=history.best_loss,
     )

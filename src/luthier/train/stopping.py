@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+AVERAGED = 3
+"""Validated steps, the last of a run, whose mean is tried."""
+
 
 @dataclass(slots=True)
 class History:
@@ -12,7 +15,16 @@ class History:
     step: int = 0
     best_step: int = 0
     best_loss: float | None = None
-    validations_since_best: int = 0
+    best_nats: list[float] = field(default_factory=list)
+    """Of each validation row at the best step."""
+    base_loss: float | None = None
+    """Validation before the first step."""
+    worse: int = 0
+    """Validations in a row that were clearly worse than the best."""
+    recent: list[int] = field(default_factory=list)
+    """The last validated steps."""
+    averaged: list[int] = field(default_factory=list)
+    """Steps whose mean ships; empty if the best step does."""
     skipped: int = 0
     """Steps whose loss or gradient was not finite."""
     skipped_in_a_row: int = 0
@@ -27,14 +39,14 @@ class History:
     stopped_early: bool = False
     curve: list[dict[str, Any]] = field(default_factory=list)
 
-    def note_validation(self, loss: float, *, patience: int) -> bool:
-        """Record a validation after `self.step`; True if it is the best so far."""
+    def note_validation(self, loss: float, nats: list[float], *, is_worse: bool, patience: int) -> None:
+        """Record a validation after `self.step`, and whether it is clearly worse than the best."""
+        self.recent = [*self.recent, self.step][-AVERAGED:]
         if math.isfinite(loss) and (self.best_loss is None or loss < self.best_loss):
-            self.best_loss, self.best_step, self.validations_since_best = loss, self.step, 0
-            return True
-        self.validations_since_best += 1
-        self.stopped_early = self.validations_since_best >= patience
-        return False
+            self.best_loss, self.best_nats, self.best_step, self.worse = loss, nats, self.step, 0
+            return
+        self.worse = self.worse + 1 if is_worse or not math.isfinite(loss) else 0
+        self.stopped_early = self.worse >= patience
 
     def in_words(self) -> str:
         """What happened, for a person."""
@@ -42,14 +54,27 @@ class History:
             return self._ending()
         return f"diverged at step {self.went_back_at} and went on from before with half the rate; {self._ending()}"
 
+    def events(self) -> list[dict[str, Any]]:
+        """Steps at which something happened."""
+        rates = [point.get("rate") or 0.0 for point in self.curve]
+        found = [{"step": self.curve[rates.index(max(rates))]["step"], "what": "warmed up"}] if self.curve else []
+        found += (
+            [{"step": self.went_back_at, "what": "diverged and went back"}] if self.went_back_at is not None else []
+        )
+        found += [{"step": self.best_step, "what": "best held out"}] if self.best_loss is not None else []
+        return found + ([{"step": self.step, "what": "stopped early"}] if self.stopped_early else [])
+
     def _ending(self) -> str:
         if self.best_loss is None:
             return f"all {self.step} steps done; there were no validation rows to choose a better step by"
+        kept = f"step {self.best_step} kept" if self.best_step else "nothing of what was learnt is kept"
+        if self.averaged:
+            kept = f"the mean of steps {', '.join(map(str, self.averaged))} is better than any step, and kept"
         if self.stopped_early:
             return (
-                f"validation loss did not fall below that of step {self.best_step} for "
-                f"{self.validations_since_best} validations: stopped at step {self.step}, step {self.best_step} kept"
+                f"validation was worse than at step {self.best_step} {self.worse} times in a row: "
+                f"stopped at step {self.step}, {kept}"
             )
         if self.best_step != self.step:
-            return f"all {self.step} steps done; step {self.best_step} was best on validation and is kept"
-        return f"all {self.step} steps done; validation was still improving at the last one"
+            return f"all {self.step} steps done; step {self.best_step} was best on validation, {kept}"
+        return f"all {self.step} steps done; validation was best at the last one, {kept}"

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from luthier.evaluate.report.learnt import Learnt
 from luthier.evaluate.report.page import render_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -16,7 +17,7 @@ def test_the_page_stays_in_its_file_and_shows_its_plots(trial, tmp_path, width, 
     playwright = pytest.importorskip("playwright.sync_api")
     path = tmp_path / "report.html"
     made = trial(0.2, 0.8)
-    path.write_bytes(render_page(made.record, made.observed, curve=CURVE))
+    path.write_bytes(render_page(made.record, made.observed, learnt=Learnt(CURVE)))
     asked, complaints = [], []
     with playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -37,8 +37,9 @@ from luthier.train.batches import StepPlan, plan_steps
 from luthier.train.learner import Learner, Loss, Pace, Summed
 from luthier.train.losses.chat import ChatLoss
 from luthier.train.losses.classify import ClassifyLoss
-from luthier.train.scale import FACTORS, MARGIN, choose_scale
+from luthier.train.scale import FACTORS, MARGIN, General, choose_scale
 from luthier.train.stopping import History
+from luthier.train.validation import Validation
 
 SHAPE = AdapterShape(rank=2, alpha=4.0)
 PACE = Pace(learning_rate=0.01, warmup=0.0, weight_decay=0.01, clip=1e9, micro_batch_tokens=10_000)
@@ -277,7 +278,7 @@ def test_half_the_rate_may_be_enough(make_training: Callable[..., Training], mon
 
     monkeypatch.setattr(ChatLoss, "sum", overflow)
     model = training.run("run")
-    rates, usual = ([point["rate"] for point in curve(each)] for each in (model, whole))
+    rates, usual = ([point["rate"] for point in curve(each)[1:]] for each in (model, whole))
     assert len(rates) == len(usual)
     halves = [rate / normal for rate, normal in zip(rates, usual, strict=True)]
     assert set(halves) == {1.0, 0.5}
@@ -340,9 +341,15 @@ def test_the_largest_factor_that_keeps_general_text_ships(make_base: Callable[[s
             ratios = np.log(np.array(before) / np.array(learner.score(general)))
             if stats.ttest_1samp(ratios, -MARGIN, alternative="greater").pvalue < 0.05:
                 fits.append(factor)
-        scale = choose_scale(learner, general, before, rescale=strength_of(learner), listener=nobody_listens)
+        scale = choose_scale(
+            learner,
+            validation=Validation([]),
+            general=General(general, before),
+            rescale=strength_of(learner),
+            listener=nobody_listens,
+        )
         assert scale.factor == max(fits, default=1.0)
-        assert ("no smaller factor" in scale.reason) == (not fits)
+        assert ("no factor keeps" in scale.reason) == (not fits)
         assert {layer.scale for _, layer in lora_layers(learner.model)} == {scale.factor * 2.0}
         chosen.add((scale.factor, bool(fits)))
     assert len(chosen) >= 3

@@ -46,7 +46,7 @@ def test_a_broken_run_ends_as_an_unbroken_one_bit_for_bit(make_training: Making,
         assert training.newest(name).step == saved
         seen: list[Tick] = []
         again = training.run(name, listener=seen.append)
-        assert [tick.done for tick in seen if tick.stage == "train"] == list(
+        assert [tick.done for tick in seen if tick.stage == "train" and tick.total] == list(
             range(at + (number is not None), steps + 1)
         )
         assert content(again) == content(whole)
@@ -67,7 +67,7 @@ def test_when_checkpoints_are_written_does_not_change_the_weights(make_training:
     assert content(often.run("often")) == content(seldom.run("seldom"))
     with pytest.raises(BrokenError):
         seldom.run("broken", listener=breaking(7))
-    assert 0 < len(seldom.checkpoints("broken")) <= 2
+    assert 0 < len(seldom.checkpoints("broken")) <= 5
     assert content(seldom.run("broken")) == content(often.run("often"))
 
 

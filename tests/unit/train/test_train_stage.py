@@ -85,7 +85,7 @@ def test_the_folder_tells_how_it_came_about(make_training: Making) -> None:
     manifest = model.manifest
     assert manifest.inputs == {"dataset": training.dataset.digest, "base": training.base.digest}
     assert manifest.counts["rows"] == 24
-    assert manifest.counts["steps"] == len((model.path / "curve.jsonl").read_text().splitlines())
+    assert manifest.counts["steps"] == len((model.path / "curve.jsonl").read_text().splitlines()) - 1
     assert all(choice["reason"] for choice in manifest.facts["choices"].values())
     assert set(manifest.facts["reasons"]) == {"dtype", "forward"}
     assert "notes/speed.json" not in content(model)

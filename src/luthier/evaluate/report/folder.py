@@ -1,6 +1,6 @@
 """The files of a ReportDir."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from luthier.artifacts.tables import write_table
 from luthier.evaluate.metrics.units import gain_words, interval_words, item_metric, score_words
 from luthier.evaluate.report import words
 from luthier.evaluate.report.evidence import EVIDENCE, Observed, evidence_bytes
+from luthier.evaluate.report.learnt import Learnt
 from luthier.evaluate.report.page import render_page
 
 ANSWER_SCHEMA = pa.schema(
@@ -24,13 +25,11 @@ ANSWER_SCHEMA = pa.schema(
 )
 
 
-def write_report(
-    folder: Path, record: Mapping[str, Any], observed: Observed, *, curve: Sequence[Mapping[str, Any]] = ()
-) -> None:
+def write_report(folder: Path, record: Mapping[str, Any], observed: Observed, *, learnt: Learnt | None = None) -> None:
     """Write evidence.json, plan.json, report.html, answers.parquet and card.md."""
     (folder / EVIDENCE).write_bytes(evidence_bytes(record))
     (folder / "plan.json").write_bytes(orjson.dumps(record["plan"], option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-    (folder / "report.html").write_bytes(render_page(record, observed, curve=curve))
+    (folder / "report.html").write_bytes(render_page(record, observed, learnt=learnt))
     (folder / "card.md").write_text(card(record), encoding="utf-8")
     write_table(folder / "answers.parquet", _answers(observed), schema=ANSWER_SCHEMA)
 

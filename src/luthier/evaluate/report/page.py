@@ -1,21 +1,22 @@
 """report.html: one file that a person can read without us, made from the evidence and the answers alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 from luthier.artifacts.page import render
 from luthier.evaluate.report import sections, words
 from luthier.evaluate.report.evidence import Observed
+from luthier.evaluate.report.learnt import Learnt, training
 
 KINDS = {"SHIP": "ship", "DON'T SHIP": "dont", "INCONCLUSIVE": "inconclusive"}
 STATES = {"passed": "passed", "RETAINED": "passed", "CLEAN": "passed", "NOT ASKED": "passed"}
 FAILED = {"failed", "FORGOT", "DIRTY"}
 
 
-def render_page(record: Mapping[str, Any], observed: Observed, *, curve: Sequence[Mapping[str, Any]] = ()) -> bytes:
-    """The page as UTF-8; the same record, answers and curve give the same bytes."""
-    shown = [sections.gain(record), sections.power(record), sections.retention(record), sections.training(curve)]
+def render_page(record: Mapping[str, Any], observed: Observed, *, learnt: Learnt | None = None) -> bytes:
+    """The page as UTF-8; the same record, answers and training give the same bytes."""
+    shown = [sections.gain(record), sections.power(record), sections.retention(record), training(learnt or Learnt())]
     return render(
         files("luthier.evaluate.report").joinpath("page.html.jinja").read_text(encoding="utf-8"),
         verdict=_verdict(record),

@@ -93,13 +93,22 @@ def stacked(shares: Sequence[tuple[str, int, str]], *, title: str) -> Markup:
     return _svg(parts, height=58 + 22 * len(shares), title=title)
 
 
-def curves(lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], *, title: str, across: str) -> Markup:
-    """Lines (label, kind, points) over a common horizontal axis named `across`."""
+def curves(
+    lines: Sequence[tuple[str, str, Sequence[tuple[float, float]]]],
+    *,
+    title: str,
+    across: str,
+    marks: Sequence[Mark] = (),
+) -> Markup:
+    """Lines (label, kind, points) over a common horizontal axis named `across`; marks stand across the plot."""
     points = [point for _, _, line in lines for point in line]
     vertical = scale_around([0.0, *(y for _, y in points)], unit=1, suffix="")
     last = max(x for x, _ in points) or 1.0
-    plot, top = 200, 24 * len(lines) + 8
+    plot, head = 200, 24 * len(lines) + 8
+    top = head + 20 * len(marks)
     parts = []
+    for place, mark in enumerate(marks):
+        parts.append(_cross(mark, x=round(12 + 86 * mark.value / last, 3), y=head + 12 + 20 * place, bottom=top + plot))
     for value, text in vertical.ticks:
         y = top + plot * (1 - (value - vertical.low) / (vertical.high - vertical.low))
         parts.append(Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(round(y, 2)))
@@ -153,7 +162,10 @@ def _axis(scale: Scale, *, top: int, bottom: int) -> Markup:
 
 
 def _mark(mark: Mark, scale: Scale, *, y: int, bottom: int) -> Markup:
-    x = scale.at(mark.value)
+    return _cross(mark, x=scale.at(mark.value), y=y, bottom=bottom)
+
+
+def _cross(mark: Mark, *, x: float, y: int, bottom: int) -> Markup:
     line = Markup('<line class="mark {3}" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/>').format(x, y + 4, bottom, mark.kind)
     text = Markup('<text class="note" x="{}%" y="{}" text-anchor="{}">{}</text>')
     return line + text.format(x, y, "start" if x < 55 else "end", mark.label)

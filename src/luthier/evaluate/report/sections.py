@@ -159,24 +159,6 @@ def retention(record: Mapping[str, Any]) -> Section | None:
     return Section("What the base could do before", (Figure(meaning, plot),), (bits,))
 
 
-def training(curve: Sequence[Mapping[str, Any]]) -> Section | None:
-    """Loss by step in training and validation, if the model kept it: nats per answer token, or per labelled text."""
-    names = (("Training", "base", "loss"), ("Validation", "tuned", "validation_loss"))
-    lines = []
-    for label, kind, key in names:
-        points = [(float(row["step"]), float(row[key])) for row in curve if row.get(key) is not None]
-        if len(points) > 1:
-            lines.append((label, kind, points))
-    if not lines:
-        return None
-    meaning = (
-        "How surprising the right answers were while learning (loss in nats; lower is better). If validation rises "
-        "while training falls, the model recites: use fewer epochs or more examples."
-    )
-    plot = plots.curves(lines, title="Loss by step", across="step")
-    return Section("How it learnt", (Figure(meaning, plot),))
-
-
 SLICED = {"slices": ("Expected answer", "Items"), "by_type": ("Type of entity", "Entities")}
 """What the rows of a table of parts are, and what is counted in them."""
 

@@ -66,7 +66,9 @@ class Runs:
         from luthier.models.engines.hf import load_engine
         from luthier.train.stage import train
 
-        changes = {"epochs": epochs, "seed": seed, "replay": 0.0, "scale": 1.0}
+        changes: dict[str, Any] = {"epochs": epochs, "seed": seed, "seeds": 1, "replay": 0.0, "scale": 1.0, "track": []}
+        if self.config.learning_rate == "search":
+            changes["learning_rate"] = "auto"  # there are no validation rows to search on
         config = self.config.model_copy(update=changes)
         model = train(sample, base=self.base, config=config, out=out / ModelDir.kind, listener=self.listener)
         nats = load_engine(self.base, tuned=model).nats(held_out, adapter=True, listener=self.listener)

@@ -13,6 +13,7 @@ from luthier.models.chat import Wording, load_wording
 from luthier.pipeline.actions.shown import Shown
 from luthier.pipeline.project import Project, open_run
 from luthier.records import Worded
+from luthier.train.diagnosis import words_of
 
 KINDS = (CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir)
 GREEN, PLAIN = "\x1b[32m", "\x1b[0m"
@@ -36,6 +37,9 @@ def show_run(run: Path) -> Shown:
         folders[kind.kind] = {"path": str(artifact.path), "digest": artifact.digest, "counts": counts}
         folders[kind.kind] |= {"receipts": receipts} if receipts else {}
         lines.append(f"{kind.kind:<8} {_counts(counts)}")
+        if diagnosed := words_of(artifact.manifest.facts):
+            folders[kind.kind]["diagnosis"] = diagnosed
+            lines.append(f"{'':<8} {diagnosed}")
         lines += [f"{'':<8} receipt {name}: {_counts(found)}" for name, found in receipts.items()]
     proof = _proof(run, dataset=folders.get(DatasetDir.kind, {}).get("digest"))
     if proof is not None:
