@@ -156,7 +156,7 @@ def check(made: dict[str, Any], folder: Path) -> None:
     path.write_bytes(evidence_bytes(record))
     assert verify(path) == []
     assert card(record)
-    assert render_page(record, observed, curve=())
+    assert render_page(record, observed)
     rows = answers_of(made)
     assert _scored_again(record, rows, list(observed.items)) == []
     rows[0]["text"] = rank_words([7], "x") if "|" in rows[0]["text"] else "0.999"
