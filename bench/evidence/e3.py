@@ -16,7 +16,7 @@ from bench.record import Asked, Outcome, run_bench, say
 from luthier.evaluate.statistics.power import Design, documents_to_see, power_of
 
 WITHIN, MINIMUM_EFFECT = 0.03, 0.02
-QUICK_RUNS = 2_000
+QUICK_RUNS = 1_000
 
 
 def measure(asked: Asked) -> Outcome:

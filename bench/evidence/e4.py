@@ -14,12 +14,12 @@ from scipy.stats import t as student
 from luthier.evaluate.statistics.sequential import Betting, bet
 
 DOCUMENTS, LOOKS, PSI, GAIN = 100, 20, 0.2, 0.15
-QUICK_RUNS = 1_000
+QUICK_RUNS = 300
 TIMES_FEWER = 3.0
 
 
 def measure(asked: Asked) -> Outcome:
-    """20,000 exams of each kind; the quick form has 1,000."""
+    """20,000 exams of each kind; the quick form has 300."""
     runs = QUICK_RUNS if asked.quick else RUNS
     random = np.random.default_rng(asked.seed)
     nothing, peeked = watched(0.0, runs=runs, random=random)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from bench.evidence import e3, e4
+from bench.evidence import e1, e2, e3, e4, e12
 from bench.evidence._trials import Cell, Exams, exams
 from bench.record import Asked
 
@@ -13,9 +13,18 @@ from luthier.evaluate.compare import Sample, compare_scores
 QUICK = Asked(seed=0, quick=True)
 
 
-@pytest.mark.parametrize("bench", [e3, e4])
+@pytest.mark.parametrize("bench", [e2, e3, e4])
 def test_the_reduced_grid_holds(bench) -> None:
     assert bench.measure(QUICK).holds
+
+
+def test_models_that_are_alike_are_seldom_told_apart() -> None:
+    # Long tails among losses and rare losses of the margin: docs/decisions/0014.
+    assert [row for row in e1.measure(QUICK).detail["over"] if row[0] == "false wins"] == []
+
+
+def test_the_statistics_of_a_large_exam_are_the_same_bytes_each_time() -> None:
+    assert e12.measure(QUICK).value["same_bytes"]
 
 
 @pytest.mark.parametrize("cell", [Cell(20, 0.5, 0.2), Cell(30, 0.2, 0.3, "uneven"), Cell(20, 0.3, 0.3, skewed=True)])
