@@ -1,8 +1,8 @@
 """E12: how long do the statistics of a large exam take, on one thread?
 
 100,000 items of 5 tasks from 1,000 documents: sample, gain with bounds and swap test, both arms, macro-F1 of ten labels
-with jack-knife and swap test, and 20 slices with Benjamini-Hochberg, from lists as a report holds them; at most 2 s.
-Done twice, the bytes must be equal.
+with jack-knife and swap test, and 20 slices with Benjamini-Hochberg, from lists as a report holds them; at most 2 s of
+processor time, so that others on the machine do not count. Done thrice, the bytes must be equal.
 """
 
 import time
@@ -23,12 +23,13 @@ TIMES = 3
 def measure(asked: Asked) -> Outcome:
     """The median of three; the quick form has a tenth of the items."""
     columns = made_up(ITEMS // (10 if asked.quick else 1), seed=asked.seed)
-    seconds, found = [], set()
+    seconds, walls, found = [], [], set()
     with threadpool_limits(1):
         for _ in range(TIMES):
-            began = time.perf_counter()
+            began, on_the_wall = time.process_time(), time.perf_counter()
             figures = figure_out(columns, seed=asked.seed)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.process_time() - began)
+            walls.append(time.perf_counter() - on_the_wall)
             found.add(orjson.dumps(figures, option=orjson.OPT_SERIALIZE_NUMPY))
     took = sorted(seconds)[TIMES // 2]
     again = "the same" if len(found) == 1 else "OTHER"
@@ -36,8 +37,12 @@ def measure(asked: Asked) -> Outcome:
     return Outcome(
         holds=took < SECONDS and len(found) == 1,
         value={"seconds": round(took, 3), "same_bytes": len(found) == 1},
-        bar=f"< {SECONDS:g} s on one thread, same bytes for the same seed",
-        detail={"seconds": [round(each, 3) for each in seconds], "items": len(columns["document"])},
+        bar=f"< {SECONDS:g} s of one thread, same bytes for the same seed",
+        detail={
+            "seconds": [round(each, 3) for each in seconds],
+            "walls": [round(each, 3) for each in walls],
+            "items": len(columns["document"]),
+        },
     )
 
 
