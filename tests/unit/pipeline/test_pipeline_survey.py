@@ -96,6 +96,29 @@ def test_a_folder_of_documents_is_to_be_continued(tmp_path: Path) -> None:
     assert "group_by: null" in draft
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"prompt": "Hi {n}", "chosen": "Yo", "rejected": "Go"}, ("prefer", "smollm2-135m")),
+        ({"prompt": "Hi {n}", "completion": "Yo", "label": True}, ("prefer", "smollm2-135m")),
+        ({"text": "Rome {n}", "entities": [[0, 4, "PLACE"]]}, ("tag", "minilm-l6")),
+        (
+            {"context": "Rome {n}", "question": "Where?", "answers": {"text": ["Rome"], "answer_start": [0]}},
+            ("extract", "minilm-l6"),
+        ),
+        ({"query": "q {n}", "positive": "p {n}"}, ("embed", "minilm-l6")),
+        ({"sentence1": "a {n}", "sentence2": "b", "score": 0.5}, ("embed", "minilm-l6")),
+        ({"premise": "a {n}", "hypothesis": "b", "label": "yes"}, ("classify", "minilm-l6")),
+        ({"text": "a {n}", "labels": ["x", "y"]}, ("classify", "minilm-l6")),
+    ],
+)
+def test_the_objective_follows_from_the_rows(tmp_path: Path, row: dict[str, object], expected: tuple[str, str]) -> None:
+    rows = [json.dumps(row).replace("{n}", str(number)) + "\n" for number in range(40)]
+    (tmp_path / "rows.jsonl").write_text("".join(rows))
+    config = load_draft(tmp_path, draft_project(survey(tmp_path)))
+    assert (config.objective, config.base) == expected
+
+
 def test_a_file_name_cannot_write_yaml(tmp_path: Path) -> None:
     (tmp_path / "faq.csv").write_text("question,answer\nWhy?,So.\n")
     (tmp_path / "x\nout: elsewhere\n.pdf").write_bytes(b"%PDF-1.7")

@@ -20,7 +20,17 @@ from luthier.artifacts.worded import table_of
 from luthier.errors import UserError
 from luthier.models.chat import load_wording
 from luthier.models.receipts import learnt_stretches
-from luthier.prepare.leaks import KINDS, Leak, Told, check_leaks, find_leaks, find_reworded, prompts_in
+from luthier.prepare.leaks import (
+    KINDS,
+    Leak,
+    Told,
+    asked_in,
+    check_leaks,
+    find_leaks,
+    find_reworded,
+    prompts_in,
+    prompts_of,
+)
 from luthier.prepare.prepared import Prepared
 from luthier.prepare.split.seal import root_of
 from luthier.records import Message, Span, Worded
@@ -201,7 +211,25 @@ def test_prompts_stand_before_what_is_learnt(rows: list[tuple[list[bool], int | 
     expected = []
     for place, row in enumerate(table):
         ends = [start for start, _end in learnt_stretches(row)]
-        if row.labels or not any(row.trained) or all(row.trained[1:]):
+        if row.labels or not any(row.trained) or all(row.trained[1 : None if row.trained[-1] else -1]):
             ends = [len(row.ids)]
         expected += [(place, xxhash.xxh3_128_hexdigest(np.array(row.ids[:end], dtype="<i4").tobytes())) for end in ends]
     assert list(prompts_in(table_of(table))) == expected
+
+
+def test_texts_that_are_read_one_by_one_have_prompts_of_their_own() -> None:
+    def seen(*ids: int) -> str:
+        return xxhash.xxh3_128_hexdigest(np.array(ids, dtype="<i4").tobytes())
+
+    pair = Worded("a", "g", "a", (1, 2, 3, 4), (False,) * 4, ends=(2, 4))
+    assert prompts_of(pair, apart=True) == [seen(1, 2), seen(3, 4)]
+    assert prompts_of(pair) == [seen(1, 2, 3, 4)]
+    assert asked_in(pair, apart=True) == seen(1, 2)
+    learnt = (False, False, True, True, False, False, True)
+    compared = Worded("b", "g", "b", (1, 2, 5, 6, 1, 2, 7), learnt, ends=(4, 7))
+    assert prompts_of(compared, apart=True) == [seen(1, 2)] * 2
+    rated = Worded("c", "g", "c", (1, 2, 5), (False, False, True), score=1.0)
+    assert list(prompts_in(table_of([pair, rated, compared]), apart=True)) == [
+        *[(0, seen(1, 2)), (0, seen(3, 4)), (1, seen(1, 2))],
+        *[(2, seen(1, 2))] * 2,
+    ]
