@@ -24,6 +24,11 @@ class Scale:
     reason: str
     tried: tuple[dict[str, float], ...]
 
+    @property
+    def validation_loss(self) -> float | None:
+        """Held-out loss with the chosen factor; None if it was not tried."""
+        return next((one.get("validation_loss") for one in self.tried if one["factor"] == self.factor), None)
+
 
 @dataclass(frozen=True, slots=True)
 class General:

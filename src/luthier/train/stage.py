@@ -222,5 +222,5 @@ def _write(draft: Draft, session: Session, job: Job, *, scale: Scale) -> None:
         story=history.in_words(),
         events=history.events(),
         diagnosis=_findings(session, job.dataset),
-        best_validation_loss=history.best_loss,
+        best_validation_loss=scale.validation_loss if scale.validation_loss is not None else history.best_loss,
     )

@@ -54,5 +54,5 @@ def overfitting(make_training: Callable[..., Training]) -> Training:
     """A training whose validation rows have answers of which the training rows know nothing."""
     wording = load_wording(make_training("chat").base.folder)
     others = [chat_row(wording, place, f"is {place} ", "zebra") for place in range(100, 108)]
-    settings = {"learning_rate": 0.1, "patience": 2, "epochs": 6.0, "adapter": {"rank": 2}, "replay": 0.0}
+    settings = {"learning_rate": 0.1, "patience": 2, "epochs": 6.0, "adapter": {"rank": 2}, "replay": 0.0, "scale": 1.0}
     return make_training("chat", rows={"validation": others}, **settings)
