@@ -163,7 +163,7 @@ MAIL = b"From: a@b.c\nTo: d@e.f\nSubject: pump\nDate: x\n\nText\n"
         ("a.xls", compound("Workbook"), "xls"),
         ("a.msg", compound("__properties_version1.0"), "msg"),
         ("a.tar", tarred(), "tar"),
-        ("a.tar.gz", gzip.compress(tarred()), "gz"),
+        ("a.tar.gz", gzip.compress(tarred(), mtime=0), "gz"),
         ("a.csv.bz2", bz2.compress(b"q,a\n"), "bz2"),
         ("a.xz", lzma.compress(b"text"), "xz"),
         ("notes.rst", b"text", "rst"),
