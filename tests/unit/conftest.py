@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_bases import write_base, write_tiny_tokenizer
+from tiny_bases import write_base, write_tiny_tokenizer, write_word_pieces
 
 from luthier.models.bases import Base, resolve_base
 
@@ -43,10 +43,11 @@ train:
 
 @pytest.fixture
 def make_base(tmp_path: Path) -> Callable[[str], Base]:
-    """Make a small base with random weights: `llama` or `bert`."""
+    """Make a small base with random weights: `llama` or `bert`; `pieces` and `headless` are BERTs of word pieces."""
 
     def make(kind: str, name: str = "tiny-base") -> Base:
-        write_base(write_tiny_tokenizer(tmp_path / name), kind=kind)
+        write = write_word_pieces if kind in {"pieces", "headless"} else write_tiny_tokenizer
+        write_base(write(tmp_path / name), kind=kind)
         return resolve_base(name, relative_to=tmp_path)
 
     return make

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -33,8 +33,34 @@ def write_tiny_tokenizer(folder: Path, *, template: str = CHATML, context: int =
     return folder
 
 
+def write_word_pieces(folder: Path) -> Path:
+    """A tokenizer of single letters as word pieces, with mask token and pairs: `[CLS] a [SEP] b [SEP]`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = [chr(place) for place in range(33, 127)]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters)]
+    tokenizer = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    files = {
+        "tokenizer_config.json": {"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"},
+        "config.json": {"max_position_embeddings": 512, "vocab_size": len(pieces)},
+        "generation_config.json": {"pad_token_id": 0, "eos_token_id": 3},
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
 def write_base(folder: Path, *, kind: str) -> None:
-    """Give a tokenizer folder the weights of a small `llama` (a decoder) or `bert` (an encoder)."""
+    """Give a tokenizer folder the weights of a small `llama` (a decoder), or of a `bert` (an encoder) with or without
+    (`headless`) what fills in words.
+    """
     import torch
     from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
 
@@ -46,6 +72,7 @@ def write_base(folder: Path, *, kind: str) -> None:
         model = LlamaForCausalLM(LlamaConfig(**settings, **special, **size, num_key_value_heads=2))
     else:
         model = BertForMaskedLM(BertConfig(**settings, pad_token_id=special["pad_token_id"], **size))
+    model = model.bert if kind == "headless" else model
     generation = (folder / "generation_config.json").read_bytes()
     model.save_pretrained(folder)
     (folder / "generation_config.json").write_bytes(generation)

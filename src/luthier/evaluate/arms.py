@@ -21,6 +21,8 @@ class Arm:
     """Index of the predicted label (classify)."""
     spans: tuple[tuple[int, ...], ...] | None = None
     """True, false and missed entities by type, per item (tag)."""
+    named: tuple[tuple[int, ...], ...] | None = None
+    """Indices of the predicted labels, where a text can have several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from luthier.evaluate.metrics.labels import label_counts, macro_f1, scored_labels
+from luthier.evaluate.metrics.labels import (
+    label_counts,
+    macro_f1,
+    micro_f1,
+    scored_labels,
+    scored_of_several,
+    several_counts,
+)
 from luthier.evaluate.metrics.spans import span_f1
 from luthier.evaluate.metrics.units import oriented
 from luthier.evaluate.statistics.binary import mcnemar, tango, wilson
@@ -216,6 +224,20 @@ def _item_counts(counts: Sequence[Sequence[int]], sample: Sample) -> FloatArray:
     summed_GV = np.zeros((sample.documents, chosen_NV.shape[1]))
     np.add.at(summed_GV, sample.document, chosen_NV)
     return summed_GV
+
+
+def compare_several(counts: Mapping[str, Any], *, sample: Sample, alpha: float, seed: int) -> dict[str, Any]:
+    """`compare_labels` of items that can have several labels, or none; micro-F1 beside it."""
+    labels = int(counts["labels"])
+    gold, tuned, base = ([counts[name][place] for place in sample.chosen] for name in ("gold", "tuned", "base"))
+    kept = scored_of_several(gold, sample.document, labels=labels)
+    if not len(kept):
+        return {}
+    counted = partial(several_counts, gold, document_N=sample.document, labels=labels)
+    compare = partial(_compare_counts, counted(tuned), counted(base), alpha=alpha, seed=seed)
+    shown = {"n": len(gold), "documents": sample.documents}
+    macro = compare(macro_f1(kept, labels=labels), shown={**shown, "labels": len(kept)})
+    return {**macro, "micro_f1": compare(micro_f1(labels=labels), shown={**shown, "labels": labels})}
 
 
 def _sums(value_N: FloatArray, sample: Sample) -> Sums:

@@ -11,6 +11,7 @@ from luthier.evaluate.compare import (
     bound_gain,
     compare_labels,
     compare_scores,
+    compare_several,
     compare_spans,
     mean_of,
     narrow,
@@ -75,6 +76,7 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
     reasons = [reason for name in _order(verdict, gates) for reason in gates[name]["reasons"]]
     power = missing_power(record, figures, states)
     caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
+    caveats += record["environment"].get("caveats", [])
     return {"verdict": verdict, "reasons": reasons, "caveats": caveats, **power}
 
 
@@ -96,7 +98,7 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     if plan["primary"] == name:
         return {**by_item, **shown}
     [(kind, counts)] = record["counts"].items()
-    compare = {"labels": compare_labels, "spans": compare_spans}[kind]
+    compare = {"labels": compare_labels, "several_labels": compare_several, "spans": compare_spans}[kind]
     corpus = compare(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
     return {**corpus, **shown, name: by_item}
 

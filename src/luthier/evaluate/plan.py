@@ -19,6 +19,7 @@ AGAINST = {
     "classify": "linear probe",
     "complete": "base",
     "embed": "base",
+    "fill": "base",
     "prefer": "base",
     "reward": "linear probe",
     "tag": "linear probe",

@@ -18,7 +18,7 @@ from luthier.evaluate.decide import conclude
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
 from luthier.evaluate.metrics.pairs import PREFERENCES, says
 from luthier.evaluate.metrics.ranking import ndcg, spearman_shares, told_ranks
-from luthier.evaluate.metrics.text import exact_match, token_f1
+from luthier.evaluate.metrics.text import exact_match, spell_labels, token_f1
 from luthier.evaluate.metrics.units import RELATIVE, UNBOUNDED, item_metric, score_words
 from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
 from luthier.records import Item
@@ -79,8 +79,8 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
         least, most = (-math.inf if name == "spearman" else 0, math.inf if name in UNBOUNDED else 1)
         if any(not least <= score <= most for score in column):
             yield f"scores.{name}: a number that it cannot have"
-    for arm in scores if "labels" in record["counts"] else ():
-        labels = record["counts"]["labels"]
+    for arm in scores if {"labels", "several_labels"} & set(record["counts"]) else ():
+        [labels] = record["counts"].values()
         right = [float(gold == named) for gold, named in zip(labels["gold"], labels[arm], strict=True)]
         if right != scores[arm]["accuracy"]:
             yield f"scores.{arm}.accuracy: does not follow from the labels"
@@ -181,7 +181,7 @@ def _scored(text: str, golds: tuple[str, ...], primary: str) -> float:
         case "span_f1":
             return float(set(text.splitlines()) == set(golds))
         case _:
-            return float(text in golds)
+            return float(text == spell_labels(golds))
 
 
 def _pair_shares(rows: list[dict[str, Any]], golds: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], float]:

@@ -160,6 +160,24 @@ def adapter_state(model: nn.Module, *, heads: Sequence[str]) -> dict[str, Tensor
     return state
 
 
+def merged_parameters(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Weights under the names they have without adapters, with what the adapters learnt added: W + s B A.
+
+    Where there are adapters all are float32: a narrower weight would swallow small corrections.
+    """
+    layers = dict(lora_layers(model))
+    for name, weight in model.named_parameters():
+        owner, _, kind = name.rpartition(".")
+        if owner in layers:
+            continue
+        adapted = owner.removesuffix(".linear")
+        layer = layers.get(adapted) if adapted != owner else None
+        value = weight.detach().float() if layers else weight.detach()
+        if layer is not None and kind == "weight":
+            value = torch.addmm(value, layer.lora_B.detach().float(), layer.lora_A.detach().float(), alpha=layer.scale)
+        yield (f"{adapted}.{kind}" if layer is not None else name), value
+
+
 def load_adapter_state(model: nn.Module, state: dict[str, Tensor], *, heads: Sequence[str]) -> None:
     """Put saved weights into an injected model; UserError if names or shapes differ."""
     expected = adapter_state(model, heads=heads)

@@ -91,35 +91,43 @@ class TokenVectors(torch.autograd.Function):
 
 
 class TrainedHeadLoss(torch.autograd.Function):
-    """Sum of next-token cross-entropies through a head that is trained too, in chunks, gradients found on the way.
+    """Sum of cross-entropies through a head that is trained too, in chunks, gradients found on the way.
 
-    hidden [T, E] of the labelled positions only, head [V, E], targets [T]. No tensor of T x V ever exists.
+    hidden [T, E] of the labelled positions only, head [V, E], targets [T], bias [V] or None; each may
+    be frozen. No tensor of T x V ever exists.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden_TE: Tensor, head_VE: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden_TE: Tensor, head_VE: Tensor, targets: Tensor, bias_V: Tensor | None = None) -> Tensor:
         total = hidden_TE.new_zeros((), dtype=torch.float64)
         dhidden_TE = torch.empty_like(hidden_TE)
-        dhead_VE = None
+        dhead_VE = dbias_V = None
         for start in range(0, hidden_TE.shape[0], CHUNK):
             part = slice(start, start + CHUNK)
             count = len(targets[part])
             rows_CE = F.pad(hidden_TE[part], (0, 0, 0, -count % ROUND))
             logits_CV = product(rows_CE, head_VE)
+            if bias_V is not None:
+                logits_CV += bias_V
             total += _turn_to_slopes(logits_CV, targets[part])
             dhidden_TE[part] = product(logits_CV, head_VE.t())[:count]
-            added_VE = product(logits_CV.t(), rows_CE.t())
-            dhead_VE = added_VE if dhead_VE is None else dhead_VE.float().add_(added_VE)
-        ctx.save_for_backward(dhidden_TE, dhead_VE)
-        ctx.head = head_VE
+            if bias_V is not None and bias_V.requires_grad:
+                added_V = logits_CV.sum(dim=0, dtype=torch.float32)
+                dbias_V = added_V if dbias_V is None else dbias_V.add_(added_V)
+            if head_VE.requires_grad:
+                added_VE = product(logits_CV.t(), rows_CE.t())
+                dhead_VE = added_VE if dhead_VE is None else dhead_VE.float().add_(added_VE)
+        ctx.save_for_backward(dhidden_TE, dhead_VE, dbias_V)
+        ctx.head, ctx.bias = head_VE, bias_V
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
-        dhidden_TE, dhead_VE = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, Tensor | None]:
+        dhidden_TE, dhead_VE, dbias_V = ctx.saved_tensors
         factor = float(gradients[0])
         dhead_VE = None if dhead_VE is None else _add(ctx.head, dhead_VE, factor=factor)
-        return dhidden_TE * factor, dhead_VE, None
+        dbias_V = None if dbias_V is None else _add(ctx.bias, dbias_V, factor=factor)
+        return dhidden_TE * factor, dhead_VE, None, dbias_V
 
 
 class TrainedTokenLoss(torch.autograd.Function):

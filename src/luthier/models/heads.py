@@ -31,10 +31,12 @@ class PooledClassifier(nn.Module):
         """The encoder, under the name that `transformers` has for it."""
         return self.encoder
 
-    def forward(self, *, input_ids: Tensor, attention_mask: Tensor | None = None) -> SequenceClassifierOutput:
-        """Ids and mask [B, L] -> logits [B, N]."""
+    def forward(
+        self, *, input_ids: Tensor, attention_mask: Tensor | None = None, **types: Tensor
+    ) -> SequenceClassifierOutput:
+        """Ids and mask [B, L] -> logits [B, N]; `types` say which of two texts tokens belong to (`type_arguments`)."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        states_BLE = self.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
+        states_BLE = self.encoder(input_ids=input_ids, attention_mask=mask, **types).last_hidden_state
         return SequenceClassifierOutput(logits=self.classifier(mean_states(states_BLE.float(), mask)))
 
     def of_states(self, states_TE: Tensor, lengths: Sequence[int]) -> Tensor:

@@ -43,6 +43,8 @@ class Loaded:
     """What `peft` calls this kind of model."""
     pooling: Pooling | None = None
     """How states become vectors, if that is what the model is for."""
+    merges: bool = False
+    """Whether an adapter is saved as a part of the model: other trainings start from it."""
 
 
 def load_model(
@@ -57,7 +59,7 @@ def load_model(
             f"objective '{objective.name}' needs a decoder, and base '{base.name}' is an encoder. "
             "Use base: smollm2-135m, or objective: classify"
         )
-    if objective.head in TOKEN_HEADS and base.architecture != "encoder":
+    if objective.head in {*TOKEN_HEADS, "masked"} and base.architecture != "encoder":
         raise UserError(
             f"objective '{objective.name}' needs an encoder, whose tokens see what stands behind them, and base "
             f"'{base.name}' is a decoder. Use base: minilm-l6"
@@ -78,6 +80,8 @@ def load_model(
                 return _sequence(base, dtype, (REWARD,))
             if objective.head == "pooled":
                 return Loaded(_encoder(base, dtype), (), (), "FEATURE_EXTRACTION", read_pooling(base.folder))
+            if objective.head == "masked":
+                return _masked(base, dtype)
             if base.architecture == "encoder":
                 return _pooled(base, dtype, labels)
             return _sequence(base, dtype, labels)
@@ -100,6 +104,17 @@ def _causal(base: Base, dtype: torch.dtype) -> Loaded:
             "and likelihoods would be wrong. Choose another base."
         )
     return Loaded(model=model, heads=(), skip=("lm_head", "embed_out"), task="CAUSAL_LM")
+
+
+def _masked(base: Base, dtype: torch.dtype) -> Loaded:
+    model, report = transformers.AutoModelForMaskedLM.from_pretrained(
+        str(base.folder), dtype=dtype, output_loading_info=True
+    )
+    encoder, missing = model.base_model_prefix, sorted(report["missing_keys"])
+    _refuse_gaps(base, [name for name in missing if name.startswith(f"{encoder}.")])
+    parts = tuple(name for name, part in model.named_children() if name != encoder and list(part.parameters()))
+    new = tuple(part for part in parts if any(name.startswith(f"{part}.") for name in missing))
+    return Loaded(model=model, heads=new, skip=parts, task="MASKED_LM", merges=True)
 
 
 def _encoder(base: Base, dtype: torch.dtype) -> Any:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from luthier.errors import UserError
-from luthier.models.adapters import CLASSIFIER
+from luthier.models.adapters import CLASSIFIER, merged_parameters
 from luthier.models.bases import Base
 from luthier.models.heads import PooledClassifier
 from luthier.models.load import Loaded, load_model
@@ -27,18 +27,19 @@ METADATA = {"format": "pt"}
 
 
 def save_whole(folder: Path, model: nn.Module) -> None:
-    """Write all weights, in the type they were computed with, and the model's settings."""
+    """Write all weights, adapters merged into them, and the model's settings."""
     inner: Any = model
     if isinstance(model, PooledClassifier):
         inner = model.encoder
         own = {f"classifier.{name}": value for name, value in model.classifier.state_dict().items()}
         (folder / CLASSIFIER).write_bytes(save(own))
     # Parameters that are tied have one name here, the one under which `transformers` looks for them.
-    state = {name: value.detach().contiguous() for name, value in inner.named_parameters()}
+    state = {name: value.contiguous() for name, value in merged_parameters(inner)}
     kept = inner.state_dict().keys()  # buffers that a model saves belong to it
     state |= {name: value.contiguous() for name, value in inner.named_buffers() if name in kept}
     (folder / WEIGHTS).write_bytes(save(state, metadata=METADATA))
     settings = inner.config
+    settings.dtype = next(iter(state.values())).dtype
     settings.architectures = [type(inner).__name__]
     (folder / CONFIG).write_text(settings.to_json_string(), encoding="utf-8")
 

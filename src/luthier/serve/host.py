@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from luthier.errors import UserError
+from luthier.models.classify import worded_texts
 from luthier.models.engines.engine import AnswersTokens, Sampling
 from luthier.models.extract import Pointer, best_answer
 from luthier.models.spans import Named, named_entities
@@ -91,12 +92,20 @@ class Host:
 
         return Talk(prompt_tokens=len(prompt), pieces=self._worker.each(work))
 
-    async def classify(self, texts: Sequence[str]) -> list[list[float]]:
-        """Probability of every label for every text; UserError if the model is no classifier or a text too long."""
+    @property
+    def several(self) -> bool:
+        """Whether a text can have several labels, or none."""
+        return self._engine.several
+
+    async def classify(self, texts: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Probability of every label for every text, or two that are judged together; UserError if the model is no
+        classifier or a text too long.
+        """
         self._check_goal({"classify"})
-        rows = [self._engine.wording.text_ids(text) for text in texts]
+        rows, seconds = worded_texts(texts, self._engine.wording)
         self._check_lengths(rows)
-        return await self._one(lambda: [[float(value) for value in row] for row in self._engine.classify(rows)])
+        found = await self._one(lambda: self._engine.classify(rows, seconds=seconds))
+        return [[float(value) for value in row] for row in found]
 
     async def tag(self, texts: Sequence[str]) -> list[list[Named]]:
         """The entities of every text; UserError if the model is no tagger or a text too long."""

@@ -14,7 +14,7 @@ from luthier.train.config import AdapterConfig, TrainConfig
 
 STEPS: dict[Head, int] = {
     "causal": 150,
-    "masked": 150,
+    "masked": 600,
     "pooled": 150,
     "sequence": 300,
     "scalar": 300,

@@ -60,6 +60,16 @@ class TrainConfig(Settings):
     replay: NotNegative = 0.1
     """Tokens of the base's own writing, as a share of trained tokens, on which the model must stay close to the base
     (chat). 0 switches it off."""
+    class_weights: Literal["auto", "balanced", "none"] = "auto"
+    """Weigh rare labels more (classify). `auto`: where the counts of training rows are very unequal."""
+    label_smoothing: Share = 0.0
+    """Share of the target that is spread over all labels (classify). 0: off."""
+    r_drop: NotNegative = 0.0
+    """Weight of the difference between two passes with unlike dropout (classify). 0: off."""
+    neftune: NotNegative = 0.0
+    """Noise on the vectors of tokens while a decoder learns: alpha of the paper, 5 to 15. 0: off."""
+    mask_share: Annotated[float, Field(gt=0, lt=1)] | Auto = "auto"
+    """Share of the tokens that fill hides, in whole words. `auto`: 0.15, or 0.3 where there is little text."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: what this machine multiplies faster, measured."""
     preference: Literal["auto", "dpo", "ipo", "orpo", "kto", "simpo"] = "auto"

@@ -36,8 +36,10 @@ class Lora:
 
     def __post_init__(self) -> None:
         inject(self.loaded.model, self.shape, skip=self.loaded.skip, seed=self.seed)
-        for head in self.loaded.heads:
-            self.loaded.model.get_submodule(head).requires_grad_(True)
+        heads = tuple(f"{head}." for head in self.loaded.heads)
+        for name, weight in self.loaded.model.named_parameters():
+            if name.startswith(heads):  # under its first name: what a head shares with its encoder stays frozen
+                weight.requires_grad_(True)
 
     def rescale(self, factor: float) -> None:
         """Multiply alpha."""
@@ -45,7 +47,10 @@ class Lora:
         rescale(self.loaded.model, factor=factor, shape=self.shape)
 
     def save(self, folder: Path) -> None:
-        """Write a `peft` folder."""
+        """Write a `peft` folder, or the whole model if other trainings start from it."""
+        if self.loaded.merges:
+            save_whole(folder, self.loaded.model)
+            return
         shape = AdapterShape(self.shape.rank, self.shape.alpha * self.factor, self.shape.dropout)
         loaded = self.loaded
         save_adapter(folder, loaded.model, shape=shape, base_name=self.base_name, heads=loaded.heads, task=loaded.task)

@@ -28,6 +28,7 @@ from luthier.train.estimate import Estimate, Plan, Wish, Workload, plan_memory
 from luthier.train.learner import Learner, Pace, RemembersBase, as_it_is
 from luthier.train.losses.ways import WAYS
 from luthier.train.method import Full, Lora, Method
+from luthier.train.options import refuse_unused
 from luthier.train.prefixes import Beginnings, Sharing, choose_sharing, cut_by_tree, plan_sharing
 from luthier.train.receipts import RowReceipts
 from luthier.train.replay import Replay, Writer, replay_prompts
@@ -77,6 +78,7 @@ def set_up(job: Job) -> Setup:
     """Load the base, make ready what trains, settle every `auto` and sample the replay rows."""
     facts = job.dataset.manifest.facts
     asked = objective(str(facts["objective"]))
+    refuse_unused(job.config, asked, job.base)
     labels = tuple(facts.get("labels") or ())
     receipts = RowReceipts(asked, wording=job.wording, labels=labels)
     beginnings = Beginnings(apart=asked.apart)
@@ -104,14 +106,13 @@ def set_up(job: Job) -> Setup:
         sharing, choices = _share(job, rows, beginnings, settle=settle, refusal=way.refusal, head=head)
         loss = way.shared if way.shared is not None and sharing is not None else loss
     replay = _replay(job, loaded, way.forward) if way.forward is not None and job.config.replay > 0 else None
-    packs = way.packs or sharing is not None
     workload = Workload(
         loaded.model,
         loss,
         rows,
         batch_tokens=choices.batch_tokens.value,
         replay=replay,
-        padded=not packs,
+        padded=not way.packs and sharing is None,
         dress=way.dress or as_it_is,
         bundles=sharing.bundles if sharing is not None else None,
     )

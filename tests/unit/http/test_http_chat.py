@@ -238,6 +238,16 @@ def test_a_classifier_gives_labels_with_scores_and_refuses_chat() -> None:
         assert too_long.status_code == 400
 
 
+def test_several_labels_are_given_to_texts_and_pairs() -> None:
+    engine = EchoEngine(labels=("a", "b", "c"), objective="classify", several=True)
+    with served(engine, base=None) as where:
+        answer = httpx2.post(f"{where}/luthier/v1/classify", json={"input": ["four", ["long one", "other"]]}).json()
+        assert [row["given"] for row in answer["data"]] == [["a"], ["b", "c", "a"]]
+        assert [row["label"] for row in answer["data"]] == ["a", "b"]
+        three = httpx2.post(f"{where}/luthier/v1/classify", json={"input": [["one", "two", "three"]]})
+        assert three.status_code == 400
+
+
 def test_a_decoder_refuses_to_classify(address: str) -> None:
     assert httpx2.post(f"{address}/luthier/v1/classify", json={"input": "x"}).status_code == 400
 

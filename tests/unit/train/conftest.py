@@ -42,7 +42,8 @@ def make_training(
     def make(
         objective: str, *, kind: str | None = None, rows: dict[str, list[Worded]] | None = None, **settings: Any
     ) -> Training:
-        base = make_base(kind or {"classify": "bert", "embed": "bert"}.get(objective, "llama"))
+        kinds = {"classify": "bert", "embed": "bert", "fill": "pieces"}
+        base = make_base(kind or kinds.get(objective, "llama"))
         dataset = write_dataset(tmp_path / "prepared" / "dataset", base, objective, **(rows or {}))
         return Training(tmp_path, base, dataset, **settings)
 

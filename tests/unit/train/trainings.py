@@ -67,6 +67,9 @@ def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -
         match objective:
             case "chat":
                 rows.append(chat_row(wording, place, text, LABELS[place % 2]))
+            case "fill":
+                about = {"row_id": f"{place:016x}", "group": f"g{place}", "at": f"a.csv:{place}"}
+                rows.append(wording.fill_row(f"{text}{LABELS[place % 2]}", **about))
             case "complete":
                 rows.append(general_row(wording, place, f"{text}{LABELS[place % 2]}"))
             case "prefer" | "reward":

@@ -5,7 +5,7 @@ Also how far the probabilities of labels are from the truth, and from how often 
 
 # N items, G documents, C labels
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,6 +20,37 @@ def scored_labels(gold_N: IntArray, document_N: IntArray, *, labels: int) -> Int
     """Labels that are gold in at least 3 exam documents: the classes macro-F1 averages over."""
     documents = [len(np.unique(document_N[gold_N == label])) for label in range(labels)]
     return np.flatnonzero(np.array(documents, dtype=np.int64) >= FEWEST_DOCUMENTS_PER_LABEL)
+
+
+def several_counts(
+    gold: Sequence[Sequence[int]], named: Sequence[Sequence[int]], *, document_N: IntArray, labels: int
+) -> FloatArray:
+    """`label_counts` of items that can have several labels, or none."""
+    documents = int(document_N.max()) + 1
+    counts = np.zeros((documents, 3, labels))
+    for right, said, document in zip(gold, named, document_N, strict=True):
+        for kind, found in enumerate((set(right) & set(said), set(said) - set(right), set(right) - set(said))):
+            counts[document, kind, list(found)] += 1
+    return counts.reshape(documents, 3 * labels)
+
+
+def scored_of_several(gold: Sequence[Sequence[int]], document_N: IntArray, *, labels: int) -> IntArray:
+    """`scored_labels` of items that can have several labels, or none."""
+    held = [(label, int(document)) for labels_of, document in zip(gold, document_N, strict=True) for label in labels_of]
+    documents = np.bincount([label for label, _ in set(held)], minlength=labels)
+    return np.flatnonzero(documents >= FEWEST_DOCUMENTS_PER_LABEL)
+
+
+def micro_f1(*, labels: int) -> Callable[[FloatArray], FloatArray]:
+    """A metric: summed counts [..., 3 C] -> 2TP / (2TP + FP + FN) of all labels together, 0 where empty."""
+
+    def metric(counts: FloatArray) -> FloatArray:
+        split = counts.reshape(*counts.shape[:-1], 3, labels).sum(axis=-1)
+        true, whole = 2 * split[..., 0], 2 * split[..., 0] + split[..., 1] + split[..., 2]
+        f1: FloatArray = np.divide(true, whole, out=np.zeros_like(true), where=whole > 0)
+        return f1
+
+    return metric
 
 
 def label_counts(gold_N: IntArray, predicted_N: IntArray, *, document_N: IntArray, labels: int) -> FloatArray:

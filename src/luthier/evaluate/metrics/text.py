@@ -25,6 +25,11 @@ def normalise(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", plain).split())
 
 
+def spell_labels(labels: Iterable[str]) -> str:
+    """Several labels, or none, as one answer."""
+    return "; ".join(sorted(labels))
+
+
 def exact_match(text: str, golds: Iterable[str]) -> float:
     """1 if the answer equals an accepted one after normalising, else 0. Text that is all punctuation must be equal."""
     answer = normalise(text)

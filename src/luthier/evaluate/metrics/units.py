@@ -1,15 +1,16 @@
-"""What a metric's numbers mean: shares of items, or bits per byte, of which less is better."""
+"""What a metric's numbers mean: shares of items, or bits, of which less is better."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 PER_ITEM = (
-    *("token_f1", "exact_match", "accuracy", "bits_per_byte", "win_rate", "pair_accuracy", "spearman"),
+    *("token_f1", "exact_match", "accuracy", "bits_per_byte", "bits_per_token", "win_rate", "pair_accuracy", "spearman"),
     *("ndcg_10", "recall_1", "recall_10", "recall_100", "mrr_10"),
 )
 """Metrics with one number per item; the first that an arm has is the one by which items are won and lost."""
-RELATIVE = frozenset({"bits_per_byte"})
+BITS = {"bits_per_byte": "bits per byte", "bits_per_token": "bits per hidden token"}
+RELATIVE = frozenset(BITS)
 """Lower is better, and a gain is -ln(tuned / base): the difficulty of a text cancels."""
 UNBOUNDED = RELATIVE | {"spearman"}
 """An item's number is no share of a right answer."""
@@ -26,7 +27,7 @@ def further_metrics(scores: Mapping[str, Any]) -> list[str]:
 
 
 def oriented(scores: Sequence[float], metric: str) -> list[float]:
-    """Scores of which more is better and whose difference is a gain: -ln for bits per byte, else as they are."""
+    """Scores of which more is better and whose difference is a gain: -ln for bits, else as they are."""
     return [-math.log(score) for score in scores] if metric in RELATIVE else list(scores)
 
 
@@ -34,7 +35,7 @@ def gain_words(value: float, metric: str) -> str:
     """A gain: '+12.3 points', or '4.1 % fewer bits per byte'."""
     if metric not in RELATIVE:
         return f"{100 * value:+.1f} points"
-    return f"{abs(fewer(value)):.1f} % {'fewer' if value >= 0 else 'more'} bits per byte"
+    return f"{abs(fewer(value)):.1f} % {'fewer' if value >= 0 else 'more'} {BITS[metric]}"
 
 
 def interval_words(figure: Mapping[str, Any], metric: str) -> str:
@@ -51,7 +52,7 @@ def score_words(value: float | None, metric: str) -> str:
     if value is None:
         return "-"
     if metric in UNBOUNDED:
-        return f"{value:.3f}" + (" bits per byte" if metric in RELATIVE else "")
+        return f"{value:.3f}" + (f" {BITS[metric]}" if metric in RELATIVE else "")
     return f"{100 * value:.1f} %"
 
 

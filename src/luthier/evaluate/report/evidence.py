@@ -104,6 +104,16 @@ def _counts(observed: Observed) -> dict[str, Any]:
         arms = {"base": observed.base.spans, "tuned": observed.tuned.spans}
         types = len(observed.tuned.spans[0]) // 3 if observed.tuned.spans else 0
         return {"spans": {"types": types, **{arm: list(map(list, counts)) for arm, counts in arms.items()}}}
+    if observed.base.named is not None and observed.tuned.named is not None:
+        places = {label: place for place, label in enumerate(observed.labels)}
+        return {
+            "several_labels": {
+                "labels": len(places),
+                "gold": [sorted(places[gold] for gold in item.golds) for item in observed.items],
+                "base": list(map(list, observed.base.named)),
+                "tuned": list(map(list, observed.tuned.named)),
+            }
+        }
     if observed.base.predicted is None or observed.tuned.predicted is None:
         return {}
     return {

@@ -32,6 +32,7 @@ WON = {
 FURTHER = {
     "accuracy": "Accuracy",
     "exact_match": "Exact match",
+    "micro_f1": "Micro-F1",
     "pair_accuracy": "Pairs of which the better answer is likelier, whatever the base thinks of them",
     **{f"recall_{depth}": f"Recall@{depth}" for depth in (1, 10, 100)},
     "mrr_10": "MRR@10",
@@ -42,6 +43,10 @@ WON_BY = {
     "spearman": ("Won: the tuned model orders it better", "Lost: the tuned model orders it worse"),
 }
 """What winning and losing means where it is not right or wrong."""
+READ = {
+    "bits_per_byte": "none: every token of the text is scored given those before it",
+    "bits_per_token": "none: tokens that were hidden are scored given all that stands around them",
+}
 LONGEST = 400
 """Characters of a text in the tables."""
 
@@ -244,7 +249,7 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, Fact]]:
 
 def _decoding(record: Mapping[str, Any]) -> str:
     if record["plan"]["primary"] in RELATIVE:
-        return "none: every token of the text is scored given those before it"
+        return READ[record["plan"]["primary"]]
     if record["plan"]["primary"] == "win_rate":
         return "none: both answers of an item are read, and each is judged by how much likelier it became"
     if record["plan"]["primary"] in WON_BY:
@@ -312,7 +317,8 @@ def _scale(arms: Sequence[Bar], metric: str) -> plots.Scale:
 
 def _axis_words(metric: str) -> str:
     if metric in RELATIVE:
-        return "Bits that a model needs per byte of text it has never read (fewer is better)"
+        name = words.METRICS[metric].capitalize()
+        return f"{name} that a model needs for text it has never read (fewer is better)"
     return f"Share of the exam by {words.METRICS[metric]}"
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, score_words
+from luthier.evaluate.metrics.units import BITS, RELATIVE, gain_words, interval_words, score_words
 from luthier.models.spans import entity_of
 from luthier.records import Item
 
@@ -14,7 +14,7 @@ METRICS = {
     "span_f1": "entity span F1",
     "macro_f1": "macro-F1",
     "accuracy": "accuracy",
-    "bits_per_byte": "bits per byte",
+    **BITS,
     "win_rate": "win rate",
     "pair_accuracy": "pair accuracy",
     "ndcg_10": "nDCG@10",
@@ -74,9 +74,9 @@ def lead(record: Mapping[str, Any]) -> str:
     arms = [score_words(figures[arm]["value"], plan["primary"]) for arm in ("tuned", "base")]
     if plan["primary"] in RELATIVE:
         return (
-            f"On {size}, the tuned model needs {arms[0]} of text, the {rival} {arms[1]}: "
+            f"On {size}, the tuned model needs {arms[0]}, the {rival} {arms[1]}: "
             f"{gain_words(gain['value'], plan['primary'])} ({level(record['look']['alpha'])} interval "
-            f"{interval_words(gain, plan['primary'])}). Fewer bits mean that it knows better what comes next."
+            f"{interval_words(gain, plan['primary'])}). Fewer bits mean less surprise by what it has never read."
         )
     interval = f"{level(record['look']['alpha'])} interval {interval_words(gain, plan['primary'])}"
     return (

@@ -1,7 +1,7 @@
 """Which file asks the exam of which objective."""
 
 from luthier.evaluate.sitting import Sit
-from luthier.evaluate.tasks import classify, embed, extract, generate, likelihood, prefer, reward, tag
+from luthier.evaluate.tasks import classify, embed, extract, fill, generate, likelihood, prefer, reward, tag
 
 SITS: dict[str, Sit] = {
     "complete": likelihood.sit,
@@ -12,4 +12,5 @@ SITS: dict[str, Sit] = {
     "reward": reward.sit,
     "tag": tag.sit,
     "extract": extract.sit,
+    "fill": fill.sit,
 }

@@ -35,8 +35,12 @@ class AnswersTokens(Protocol):
     def stream(self, prompt: Sequence[int], *, adapter: bool, sampling: Sampling) -> Iterator[int]:
         """Generated ids without the end token; closing the iterator aborts."""
 
-    def classify(self, rows: Sequence[Sequence[int]]) -> Any:
-        """Probabilities [rows, labels]."""
+    @property
+    def several(self) -> bool:
+        """Whether a text can have several labels, or none."""
+
+    def classify(self, rows: Sequence[Sequence[int]], *, seconds: Sequence[int] = ()) -> Any:
+        """Probabilities [rows, labels]; `seconds` says where the second of two texts begins in each row."""
 
     def tag(self, rows: Sequence[Sequence[int]]) -> Any:
         """Label probabilities [tokens, labels] of every row."""

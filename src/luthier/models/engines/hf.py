@@ -20,6 +20,8 @@ from luthier.errors import UserError
 from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapter_state, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
+from luthier.models.classify import pad_types, padded_logits
+from luthier.models.encoder import type_arguments
 from luthier.models.embed import padded_vectors
 from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
@@ -28,6 +30,7 @@ from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
 from luthier.models.machine import use_all_cores
+from luthier.models.masked import fill_nats, padded_hidden, targets_of
 from luthier.models.pooling import Pooling
 from luthier.models.products import quicken_products
 from luthier.models.tokens import padded_token_logits, padded_token_states
@@ -61,6 +64,10 @@ class Engine:
         """Why answers are written as they are; known after the first."""
         self.pooling: Pooling | None = None
         """How an embedder makes vectors; None for other models."""
+        self.several = False
+        """Whether a text can have several labels, or none."""
+        self.new_parts: tuple[str, ...] = ()
+        """Parts of the base's model that its files lack: they know nothing."""
         self._decoders: dict[bool, Decoder] = {}
 
     def generate(
@@ -98,19 +105,22 @@ class Engine:
 
     def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
         """Total nats of the trained tokens of each row."""
-        self._switch(adapter)
-        totals = [0.0] * len(rows)
-        done = 0
-        for batch in batches_by_length([row.ids for row in rows], tokens=BATCH_TOKENS):
-            for index, value in zip(batch, self._nats([rows[index] for index in batch]), strict=True):
-                totals[index] = value
-            done += len(batch)
-            listener(Tick("likelihood", done, len(rows)))
-        return totals
+        return self._totals(rows, self._nats, adapter=adapter, listener=listener)
 
-    def classify(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
-        """Label probabilities [N, labels] of the tuned model."""
-        return self._logits(rows, len(self.labels), "classify", listener).softmax(dim=-1).numpy()
+    def fill_nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
+        """Total nats of the hidden tokens of each row (`Masker`), given all that stands around them."""
+        return self._totals(rows, self._fill_nats, adapter=adapter, listener=listener)
+
+    def classify(
+        self, rows: TokenRows, *, seconds: Sequence[int] = (), listener: Listener = nobody_listens
+    ) -> FloatArray:
+        """Label probabilities [N, labels] of the tuned model; where texts can have several labels, each by itself.
+
+        `seconds`: where the second of two texts begins in each row.
+        """
+        logits = self._logits(rows, len(self.labels), "classify", listener, seconds)
+        found: FloatArray = (logits.sigmoid() if self.several else logits.softmax(dim=-1)).numpy()
+        return found
 
     def rewards(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
         """Reward of each row [N] by the tuned model."""
@@ -162,15 +172,19 @@ class Engine:
             listener(Tick("embed", done, len(rows)))
         return found
 
-    def states(self, rows: Sequence[Sequence[int]], *, listener: Listener = nobody_listens) -> FloatArray:
+    def states(
+        self, rows: TokenRows, *, seconds: Sequence[int] = (), listener: Listener = nobody_listens
+    ) -> FloatArray:
         """Mean of the frozen base's last hidden states per row: [N, hidden]."""
         self._switch(False)
         found: list[NDArray[np.float64] | None] = [None] * len(rows)
         done = 0
         for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
             ids, mask = pad_rows([rows[index] for index in batch], pad_id=self.wording.pad_id)
+            types = pad_types([rows[index] for index in batch], [seconds[index] for index in batch] if seconds else [])
             with torch.no_grad():
-                hidden = self.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state.double()
+                output = self.model.base_model(input_ids=ids, attention_mask=mask, **type_arguments(self.model, types))
+            hidden = output.last_hidden_state.double()
             for index, mean in zip(batch, mean_states(hidden, mask).numpy(), strict=True):
                 found[index] = mean
             done += len(batch)
@@ -207,29 +221,54 @@ class Engine:
         self.model = self.arms[adapter]
         switch(self.model, active=adapter)
 
-    def _logits(self, rows: TokenRows, outputs: int, name: str, listener: Listener) -> Tensor:
+    def _logits(
+        self, rows: TokenRows, outputs: int, name: str, listener: Listener, seconds: Sequence[int] = ()
+    ) -> Tensor:
         """Of the tuned model's head, float64: [N, outputs]."""
         self._switch(True)
         found = torch.zeros(len(rows), outputs, dtype=torch.float64)
         done = 0
         for batch in batches_by_length(rows, tokens=BATCH_TOKENS):
-            found[batch] = self._forward([rows[index] for index in batch]).logits.double()
+            told = [seconds[index] for index in batch] if seconds else []
+            found[batch] = self._judge([rows[index] for index in batch], told).double()
             done += len(batch)
             listener(Tick(name, done, len(rows)))
         return found
 
-    def _forward(self, rows: TokenRows) -> Any:
-        ids, mask = pad_rows(rows, pad_id=self.wording.pad_id)
+    def _judge(self, rows: TokenRows, seconds: Sequence[int]) -> Tensor:
         with torch.no_grad():
-            return self.model(input_ids=ids, attention_mask=mask)
+            return padded_logits(self.model, rows, seconds, pad_id=self.wording.pad_id)
+
+    def _totals(
+        self,
+        rows: Sequence[Worded],
+        measure: Callable[[Sequence[Worded]], list[float]],
+        *,
+        adapter: bool,
+        listener: Listener,
+    ) -> list[float]:
+        self._switch(adapter)
+        totals = [0.0] * len(rows)
+        done = 0
+        for batch in batches_by_length([row.ids for row in rows], tokens=BATCH_TOKENS):
+            for index, value in zip(batch, measure([rows[index] for index in batch]), strict=True):
+                totals[index] = value
+            done += len(batch)
+            listener(Tick("likelihood", done, len(rows)))
+        return totals
+
+    def _fill_nats(self, rows: Sequence[Worded]) -> list[float]:
+        targets, owners = targets_of(rows)
+        with torch.no_grad():
+            nats = fill_nats(self.model, padded_hidden(self.model, rows, pad_id=self.wording.pad_id), targets)
+        return _sums(nats, owners, count=len(rows))
 
     def _nats(self, rows: Sequence[Worded]) -> list[float]:
         with torch.no_grad():
             states = padded_states(self.model, [row.ids for row in rows])
             positions, targets, owners = labelled_positions(rows)
-            nats = token_nats(states[positions], head_weight(self.model), targets).double()
-        sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, owners, nats)
-        return [float(value) for value in sums]
+            nats = token_nats(states[positions], head_weight(self.model), targets)
+        return _sums(nats, owners, count=len(rows))
 
     def _answer(self, ids: list[int]) -> Answer:
         ended = bool(ids) and ids[-1] in self.wording.end_ids
@@ -245,7 +284,7 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
         use_all_cores()
     facts = tuned.manifest.facts if tuned is not None else {}
     asked: Objective = objective(str(facts.get("objective", "chat")))
-    labels = tuple(str(label) for label in facts.get("labels") or ())
+    labels, several = tuple(str(label) for label in facts.get("labels") or ()), bool(facts.get("several_labels"))
     if tuned is not None and facts["base_digest"] != base.digest:
         raise UserError(f"{tuned.path}: was trained from another base than '{base.name}' is now. Train it again.")
     loaded = load_model(base, asked, dtype=torch.float32, labels=labels)
@@ -258,13 +297,19 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
             whole = load_whole(tuned.path, base, asked, labels=labels)
             engine = Engine(whole.model, wording=wording, labels=labels, has_adapter=True, untuned=loaded.model)
             engine.objective, engine.pooling = asked.name, loaded.pooling
+            engine.new_parts, engine.several = loaded.heads, several
             return engine
         shape, state = load_adapter(tuned.path)
         inject(loaded.model, shape, skip=loaded.skip, seed=0)
         load_adapter_state(loaded.model, state, heads=loaded.heads)
     engine = Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
-    engine.objective, engine.pooling = asked.name, loaded.pooling
+    engine.objective, engine.pooling, engine.several = asked.name, loaded.pooling, several
     return engine
+
+
+def _sums(values: Tensor, owners: Tensor, *, count: int) -> list[float]:
+    sums = torch.zeros(count, dtype=torch.float64).index_add_(0, owners, values.double())
+    return [float(value) for value in sums]
 
 
 def labelled_positions(rows: Sequence[Worded]) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Which loss file learns which objective."""
 
-from luthier.train.losses import chat, classify, embed, extract, prefer, reward, tag
+from luthier.train.losses import chat, classify, embed, extract, fill, prefer, reward, tag
 from luthier.train.losses.way import Choose
 
 WAYS: dict[str, Choose] = {
@@ -12,4 +12,5 @@ WAYS: dict[str, Choose] = {
     "prefer": prefer.choose_way,
     "reward": reward.choose_way,
     "embed": embed.choose_way,
+    "fill": fill.choose_way,
 }

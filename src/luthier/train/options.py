@@ -1,0 +1,30 @@
+"""Options that only some objectives have: set for another, they would do nothing, and nobody would notice."""
+
+from luthier.errors import UserError
+from luthier.models.bases import Base
+from luthier.objectives import Objective
+from luthier.train.config import TrainConfig
+
+NEEDS = {
+    "class_weights": ("classify",),
+    "label_smoothing": ("classify",),
+    "r_drop": ("classify",),
+    "neftune": ("chat", "complete", "classify"),
+    "mask_share": ("fill",),
+}
+"""Setting -> objectives that have it."""
+
+
+def refuse_unused(config: TrainConfig, objective: Objective, base: Base) -> None:
+    """Raise UserError for a setting that this objective, or this base, has no use for."""
+    for name, wanted in NEEDS.items():
+        if getattr(config, name) == TrainConfig.model_fields[name].default:
+            continue
+        if objective.name not in wanted:
+            raise UserError(
+                f"train.{name} is for objective {' and '.join(wanted)}, and does nothing for {objective.name}"
+            )
+        if name == "neftune" and base.architecture == "encoder":
+            raise UserError(
+                f"train.{name} is for decoders and does nothing for {objective.name} on an encoder. Remove it"
+            )
