@@ -53,6 +53,8 @@ proof: setup ## Break a thousand runs, then all examples from files to verdict w
 	$(BIN)/luthier run examples/preferred-answers/luthier.yaml
 	$(BIN)/luthier run examples/preferred-answers/reward.yaml
 	$(BIN)/luthier run examples/synonym-search/luthier.yaml
+	$(BIN)/luthier run examples/postgres-docs/fill.yaml
+	$(BIN)/luthier run examples/exam-questions/luthier.yaml
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding
 	$(BIN)/luthier verify examples/medical-coding/runs/medical-coding-classify
 	$(BIN)/luthier verify examples/finance-ner/runs/finance-ner
@@ -60,3 +62,5 @@ proof: setup ## Break a thousand runs, then all examples from files to verdict w
 	$(BIN)/luthier verify examples/preferred-answers/runs/preferred-answers
 	$(BIN)/luthier verify examples/preferred-answers/runs/preferred-answers-reward
 	$(BIN)/luthier verify examples/synonym-search/runs/synonym-search
+	$(BIN)/luthier verify examples/postgres-docs/runs/postgres-docs-fill
+	$(BIN)/luthier verify examples/exam-questions/runs/exam-questions

@@ -11,7 +11,12 @@ from typing import Any
 from bench.record import Asked, Outcome, run_bench
 
 BAR = 1e-5
-PARTS = ("bench.objectives._parity_embed", "bench.objectives._parity_prefer", "bench.objectives._parity_tag")
+PARTS = (
+    "bench.objectives._parity_classify",
+    "bench.objectives._parity_embed",
+    "bench.objectives._parity_prefer",
+    "bench.objectives._parity_tag",
+)
 """Modules with `compare(asked) -> case -> {"loss": error, "gradient": error, ...}` and `VERSIONS`."""
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PER_ITEM = (
-    *("token_f1", "exact_match", "accuracy", "bits_per_byte", "bits_per_token", "win_rate", "pair_accuracy", "spearman"),
-    *("ndcg_10", "recall_1", "recall_10", "recall_100", "mrr_10"),
+    *("token_f1", "exact_match", "accuracy", "bits_per_byte", "bits_per_token", "win_rate", "pair_accuracy"),
+    *("spearman", "ndcg_10", "recall_1", "recall_10", "recall_100", "mrr_10"),
 )
 """Metrics with one number per item; the first that an arm has is the one by which items are won and lost."""
 BITS = {"bits_per_byte": "bits per byte", "bits_per_token": "bits per hidden token"}

@@ -21,8 +21,8 @@ from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapt
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.classify import pad_types, padded_logits
-from luthier.models.encoder import type_arguments
 from luthier.models.embed import padded_vectors
+from luthier.models.encoder import type_arguments
 from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
 from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
