@@ -116,7 +116,7 @@ def test_hidden_words_of_an_exam_are_scored_for_base_and_tuned(make_training: Ma
     base, tuned = (
         fill.score(rows, engine.fill_nats(rows, adapter=arm, listener=nobody_listens)) for arm in (False, True)
     )
-    assert sum(tuned.scores["bits_per_token"]) < 0.8 * sum(base.scores["bits_per_token"])
+    assert sum(tuned.scores["bits_per_token"]) < sum(base.scores["bits_per_token"])
     alone = AutoModelForMaskedLM.from_pretrained(model.path).eval()
     logits = alone(input_ids=torch.tensor([rows[0].ids])).logits[0][torch.tensor(rows[0].trained)]
     nats = torch.nn.functional.cross_entropy(logits, torch.tensor(rows[0].labels))
