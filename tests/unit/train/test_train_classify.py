@@ -23,6 +23,7 @@ from luthier.models.noise import EmbeddingNoise
 from luthier.records import Worded
 from luthier.train.losses.classify import ClassifyLoss, Terms, class_weights, difference, judge
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by an old name
 Making = Callable[..., Training]
 LABELS_OF_ROWS = ((0, 1), (), (1,), (0,), (0, 1), (), (1,), (0,))
 
