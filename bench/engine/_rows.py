@@ -59,8 +59,8 @@ def row_lengths(count: int, dice: random.Random) -> list[int]:
     drawn = [dice.lognormvariate(0, SPREAD) for _ in range(count)]
     scale = MEAN * count / sum(drawn)
     cut = [min(LONGEST, max(SHORTEST, size * scale)) for size in drawn]
-    # Cutting the ends moved the mean a little.
-    return [round(size * MEAN * count / sum(cut)) for size in cut]
+    whole = sum(cut)  # cutting the ends moved the mean a little
+    return [round(size * MEAN * count / whole) for size in cut]
 
 
 def _words(dice: random.Random) -> Iterator[str]:
