@@ -19,10 +19,19 @@ OBJECTIVES = {
     "prefer": ("prefer", "llama"),
     "reward": ("reward", "llama"),
 }
+EMBEDDINGS = "embeddings"
+NAMES = {"llama": "embed_tokens", "bert": "word_embeddings"}
 METHODS: dict[str, dict[str, Any]] = {
     "LoRA with dropout": {"adapter": {"rank": 2, "dropout": 0.1}},
     "LoRA": {"adapter": {"rank": 2, "dropout": 0.0}},
     "LoRA in bfloat16": {"dtype": "bfloat16"},
+    "DoRA with dropout": {"adapter": {"rank": 2, "dropout": 0.1, "variant": "dora"}},
+    "rsLoRA, LoRA+ and embeddings in bfloat16": {
+        "adapter": {"rank": 2, "variant": "rslora", "lora_plus": 4.0, "modules_to_save": [EMBEDDINGS]},
+        "dtype": "bfloat16",
+    },
+    "LoRA above the first layer": {"adapter": {"rank": 2}, "freeze_layers": 1},
+    "full above the first layer": {"method": "full", "adapter": {}, "learning_rate": 0.001, "freeze_layers": 1},
     "full": {"method": "full", "adapter": {}, "learning_rate": 0.001},
     "full in bfloat16": {"method": "full", "adapter": {}, "learning_rate": 0.001, "dtype": "bfloat16"},
 }
@@ -51,7 +60,13 @@ class Case:
         """Settings of the train stage."""
         small = {"batch_tokens": 80} if self.objective.startswith("classify") else {}
         pieces = {"micro_batch_tokens": PIECES[self.pieces]}
-        return {"epochs": 1.0, **small, **pieces, **METHODS[self.method], **LAYOUTS[self.layout]}
+        method = json.loads(json.dumps(METHODS[self.method]).replace(f'"{EMBEDDINGS}"', f'"{NAMES[self.kind]}"'))
+        return {"epochs": 1.0, **small, **pieces, **method, **LAYOUTS[self.layout]}
+
+    @property
+    def kind(self) -> str:
+        """Architecture of the base."""
+        return OBJECTIVES[self.objective][1]
 
 
 def cases() -> Iterator[Case]:

@@ -9,6 +9,9 @@ from tiny_runs import Server
 MANY, ONE = "several pieces a step", "one piece a step"
 CORNERS = [
     (Case("chat", "LoRA with dropout", MANY, "tree"), "middle"),
+    (Case("chat", "rsLoRA, LoRA+ and embeddings in bfloat16", MANY, "packed"), "middle"),
+    (Case("classify, encoder", "DoRA with dropout", MANY, "packed"), "last"),
+    (Case("complete", "full above the first layer", ONE, "tree"), "first"),
     (Case("complete", "full in bfloat16", ONE, "packed"), "last"),
     (Case("classify, encoder", "LoRA with dropout", MANY, "packed"), "middle, seldom saved"),
     (Case("classify, decoder", "LoRA", ONE, "padded"), "first"),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
@@ -58,21 +59,52 @@ def write_word_pieces(folder: Path) -> Path:
 
 
 def write_base(folder: Path, *, kind: str) -> None:
-    """Give a tokenizer folder the weights of a small `llama` (a decoder), or of a `bert` (an encoder) with or without
-    (`headless`) what fills in words.
+    """Give a tokenizer folder the weights of a small decoder or encoder of a kind.
+
+    `pieces` and `headless` are `bert`, the latter without what fills in words.
     """
     import torch
-    from transformers import BertConfig, BertForMaskedLM, LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     settings = json.loads((folder / "config.json").read_text())
     special = json.loads((folder / "generation_config.json").read_text())
     torch.manual_seed(0)
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-    if kind == "llama":
-        model = LlamaForCausalLM(LlamaConfig(**settings, **special, **size, num_key_value_heads=2))
-    else:
-        model = BertForMaskedLM(BertConfig(**settings, pad_token_id=special["pad_token_id"], **size))
+    decoder, built = kind in DECODERS, "bert" if kind in {"pieces", "headless"} else kind
+    build = DECODERS[kind] if decoder else ENCODERS[built]
+    special = special if decoder else {"pad_token_id": special["pad_token_id"]}
+    auto = AutoModelForCausalLM if decoder else AutoModelForMaskedLM
+    model = auto.from_config(CONFIG_MAPPING[built](**{**settings, **special, **SIZE, **build}), dtype=torch.float32)
     model = model.bert if kind == "headless" else model
     generation = (folder / "generation_config.json").read_bytes()
     model.save_pretrained(folder)
     (folder / "generation_config.json").write_bytes(generation)
+
+
+SIZE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+DECODERS: dict[str, dict[str, Any]] = {
+    "llama": {"num_key_value_heads": 2},
+    "qwen3": {"num_key_value_heads": 1, "head_dim": 16},
+    "gemma3_text": {
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "sliding_window": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
+    "gpt2": {"n_inner": 64},
+    "gpt_neox": {},
+    "phi": {},
+    "cohere": {"logit_scale": 0.25},
+    "granite": {"logits_scaling": 8.0},
+    "gemma2": {"num_key_value_heads": 1, "head_dim": 16},
+}
+ENCODERS: dict[str, dict[str, Any]] = {
+    "bert": {},
+    "distilbert": {"hidden_dim": 64},
+    "roberta": {},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "mpnet": {},
+    "modernbert": {"local_attention": 16, "global_attn_every_n_layers": 2},
+    "electra": {"embedding_size": 16},
+}
+"""What each kind is told besides its size."""

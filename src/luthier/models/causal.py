@@ -11,24 +11,26 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from luthier.models.attention import Scope
 from luthier.models.blocks import Attend, block_states, fits
 from luthier.models.load import backbone
+from luthier.models.readout import for_head
 from luthier.models.recompute import hold
 
 STREAM = "luthier_causal"
 
 
 def causal_states(model: Any, ids_T: Tensor, positions_T: Tensor, *, attend: Attend) -> Tensor:
-    """Last hidden states [T, E], by our own layers where they fit and by those of `transformers` elsewhere."""
+    """Last hidden states [T, E], as the head reads them: by our own layers where they fit, elsewhere by those of
+    `transformers`.
+    """
     inner: Any = backbone(model)
     if fits(inner):
-        return block_states(inner, ids_T, positions_T, attend=attend)
+        return for_head(model, block_states(inner, ids_T, positions_T, attend=attend))
     usual, before = model.config._attn_implementation, _Current.attend
     model.config._attn_implementation, _Current.attend = STREAM, attend
     try:
         output = inner(input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False)
     finally:
         model.config._attn_implementation, _Current.attend = usual, before
-    states: Tensor = output.last_hidden_state[0]
-    return states
+    return for_head(model, output.last_hidden_state[0])
 
 
 class _Current:

@@ -5,7 +5,7 @@ Autograd would make each gradient as a tensor of its own first, and for an embed
 
 # T tokens of all rows, I inputs, O outputs, V vocabulary, E embedding
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -228,12 +228,21 @@ class DenseEmbedding(nn.Module):
         return token_vectors(ids, self.weight, self.padding_idx)
 
 
-def densify(model: nn.Module, *, skip: Sequence[str]) -> None:
+def dense(module: nn.Module) -> nn.Module:
+    """The module itself; of a plain linear layer or embedding under training, what adds up its own gradients."""
+    if any(not weight.requires_grad for weight in module.parameters(recurse=False)):
+        return module
+    if type(module) is nn.Linear:
+        return DenseLinear(module)
+    if type(module) is nn.Embedding and module.max_norm is None and not module.scale_grad_by_freq:
+        return DenseEmbedding(module)
+    return module
+
+
+def densify(model: nn.Module, *, skip: Collection[str]) -> None:
     """Make every plain linear layer and embedding but the named modules one that adds up its own gradients."""
-    kinds = {nn.Linear: DenseLinear, nn.Embedding: DenseEmbedding}
     for name, module in list(model.named_modules()):
-        kind = kinds.get(type(module))
-        plain = not isinstance(module, nn.Embedding) or (module.max_norm is None and not module.scale_grad_by_freq)
-        if kind is not None and plain and name not in skip:
+        changed = module if name in skip else dense(module)
+        if changed is not module:
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, kind(module))
+            setattr(model.get_submodule(parent), child, changed)

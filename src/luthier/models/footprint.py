@@ -70,11 +70,21 @@ def layer_list(model: nn.Module) -> nn.ModuleList | None:
     return next((module for module in lists if len(module) == count and count), None)
 
 
+def learning_layers(model: nn.Module) -> int:
+    """How many layers take part in the backward pass: all from the first that learns; 0 if they cannot be told apart.
+
+    Below it nothing is kept.
+    """
+    layers = layer_list(model) or ()
+    learns = [any(weight.requires_grad for weight in layer.parameters()) for layer in layers]
+    return len(learns) - learns.index(True) if True in learns else len(learns)
+
+
 def footprint(model: nn.Module, learn: Callable[[], Tensor]) -> Footprint:
     """What `learn`, which returns a loss of the model, and its backward pass take.
 
-    Runs both on one layer and on two, and takes the difference for what every layer adds; a model whose layers cannot
-    be told from the rest runs whole. No gradient is left behind.
+    Runs both on the last layer and on the last two, and takes the difference for what every layer adds; a model whose
+    layers cannot be told from the rest runs whole. No gradient is left behind.
     """
     layers = layer_list(model)
     if layers is None or len(layers) < 3:
@@ -106,7 +116,7 @@ def _peak(model: nn.Module, learn: Callable[[], Tensor]) -> int:
 @contextmanager
 def _cut(layers: nn.ModuleList, depth: int) -> Iterator[None]:
     whole = layers._modules
-    layers._modules = {name: whole[name] for name in list(whole)[:depth]}
+    layers._modules = {str(place): layer for place, layer in enumerate([*whole.values()][-depth:])}
     try:
         yield
     finally:

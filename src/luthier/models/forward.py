@@ -12,6 +12,7 @@ from torch import Tensor
 from luthier.models.attention import packed_layout, packed_rows_attention
 from luthier.models.causal import causal_states
 from luthier.models.load import backbone
+from luthier.models.readout import for_head
 
 TokenRows = Sequence[Sequence[int]]
 Forward = Callable[[Any, TokenRows], Tensor]
@@ -41,8 +42,7 @@ def padded_states(model: Any, rows: TokenRows) -> Tensor:
     """The same states from a right-padded batch: any causal architecture can do this. [T, E] in row order."""
     ids, mask = pad_rows(rows, pad_id=0)
     output = backbone(model)(input_ids=ids, attention_mask=mask, use_cache=False)
-    states: Tensor = output.last_hidden_state[mask.bool()]
-    return states
+    return for_head(model, output.last_hidden_state[mask.bool()])
 
 
 def pad_rows(rows: TokenRows, *, pad_id: int) -> tuple[Tensor, Tensor]:

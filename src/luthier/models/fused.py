@@ -96,6 +96,20 @@ class StackedProduct(torch.autograd.Function):
         return dx, None, None, None, *ddowns, *dups
 
 
+class Gain(torch.autograd.Function):
+    """y g with a float32 factor for every output, rounded once: y [T, O] in the compute type, g [O]."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, gain: Tensor) -> Tensor:
+        ctx.save_for_backward(y, gain)
+        return torch.mul(y, gain, out=torch.empty_like(y))
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor]:
+        y, gain = ctx.saved_tensors
+        return torch.mul(slopes[0], gain, out=torch.empty_like(y)), (slopes[0].float() * y).sum(dim=0)
+
+
 def _diagonal(last: Tensor, ups: Sequence[Tensor]) -> list[Tensor]:
     """The blocks [o, r] on the diagonal of [O, R]."""
     rows = last.split([up.shape[0] for up in ups])
@@ -253,6 +267,7 @@ def token_slopes(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor,
 
 # torch leaves `apply` untyped.
 lora_product = cast(Callable[..., Tensor], LoraProduct.apply)
+gained = cast(Callable[[Tensor, Tensor], Tensor], Gain.apply)
 stacked_product = cast(Callable[..., Tensor], StackedProduct.apply)
 rms_norm = cast(Callable[[Tensor, Tensor, float], Tensor], RmsNorm.apply)
 swiglu = cast(Callable[[Tensor], Tensor], SwiGlu.apply)

@@ -14,6 +14,7 @@ from luthier.models.bases import Base
 from luthier.models.chat import load_wording
 from luthier.models.heads import PooledClassifier, in_float32
 from luthier.models.pooling import Pooling, read_pooling
+from luthier.models.readout import Readout, find_readout
 from luthier.objectives import Head, Objective
 
 TOKEN_HEADS: dict[Head, tuple[str, str]] = {
@@ -96,12 +97,14 @@ def _causal(base: Base, dtype: torch.dtype) -> Loaded:
     _refuse_gaps(base, sorted(report["missing_keys"]))
     ids = torch.tensor([[0, 1, 2]])
     with torch.no_grad():
-        expected = model(input_ids=ids).logits.float()
-        found = (backbone(model)(input_ids=ids).last_hidden_state @ head_weight(model).t()).float()
-    if float((found - expected).abs().max()) > HEAD_TOLERANCE[dtype] * float(expected.abs().max()):
+        states, logits = backbone(model)(input_ids=ids).last_hidden_state[0], model(input_ids=ids).logits[0].float()
+        model.readout = find_readout(model, states, logits, tolerance=HEAD_TOLERANCE[dtype])
+    settings = sorted(model.config.to_dict().items())
+    caps = [f"{name}: {value}" for name, value in settings if "softcap" in name and "attn" not in name and value]
+    if model.readout is None or caps:
         raise UserError(
-            f"base '{base.name}': its output layer does more than multiply by its weights (a bias, a scale or a cap), "
-            "and likelihoods would be wrong. Choose another base."
+            f"base '{base.name}': its output layer does more than multiply, scale and add a bias"
+            f"{f' ({caps[0]})' if caps else ''}, and likelihoods would be wrong. Choose another base."
         )
     return Loaded(model=model, heads=(), skip=("lm_head", "embed_out"), task="CAUSAL_LM")
 
@@ -182,6 +185,9 @@ def backbone(model: Any) -> nn.Module:
 
 
 def head_weight(model: Any) -> Tensor:
-    """[V, E] of a causal model's output layer."""
+    """[V, E] of a causal model's output layer, by which states are multiplied to be its logits (`readout.py`)."""
+    readout: Readout | None = getattr(model, "readout", None)
+    if readout is not None and readout.wide_VE is not None:
+        return readout.wide_VE
     weight: Tensor = model.get_output_embeddings().weight
     return weight

@@ -9,6 +9,7 @@ import numpy as np
 
 from luthier.artifacts.worded import IntArray
 from luthier.config import Resolved
+from luthier.models.adapters import Variant
 from luthier.objectives import Head, Objective
 from luthier.train.config import AdapterConfig, TrainConfig
 
@@ -36,6 +37,9 @@ MAX_EPOCHS: dict[Head, int] = {
 FRESH: frozenset[Head] = frozenset({"sequence", "scalar", "token", "span"})
 """Heads that start from nothing."""
 BATCH_TOKENS = 1024
+NAMES: dict[Variant, str] = {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"}
+RSLORA_ALPHA = 8.0
+"""Gives rank 16 the scale that 2 x rank gives LoRA."""
 ROWS_TOGETHER = 64
 """Rows of a step in which each is told from all others: with fewer of them there is little to learn from it."""
 
@@ -44,9 +48,12 @@ ROWS_TOGETHER = 64
 class AdapterChoices:
     """The adapter, with its reasons."""
 
+    variant: Resolved[Variant]
     rank: Resolved[int]
     alpha: Resolved[float]
     dropout: Resolved[float]
+    lora_plus: Resolved[float]
+    modules_to_save: Resolved[tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,16 @@ class Choices:
         if self.adapter is not None:
             settled |= {name: getattr(self.adapter, name) for name in self.adapter.__dataclass_fields__}
         return {name: {"value": each.value, "reason": each.reason} for name, each in settled.items()}
+
+    def tuning(self, *, frozen_layers: int) -> str:
+        """What was trained, for a model card."""
+        parts = ["every weight"]
+        if self.adapter is not None:
+            chosen = self.adapter
+            parts = [f"{NAMES[chosen.variant.value]} of rank {chosen.rank.value}, alpha {chosen.alpha.value:g}"]
+            parts += [f"LoRA+ {chosen.lora_plus.value:g}"] if chosen.lora_plus.value > 1 else []
+            parts += [f"{name} trained whole" for name in chosen.modules_to_save.value]
+        return ", ".join(parts + ([f"the first {frozen_layers} layers frozen"] if frozen_layers else []))
 
 
 def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective: Objective, hidden: int) -> Choices:
@@ -104,12 +121,26 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
 
 
 def _adapter(config: AdapterConfig) -> AdapterChoices:
+    variant = _chosen(config.variant) or Resolved("lora", "the fastest; no other learnt more from the same tokens")
     rank = _chosen(config.rank) or Resolved(16, "enough for a domain; more did not help on small data")
-    alpha = _chosen(config.alpha) or Resolved(2.0 * rank.value, "2 x rank")
+    alpha = _chosen(config.alpha)
+    if alpha is None and variant.value == "rslora":
+        alpha = Resolved(RSLORA_ALPHA, "the scale of LoRA at rank 16, less at higher ranks")
+    elif alpha is None:
+        alpha = Resolved(2.0 * rank.value, "2 x rank")
     dropout = _chosen(config.dropout)
     if dropout is None:
         dropout = Resolved(0.0, "early stopping and the adapter's scale guard against overfitting at no cost in time")
-    return AdapterChoices(rank=rank, alpha=alpha, dropout=dropout)
+    off = "off" if config.lora_plus == 1 else "set in the project file"
+    whole = "set in the project file" if config.modules_to_save else "none: the adapter alone"
+    return AdapterChoices(
+        variant=variant,
+        rank=rank,
+        alpha=alpha,
+        dropout=dropout,
+        lora_plus=Resolved(config.lora_plus, off),
+        modules_to_save=Resolved(config.modules_to_save, whole),
+    )
 
 
 def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, objective: Objective) -> Resolved[float]:
@@ -126,7 +157,11 @@ def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, objective: O
         1 if config.method == "full" else 15 if objective.head == "causal" and share == 1 and steps < 100 else 10
     )
     reason = f"{factor:g} x the rate" if factor != 1 else "the usual rate"
-    return Resolved(float(f"{factor * full:.2g}"), f"{reason} of full fine-tuning for width {hidden}, {steps} steps")
+    reason = f"{reason} of full fine-tuning for width {hidden}, {steps} steps"
+    if config.adapter.lora_plus > 1:
+        factor /= math.sqrt(config.adapter.lora_plus)
+        reason += "; that of A, so that those of A and B have it for their geometric mean"
+    return Resolved(float(f"{factor * full:.2g}"), reason)
 
 
 def _chosen(value: Any) -> Resolved[Any] | None:

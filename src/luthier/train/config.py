@@ -20,10 +20,19 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class AdapterConfig(Settings):
     """LoRA on all linear layers (Hu et al. 2021, arXiv:2106.09685)."""
 
+    variant: Literal["lora", "rslora", "dora"] | Auto = "auto"
+    """rslora divides alpha by the square root of the rank, for high ranks; dora also learns the length of each output's
+    weights, and is slower."""
     rank: Count | Auto = "auto"
     alpha: Positive | Auto = "auto"
-    """Scale of the adapter is alpha / rank."""
+    """Scale of the adapter is alpha / rank, with rslora alpha / sqrt(rank)."""
     dropout: Share | Auto = "auto"
+    lora_plus: Annotated[float, Field(ge=1)] = 1.0
+    """LoRA+ (Hayou et al. 2024, arXiv:2402.12354): the rate of B is so many times that of A. 16 is usual, 1 is off."""
+    modules_to_save: tuple[str, ...] = Field(default=(), strict=False)
+    """Modules that are trained whole beside the adapter, such as embed_tokens, by their names in the base."""
+    quantize: Literal["none", "nf4"] = "none"
+    """nf4 keeps the frozen base in 4 bits (QLoRA: Dettmers et al. 2023, arXiv:2305.14314), where the device can."""
 
 
 class TrainConfig(Settings):
@@ -31,6 +40,8 @@ class TrainConfig(Settings):
 
     method: Literal["lora", "full"] = "lora"
     """What trains: an adapter over the frozen base, or every weight of it."""
+    freeze_layers: int = Field(default=0, ge=0)
+    """The first so many layers, and the embeddings below them, stay as the base has them."""
     epochs: Positive | Auto = "auto"
     learning_rate: NotNegative | Auto | Literal["search"] = "auto"
     """`search`: short runs with five rates around that of `auto`, judged on validation; costs about half a run."""

@@ -18,7 +18,7 @@ from luthier.compute.memory import memory, most_resident, resident
 from luthier.config import Resolved
 from luthier.errors import UserError
 from luthier.models.adapters import lora_layers
-from luthier.models.footprint import Footprint, footprint, layer_list
+from luthier.models.footprint import Footprint, footprint, learning_layers
 from luthier.models.load import head_weight
 from luthier.models.machine import KEPT_PRODUCTS, return_freed_memory
 from luthier.models.recompute import recompute_layers
@@ -141,7 +141,7 @@ class Workload:
         rows = [self.rows[place] for place in piece.rows]
         step = max(piece.tokens, self.batch_tokens)
         reminded = -(-max(1, round(self.replay.share * step / LENGTH)) // piece.of) if self.replay else 0
-        layers = len(layer_list(self.model) or ())
+        layers = learning_layers(self.model)
         if piece.tokens <= LARGEST:
             return self._footprint(rows, reminded).of(layers)
         held = sum(len(row.ids) for row in rows)

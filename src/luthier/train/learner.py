@@ -90,6 +90,8 @@ class Pace:
     weight_decay: float
     clip: float
     micro_batch_tokens: int
+    lora_plus: float = 1.0
+    """How many times the rate of an adapter's A its B has (Hayou et al. 2024, arXiv:2402.12354)."""
 
 
 class Learner:
@@ -106,7 +108,8 @@ class Learner:
         self.replay: Replay | None = None
         self.dress: Dress = as_it_is
         trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
-        self.optimizer = AdamW(trained, decay=pace.weight_decay)
+        ratios = {name: pace.lora_plus for name in trained if name.endswith(".lora_B")}
+        self.optimizer = AdamW(trained, decay=pace.weight_decay, ratios=ratios)
 
     def learn(self, plan: StepPlan, *, of: int, history: History) -> Learned:
         """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""

@@ -1,7 +1,7 @@
 """What trains: an adapter over the frozen base, or every weight of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from luthier.models.adapters import AdapterShape, inject, rescale, save_adapter
+from luthier.models.beside import find_modules
 from luthier.models.dense import densify
 from luthier.models.load import Loaded
+from luthier.models.readout import refuse_biased
 from luthier.models.whole import save_whole
 
 
@@ -32,12 +34,18 @@ class Lora:
     shape: AdapterShape
     base_name: str
     seed: int
+    frozen: tuple[str, ...] = ()
+    """Modules that get no adapter and are not trained."""
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        inject(self.loaded.model, self.shape, skip=self.loaded.skip, seed=self.seed)
-        heads = tuple(f"{head}." for head in self.loaded.heads)
-        for name, weight in self.loaded.model.named_parameters():
+        model, heads = self.loaded.model, tuple(f"{head}." for head in self.loaded.heads)
+        # Heads are trained whole anyway.
+        whole = [name for name in find_modules(model, self.shape.whole) if not f"{name}.".startswith(heads)]
+        refuse_biased(model, [model.get_submodule(name) for name in whole])
+        self.shape = replace(self.shape, whole=tuple(whole))
+        inject(model, self.shape, skip=[*self.loaded.skip, *self.frozen], seed=self.seed)
+        for name, weight in model.named_parameters():
             if name.startswith(heads):  # under its first name: what a head shares with its encoder stays frozen
                 weight.requires_grad_(True)
 
@@ -51,8 +59,7 @@ class Lora:
         if self.loaded.merges:
             save_whole(folder, self.loaded.model)
             return
-        shape = AdapterShape(self.shape.rank, self.shape.alpha * self.factor, self.shape.dropout)
-        loaded = self.loaded
+        loaded, shape = self.loaded, replace(self.shape, alpha=self.shape.alpha * self.factor)
         save_adapter(folder, loaded.model, shape=shape, base_name=self.base_name, heads=loaded.heads, task=loaded.task)
 
 
@@ -63,12 +70,17 @@ class Full:
     loaded: Loaded
     reload: Callable[[], Loaded]
     """Loads the untrained model once more."""
+    frozen: tuple[str, ...] = ()
+    """Modules that are not trained."""
     ends: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     """Untrained and trained value of each weight that the base has, once they were needed."""
 
     def __post_init__(self) -> None:
-        self.loaded.model.requires_grad_(True)
-        densify(self.loaded.model, skip=self.loaded.skip)
+        refuse_biased(self.loaded.model, [self.loaded.model])
+        model = self.loaded.model.requires_grad_(True)
+        for name in self.frozen:
+            model.get_submodule(name).requires_grad_(False)
+        densify(model, skip=self.loaded.skip)
 
     def rescale(self, factor: float) -> None:
         """Go a part of the straight way from base to tuned (Wortsman et al. 2022, arXiv:2109.01903, eq. 1)."""
@@ -81,7 +93,7 @@ class Full:
             self.ends = {
                 name: (before[name].detach(), weight.detach().clone())
                 for name, weight in weights.items()
-                if not name.startswith(new)
+                if weight.requires_grad and not name.startswith(new)
             }
         with torch.no_grad():
             for name, (base, tuned) in self.ends.items():

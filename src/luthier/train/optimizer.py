@@ -23,17 +23,27 @@ class AdamW:
     (Micikevicius et al. 2018, arXiv:1710.03740, section 3.1). Float32 weights are their own masters.
     """
 
-    def __init__(self, weights: Mapping[str, nn.Parameter], *, decay: float) -> None:
+    def __init__(
+        self, weights: Mapping[str, nn.Parameter], *, decay: float, ratios: Mapping[str, float] | None = None
+    ) -> None:
+        """`ratios`: the rate of a weight is that of a step times this; 1 where nothing is said."""
         self.decay = decay
         self.norm = 0.0
         """Of the last step's gradients, before they were scaled down."""
         self.steps = torch.zeros(())
+        ratio_of = {name: (ratios or {}).get(name, 1.0) for name in weights}
+        weights = {name: weights[name] for name in sorted(weights, key=ratio_of.__getitem__)}
         stops = accumulate(weight.numel() for weight in weights.values())
         self._spans = {
             name: slice(stop - weight.numel(), stop)
             for (name, weight), stop in zip(weights.items(), stops, strict=True)
         }
         self._shapes = {name: weight.shape for name, weight in weights.items()}
+        self._groups = [
+            (ratio, slice(self._spans[group[0]].start, self._spans[group[-1]].stop))
+            for ratio in sorted({*ratio_of.values()})
+            if (group := [name for name in weights if ratio_of[name] == ratio])
+        ]
         self.master_P = torch.cat([weight.detach().flatten().float() for weight in weights.values()])
         self.mean_P, self.square_P, self.gradient_P = (torch.zeros_like(self.master_P) for _ in range(3))
         narrow = {weight.dtype for weight in weights.values()} - {torch.float32}
@@ -82,12 +92,13 @@ class AdamW:
 
     def _norm(self) -> float:
         """Of all gradients together; each block's is summed in float32, the blocks' in float64."""
-        return math.sqrt(sum(float(torch.linalg.vector_norm(self.gradient_P[part])) ** 2 for part in self._blocks()))
+        parts = _blocks(slice(0, len(self.gradient_P)))
+        return math.sqrt(sum(float(torch.linalg.vector_norm(self.gradient_P[part])) ** 2 for part in parts))
 
     def _update(self, rate: float, *, shrink: float) -> None:
         """One pass: every block is read, updated and written while it is in the cache."""
         divisor = torch.tensor(shrink)
-        for part in self._blocks():
+        for ratio, part in ((ratio, part) for ratio, group in self._groups for part in _blocks(group)):
             torch._fused_adamw_(
                 [self.master_P[part]],
                 [self.gradient_P[part]],
@@ -95,7 +106,7 @@ class AdamW:
                 [self.square_P[part]],
                 [],
                 [self.steps],
-                lr=rate,
+                lr=rate * ratio,
                 beta1=BETAS[0],
                 beta2=BETAS[1],
                 weight_decay=self.decay,
@@ -111,11 +122,12 @@ class AdamW:
         if self.copy_P is not None:
             self.copy_P.copy_(self.master_P)
 
-    def _blocks(self) -> Iterator[slice]:
-        return (slice(start, start + BLOCK) for start in range(0, len(self.master_P), BLOCK))
-
     def _flat(self) -> dict[str, Tensor]:
         return {"weight": self.master_P, "optimizer.mean": self.mean_P, "optimizer.square": self.square_P}
 
     def _view(self, flat_P: Tensor, name: str) -> Tensor:
         return flat_P[self._spans[name]].view(self._shapes[name])
+
+
+def _blocks(span: slice) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, span.stop)) for start in range(span.start, span.stop, BLOCK))

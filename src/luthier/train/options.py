@@ -16,7 +16,13 @@ NEEDS = {
 
 
 def refuse_unused(config: TrainConfig, objective: Objective, base: Base) -> None:
-    """Raise UserError for a setting that this objective, or this base, has no use for."""
+    """Raise UserError for a setting that this objective, this base or this device has no use for."""
+    if config.adapter.quantize != "none":
+        raise UserError(
+            f"train.adapter.quantize: {config.adapter.quantize} needs a GPU. This run computes on the processor, which "
+            "would widen the base again for every product. Set quantize: none, and dtype: bfloat16 to halve the base's "
+            "memory"
+        )
     for name, wanted in NEEDS.items():
         if getattr(config, name) == TrainConfig.model_fields[name].default:
             continue

@@ -17,6 +17,7 @@ from luthier.models.bases import Base
 from luthier.models.chat import Wording
 from luthier.models.dropout import quicken_dropout
 from luthier.models.forward import Forward
+from luthier.models.freeze import lower_modules
 from luthier.models.load import Loaded, backbone, head_weight, load_model
 from luthier.models.machine import faster_dtype
 from luthier.objectives import objective
@@ -96,7 +97,7 @@ def set_up(job: Job) -> Setup:
     loaded = load()
     settle = partial(resolve, job.config, objective=asked, hidden=_width(loaded))
     choices = settle(rows.sizes.lengths)
-    method = Full(loaded, reload=load) if choices.adapter is None else _lora(job, loaded, choices.adapter)
+    method = _method(job, loaded, choices.adapter, load=load)
     quicken_dropout(loaded.model)
     sample = [row.ids[:SAMPLE_TOKENS] for row in rows[:SAMPLE]]
     way = WAYS[asked.name](loaded, sample, receipts.lesson(job.config))
@@ -141,6 +142,7 @@ def _pace(config: TrainConfig, choices: Choices) -> Pace:
         weight_decay=config.weight_decay,
         clip=config.clip,
         micro_batch_tokens=choices.micro_batch_tokens.value,
+        lora_plus=config.adapter.lora_plus,
     )
 
 
@@ -152,9 +154,13 @@ def remember_base(learner: Learner, job: Job, *, validation: Sequence[Worded]) -
             learner.loss.remember_base(learner.model, rows, cut=learner.cut, kept=kept, listener=job.listener)
 
 
-def _lora(job: Job, loaded: Loaded, chosen: AdapterChoices) -> Lora:
-    shape = AdapterShape(chosen.rank.value, chosen.alpha.value, chosen.dropout.value)
-    return Lora(loaded, shape, base_name=job.base.hub_name, seed=job.config.seed)
+def _method(job: Job, loaded: Loaded, chosen: AdapterChoices | None, *, load: Callable[[], Loaded]) -> Method:
+    frozen = lower_modules(loaded.model, layers=job.config.freeze_layers)
+    if chosen is None:
+        return Full(loaded, reload=load, frozen=frozen)
+    whole = chosen.modules_to_save.value
+    shape = AdapterShape(chosen.rank.value, chosen.alpha.value, chosen.dropout.value, chosen.variant.value, whole)
+    return Lora(loaded, shape, base_name=job.base.hub_name, seed=job.config.seed, frozen=frozen)
 
 
 def _share(

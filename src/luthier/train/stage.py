@@ -93,6 +93,7 @@ def _train(job: Job, key: str, out: Path) -> None:
         (draft.path / "receipts.json").write_bytes(orjson.dumps(receipts, option=orjson.OPT_INDENT_2))
         draft.facts.update(objective=facts["objective"], labels=facts.get("labels"), threads=threads)
         draft.facts.update(method=job.config.method, several_labels=bool(facts.get("several_labels")))
+        draft.facts["tuning"] = setup.choices.tuning(frozen_layers=job.config.freeze_layers)
         draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)
 
 

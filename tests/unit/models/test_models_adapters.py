@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_models import distance, random_rows, tiny_model
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
@@ -22,20 +22,28 @@ from luthier.models.adapters import (
     AdapterShape,
     inject,
     load_adapter,
-    load_adapter_state,
     lora_layers,
+    put_adapter,
     rescale,
     save_adapter,
     switch,
 )
 from luthier.models.bases import Base
-from luthier.models.load import Loaded, load_model
+from luthier.models.beside import find_modules, whole_modules
+from luthier.models.forward import packed_states, padded_states
+from luthier.models.load import Loaded, head_weight, load_model
+from luthier.models.readout import refuse_biased
+from luthier.models.tree import tree_states
 from luthier.objectives import objective
 
 LABELS = ("cat", "dog", "owl")
 SHAPE = AdapterShape(rank=3, alpha=6.0)
 ROWS = random_rows([5, 11, 1, 8])
-CASES = [("llama", "chat"), ("llama", "classify"), ("bert", "classify")]
+CASES = [
+    ("llama", "chat", SHAPE),
+    ("llama", "classify", replace(SHAPE, variant="rslora", whole=("embed_tokens",))),
+    ("bert", "classify", replace(SHAPE, variant="dora", whole=("word_embeddings", "LayerNorm"))),
+]
 
 
 def load(base: Base, goal: str, *, seed: int = 0) -> Loaded:
@@ -48,8 +56,11 @@ def disturb(model: nn.Module, heads: Sequence[str]) -> None:
     generator = torch.Generator().manual_seed(1)
     for _, layer in lora_layers(model):
         nn.init.normal_(layer.lora_B, std=0.5, generator=generator)
-    for head in heads:
-        for weight in model.get_submodule(head).parameters():
+        if layer.lora_magnitude_vector is not None:
+            layer.lora_magnitude_vector.data *= 1.5
+    beside = [module.trained for _, module in whole_modules(model)]
+    for module in [*beside, *map(model.get_submodule, heads)]:
+        for weight in module.parameters():
             nn.init.normal_(weight, std=0.5, generator=generator)
 
 
@@ -58,18 +69,18 @@ def logits(model: Callable[..., Any], rows: Sequence[Sequence[int]] = ROWS) -> T
         return torch.cat([model(input_ids=torch.tensor([row])).logits[0].reshape(-1) for row in rows])
 
 
-@pytest.fixture(params=CASES, ids="-".join)
+@pytest.fixture(params=CASES, ids=lambda case: "-".join((*case[:2], case[2].variant)))
 def tuned(request: pytest.FixtureRequest, make_base: Callable[[str], Base], tmp_path: Path) -> tuple[Any, ...]:
-    """Base, objective, tuned model in memory, and its saved folder."""
-    kind, goal = request.param
+    """Base, objective, tuned model in memory, its saved folder, and what its adapter is."""
+    kind, goal, shape = request.param
     base = make_base(kind)
     loaded = load(base, goal, seed=5)
-    inject(loaded.model, SHAPE, skip=loaded.skip, seed=0)
+    inject(loaded.model, shape, skip=loaded.skip, seed=0)
     disturb(loaded.model, loaded.heads)
     folder = tmp_path / "adapter"
     folder.mkdir()
-    save_adapter(folder, loaded.model, shape=SHAPE, base_name="tiny", heads=loaded.heads, task=loaded.task)
-    return base, goal, loaded.model.eval(), folder
+    save_adapter(folder, loaded.model, shape=shape, base_name="tiny", heads=loaded.heads, task=loaded.task)
+    return base, goal, loaded.model.eval(), folder, shape
 
 
 def plain(base: Base, goal: str) -> nn.Module:
@@ -98,7 +109,7 @@ def with_head(model: nn.Module, folder: Path) -> Callable[..., Any]:
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks transformers by an old name
 def test_peft_loads_a_saved_adapter_and_transformers_what_it_merged(tuned: tuple[Any, ...], tmp_path: Path) -> None:
-    base, goal, model, folder = tuned
+    base, goal, model, folder, _ = tuned
     theirs = PeftModel.from_pretrained(plain(base, goal), str(folder)).eval()
     expected = logits(model)
     assert float((logits(with_head(theirs, folder)) - expected).abs().max()) <= 1e-4
@@ -109,21 +120,26 @@ def test_peft_loads_a_saved_adapter_and_transformers_what_it_merged(tuned: tuple
 
 
 def test_a_loaded_adapter_is_the_saved_one_bit_for_bit(tuned: tuple[Any, ...], tmp_path: Path) -> None:
-    base, goal, model, folder = tuned
+    base, goal, model, folder, shape = tuned
     again = put_in(folder, base, goal)
     assert torch.equal(logits(again.model.eval()), logits(model))
     second = tmp_path / "second"
     second.mkdir()
-    save_adapter(second, again.model, shape=SHAPE, base_name="tiny", heads=again.heads, task=again.task)
+    save_adapter(second, again.model, shape=shape, base_name="tiny", heads=again.heads, task=again.task)
     for path in folder.iterdir():
         assert (second / path.name).read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma3_text"])
-def test_switched_off_is_the_base_bit_for_bit(kind: str) -> None:
+@pytest.mark.parametrize(
+    "shape",
+    [SHAPE, replace(SHAPE, variant="dora"), replace(SHAPE, variant="rslora", whole=("lm_head",))],
+    ids=["lora", "dora", "head"],
+)
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gemma3_text", "gpt2"])
+def test_switched_off_is_the_base_bit_for_bit(kind: str, shape: AdapterShape) -> None:
     base = tiny_model(kind)
     model = copy.deepcopy(base)
-    inject(model, SHAPE, skip=("lm_head",), seed=0)
+    inject(model, shape, skip=("lm_head",), seed=0)
     assert distance(logits(model), logits(base)) < 1e-5  # B starts at zero
     disturb(model, ())
     assert distance(logits(model), logits(base)) > 0.1
@@ -152,14 +168,70 @@ def test_a_seed_decides_the_first_weights() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.25, 1.0])
-def test_rescaling_is_scaling_alpha(tuned: tuple[Any, ...], factor: float) -> None:
-    base, goal, model, folder = tuned
-    scaled = AdapterShape(SHAPE.rank, SHAPE.alpha * factor)
-    again = load(base, goal)
-    inject(again.model, scaled, skip=again.skip, seed=0)
-    load_adapter_state(again.model, load_adapter(folder)[1], heads=again.heads)
-    rescale(model, factor=factor, shape=SHAPE)
-    assert torch.equal(logits(model), logits(again.model.eval()))
+def test_a_rescaled_adapter_is_what_is_saved_of_it(tuned: tuple[Any, ...], tmp_path: Path, factor: float) -> None:
+    base, goal, model, _, shape = tuned
+    whole = logits(model)
+    rescale(model, factor=factor, shape=shape)
+    part, scaled = tmp_path / "part", replace(shape, alpha=shape.alpha * factor)
+    part.mkdir()
+    loaded = load(base, goal)
+    save_adapter(part, model, shape=scaled, base_name="tiny", heads=loaded.heads, task=loaded.task)
+    assert torch.equal(logits(put_in(part, base, goal).model.eval()), logits(model))
+    if factor == 0:
+        found = logits(model)
+        switch(model, active=False)
+        assert distance(found, logits(model)) <= 1e-5
+    rescale(model, factor=1.0, shape=shape)
+    switch(model, active=True)
+    assert torch.equal(logits(model), whole)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*tied.*:UserWarning")  # peft says of tied modules that they will not stay so
+def test_what_is_tied_is_trained_together(make_base: Callable[[str], Base], tmp_path: Path) -> None:
+    base = make_base("gpt2")
+    loaded = load(base, "chat")
+    shape = replace(SHAPE, whole=("wte",))
+    inject(loaded.model, shape, skip=loaded.skip, seed=0)
+    assert [name for name, _ in whole_modules(loaded.model)] == ["transformer.wte", "lm_head"]
+    disturb(loaded.model, ())
+    assert loaded.model.lm_head.weight is loaded.model.transformer.wte.weight
+    rescale(loaded.model, factor=0.5, shape=shape)
+    rescale(loaded.model, factor=0.25, shape=shape)
+    quarter = loaded.model.lm_head.weight.detach().clone()
+    rescale(loaded.model, factor=1.0, shape=shape)
+    ends = loaded.model.lm_head.base.weight, loaded.model.lm_head.weight
+    assert torch.allclose(quarter, torch.lerp(*ends, 0.25), atol=1e-6)
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    save_adapter(folder, loaded.model, shape=shape, base_name="tiny", heads=(), task=loaded.task)
+    expected = logits(loaded.model.eval())
+    assert torch.equal(logits(put_in(folder, base, "chat").model.eval()), expected)
+    theirs = PeftModel.from_pretrained(plain(base, "chat"), str(folder)).eval()
+    assert distance(logits(theirs), expected) <= 1e-5
+    theirs.merge_and_unload().save_pretrained(tmp_path / "merged")
+    assert distance(logits(plain(replace(base, folder=tmp_path / "merged"), "chat")), expected) <= 1e-5
+
+
+def test_a_module_that_is_not_there_is_named() -> None:
+    with pytest.raises(UserError, match=r"no 'wte'. It has: down_proj, embed_tokens"):
+        find_modules(tiny_model("llama"), ["wte"])
+
+
+def test_a_kept_gain_is_renewed_when_weights_change() -> None:
+    model = copy.deepcopy(tiny_model("llama"))
+    inject(model, replace(SHAPE, variant="dora"), skip=("lm_head",), seed=0)
+    model.eval()
+    _, layer = next(lora_layers(model))
+    with torch.no_grad():
+        assert torch.equal(layer.gain(), torch.ones(32))
+        assert layer.gain() is layer.gain()
+        layer.lora_B.add_(1)
+        exact = layer.base_magnitude / (layer.matrix + layer.scale * layer.lora_B @ layer.lora_A).norm(dim=1)
+        assert torch.allclose(layer.gain(), exact, rtol=1e-5)
+        layer.lora_B.data.add_(1)  # behind its back, as the optimizer does
+        model.eval()
+        assert not torch.allclose(layer.gain(), exact, rtol=1e-2)
 
 
 def test_dropout_is_for_training_only() -> None:
@@ -195,9 +267,7 @@ def rewrite_settings(folder: Path, **changes: object) -> None:
 def put_in(folder: Path, base: Base, goal: str) -> Loaded:
     """A freshly loaded base with the saved adapter."""
     loaded = load(base, goal)
-    shape, state = load_adapter(folder)
-    inject(loaded.model, shape, skip=loaded.skip, seed=0)
-    load_adapter_state(loaded.model, state, heads=loaded.heads)
+    put_adapter(loaded.model, folder, skip=loaded.skip, heads=loaded.heads)
     return loaded
 
 
@@ -231,12 +301,12 @@ def test_an_adapter_that_does_not_fit_or_is_damaged_is_named(
 
 def test_a_base_without_linear_layers_is_refused() -> None:
     with pytest.raises(UserError, match="no linear layers"):
-        inject(copy.deepcopy(tiny_model("gpt2")), SHAPE, skip=("lm_head",), seed=0)
+        inject(copy.deepcopy(tiny_model("llama")), SHAPE, skip=("model", "lm_head"), seed=0)
 
 
 def test_what_a_base_lacks_is_learnt_and_saved_with_the_adapter(tuned: tuple[Any, ...]) -> None:
     """A head that the base's file does not hold starts at random: two loads differ, so it must travel along."""
-    base, goal, _, folder = tuned
+    base, goal, _, folder, _ = tuned
     saved = {name.removeprefix("base_model.model.") for name in load_adapter(folder)[1]}
     first, second = load(base, goal, seed=1).model, load(base, goal, seed=2).model
     pairs = zip(first.state_dict().items(), second.state_dict().values(), strict=True)
@@ -246,8 +316,6 @@ def test_what_a_base_lacks_is_learnt_and_saved_with_the_adapter(tuned: tuple[Any
 
 @pytest.mark.parametrize("goal", ["chat", "classify"])
 def test_a_base_whose_file_lacks_weights_is_refused(make_base: Callable[[str], Base], goal: str) -> None:
-    from safetensors.torch import save_file
-
     base = make_base("llama" if goal == "chat" else "bert")
     path = base.folder / "model.safetensors"
     state = load_file(path)
@@ -258,15 +326,34 @@ def test_a_base_whose_file_lacks_weights_is_refused(make_base: Callable[[str], B
         load(base, goal)
 
 
-def test_a_base_with_an_output_layer_of_its_own_kind_is_refused(make_base: Callable[[str], Base]) -> None:
-    """Likelihoods read states and the head's weight; where the model does more with them they would be wrong."""
-    from transformers import CohereConfig, CohereForCausalLM
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["cohere", "granite", "phi"])
+def test_a_scale_and_a_bias_of_the_output_layer_are_read(
+    make_base: Callable[[str], Base], kind: str, dtype: torch.dtype
+) -> None:
+    """Likelihoods multiply states by the head's weight; that has to give the model's logits."""
+    base = make_base(kind)
+    if kind == "phi":
+        path = base.folder / "model.safetensors"
+        state = load_file(path)
+        state["lm_head.bias"] = torch.linspace(-3, 3, len(state["lm_head.bias"]))
+        save_file(state, path, metadata={"format": "pt"})
+    model = load_model(base, objective("chat"), dtype=dtype).model.eval()
+    inject(model, SHAPE, skip=("lm_head",), seed=0)
+    with torch.no_grad():
+        expected = torch.cat([model(input_ids=torch.tensor([row])).logits[0] for row in ROWS]).float()
+        for forward in (packed_states, padded_states, tree_states):
+            found = forward(model, ROWS) @ head_weight(model).t()
+            assert distance(found.float(), expected) <= (1e-5 if dtype == torch.float32 else 3e-2)
 
-    base = make_base("llama")
-    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    special = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
-    model = CohereForCausalLM(CohereConfig(**size, vocab_size=259, logit_scale=0.1, **special))
-    model.save_pretrained(base.folder)
-    with pytest.raises(UserError, match="output layer"):
-        load(base, "chat")
+
+def test_an_output_layer_with_a_bias_is_not_trained(make_base: Callable[[str], Base]) -> None:
+    loaded = load(make_base("phi"), "chat")
+    with pytest.raises(UserError, match="method: lora"):
+        refuse_biased(loaded.model, [loaded.model])
+    refuse_biased(loaded.model, [loaded.model.model.embed_tokens])
+
+
+def test_a_base_that_caps_its_logits_is_refused(make_base: Callable[[str], Base]) -> None:
+    with pytest.raises(UserError, match=r"output layer .*softcapping"):
+        load(make_base("gemma2"), "chat")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import SETTINGS, WINDOW, eager, random_rows, tiny_model
 
-from luthier.models.adapters import AdapterShape, inject, lora_layers, switch
+from luthier.models.adapters import AdapterShape, Variant, inject, lora_layers, switch
 from luthier.models.engines import slots
 from luthier.models.engines.choose import Chooser
 from luthier.models.engines.decoder import Decoder, choose_decoders
@@ -100,12 +100,16 @@ def test_rows_end_where_the_context_does() -> None:
         assert heard[-1] == 2
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_adapters_lie_beside_the_weights(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize(("dtype", "variant"), [(torch.float32, "lora"), (torch.bfloat16, "dora")])
+def test_adapters_lie_beside_the_weights(dtype: torch.dtype, variant: Variant) -> None:
     """Weights that came from bfloat16 are kept in half the memory."""
-    model = deepcopy(tiny_model("llama")).to(dtype).float()
-    inject(model, AdapterShape(rank=2, alpha=4.0), skip=["lm_head"], seed=0)
+    model = deepcopy(tiny_model("llama", attention_bias=True)).to(dtype).float()
+    inject(model, AdapterShape(rank=2, alpha=4.0, variant=variant), skip=["lm_head"], seed=0)
     for _, layer in lora_layers(model):
+        if layer.linear.bias is not None:
+            torch.nn.init.normal_(layer.linear.bias, generator=torch.Generator().manual_seed(2))
+        if layer.lora_magnitude_vector is not None:
+            layer.lora_magnitude_vector.data *= 1.5
         torch.nn.init.normal_(layer.lora_B, std=0.5, generator=torch.Generator().manual_seed(1))
     written = {}
     decoders, reason = choose_decoders(model, pad_id=2)

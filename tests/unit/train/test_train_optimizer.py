@@ -52,6 +52,24 @@ def test_it_steps_as_torch_does(clip: float) -> None:
             assert torch.allclose(weight, plain[name], rtol=1e-5, atol=1e-6)
 
 
+def test_weights_may_have_rates_of_their_own() -> None:
+    """As groups of torch's optimizer have: LoRA+ and what is left."""
+    weights = make_weights(torch.float32)
+    plain = copy.deepcopy(weights)
+    own = AdamW(weights, decay=0.1, ratios={"w0": 16.0})
+    groups = [{"params": [plain["w0"]], "lr": 1.6}, {"params": [plain["w1"], plain["w2"]], "lr": 0.1}]
+    oracle = torch.optim.AdamW(groups, weight_decay=0.1)
+    for step in range(1, 5):
+        fill(weights, step)
+        fill(plain, step)
+        assert own.step(rate=0.1, clip=1e9)
+        own.forget()
+        oracle.step()
+        oracle.zero_grad()
+        for name, weight in weights.items():
+            assert torch.allclose(weight, plain[name], rtol=1e-5, atol=1e-6)
+
+
 def test_other_types_are_rounded_copies_of_float32_masters() -> None:
     weights = make_weights(torch.bfloat16, torch.float32)
     wide = {name: nn.Parameter(weight.detach().float()) for name, weight in weights.items()}

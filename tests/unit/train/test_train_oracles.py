@@ -29,6 +29,11 @@ from luthier.train.setup import Job, Setup, set_up
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks by an old name
 CASES = [("chat", "llama"), ("complete", "llama"), ("classify", "llama"), ("classify", "bert")]
+ADAPTERS: dict[str, dict[str, Any]] = {
+    "lora": {},
+    "dora": {"variant": "dora"},
+    "embeddings": {"variant": "rslora", "modules_to_save": ["embed_tokens"]},
+}
 Found = tuple[float, dict[str, Tensor]]
 
 
@@ -69,7 +74,7 @@ def their_name(name: str, *, alone: bool, adapted: bool) -> str:
     """An encoder stands alone in a saved adapter, and its head beside it."""
     if alone and name.startswith("classifier."):
         return name
-    plain = name.removeprefix("encoder.") if alone else name
+    plain = (name.removeprefix("encoder.") if alone else name).replace(".trained.", ".")
     return f"{PREFIX if adapted else ''}{plain}{'.weight' if '.lora_' in plain else ''}"
 
 
@@ -123,7 +128,7 @@ def agree(found: Found, expected: Found) -> None:
 
 
 @pytest.mark.parametrize("share", ["off", "on"])
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("method", ["full", *ADAPTERS])
 @pytest.mark.parametrize(("goal", "kind"), CASES)
 def test_loss_and_gradient_are_those_of_plain_transformers(
     make_training: Callable[..., Training], tmp_path: Path, goal: str, kind: str, method: str, share: str
@@ -132,8 +137,12 @@ def test_loss_and_gradient_are_those_of_plain_transformers(
     training = make_training(goal, kind=kind)
     wording = load_wording(training.base.folder)
     rows = make_rows(wording, goal, 9)
-    adapter = {"rank": 2, "dropout": 0.0} if method == "lora" else {}
-    setup = ready(training, method=method, share_prefixes=share, replay=0.0, adapter=adapter)
+    adapter = {"rank": 2, "dropout": 0.0, **ADAPTERS[method]} if method in ADAPTERS else {}
+    if "modules_to_save" in adapter and kind == "bert":
+        adapter["modules_to_save"] = ["word_embeddings"]
+    setup = ready(
+        training, method="full" if method == "full" else "lora", share_prefixes=share, replay=0.0, adapter=adapter
+    )
     tuned = tmp_path / "tuned"
     tuned.mkdir()
     setup.method.save(tuned)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from luthier.config import load_settings
 from luthier.errors import UserError
+from luthier.models.adapters import AdapterShape
 from luthier.objectives import OBJECTIVES, objective
 from luthier.train.auto import MAX_EPOCHS, STEPS, resolve
 from luthier.train.batches import plan_steps
@@ -19,6 +20,7 @@ from luthier.train.config import TrainConfig, train_key
     [
         *("epochs=0", "epochs=-1", "epochs=many", "learning_rate=-0.1", "batch_tokens=0", "micro_batch_tokens=0"),
         *("warmup=1", "weight_decay=-1", "clip=0", "patience=0", "keep_checkpoints=0", "checkpoint_minutes=-1"),
+        *("adapter.variant=lorax", "adapter.lora_plus=0.5", "adapter.quantize=int8", "freeze_layers=-1"),
         *("adapter.rank=0", "adapter.alpha=0", "adapter.dropout=1", "scale=-1", "replay=-0.1", "seed=-1"),
     ],
 )
@@ -70,6 +72,21 @@ def test_tuning_every_weight_has_no_adapter_to_set(tmp_path: Path) -> None:
         load_settings(TrainConfig, file)
 
 
+@pytest.mark.parametrize("rank", [4, 16, 64])
+def test_auto_gives_variants_their_scale(rank: int) -> None:
+    """rsLoRA starts where LoRA does at rank 16; with LoRA+, the rates of A and B lie around the usual one."""
+    found = {}
+    for name, adapter in {"lora": {}, "rslora": {"variant": "rslora"}, "plus": {"lora_plus": 16.0}}.items():
+        config = TrainConfig.model_validate({"adapter": {"rank": rank, **adapter}})
+        choices = resolve(config, [100] * 200, objective=objective("chat"), hidden=576)
+        assert choices.adapter is not None
+        shape = AdapterShape(rank, choices.adapter.alpha.value, variant=choices.adapter.variant.value)
+        found[name] = (shape.scale, choices.learning_rate.value)
+    assert found["lora"][0] == 2
+    assert found["rslora"][0] == pytest.approx(2 * (16 / rank) ** 0.5)
+    assert found["plus"][1] == pytest.approx(found["lora"][1] / 4, rel=0.05)
+
+
 def test_what_is_set_is_used_and_changes_the_key() -> None:
     plain = TrainConfig()
     asked = TrainConfig.model_validate(
@@ -78,7 +95,14 @@ def test_what_is_set_is_used_and_changes_the_key() -> None:
             "learning_rate": 0.0,
             "batch_tokens": 7,
             "micro_batch_tokens": 5,
-            "adapter": {"rank": 3, "alpha": 1.5, "dropout": 0.25},
+            "adapter": {
+                "variant": "dora",
+                "rank": 3,
+                "alpha": 1.5,
+                "dropout": 0.25,
+                "lora_plus": 8.0,
+                "modules_to_save": ["lm_head"],
+            },
         }
     )
     choices = resolve(asked, [10], objective=objective("chat"), hidden=64)
@@ -88,9 +112,12 @@ def test_what_is_set_is_used_and_changes_the_key() -> None:
         "learning_rate": 0.0,
         "batch_tokens": 7,
         "micro_batch_tokens": 5,
+        "variant": "dora",
         "rank": 3,
         "alpha": 1.5,
         "dropout": 0.25,
+        "lora_plus": 8.0,
+        "modules_to_save": ("lm_head",),
         "checkpoint_activations": False,
         "share_prefixes": False,
     }

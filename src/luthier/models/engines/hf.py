@@ -17,7 +17,7 @@ from torch import Tensor
 
 from luthier.artifacts.folders import ModelDir
 from luthier.errors import UserError
-from luthier.models.adapters import inject, is_adapter, load_adapter, load_adapter_state, switch
+from luthier.models.adapters import is_adapter, put_adapter, switch
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.classify import pad_types, padded_logits
@@ -299,9 +299,7 @@ def load_engine(base: Base, *, tuned: ModelDir | None, threads: int | None = Non
             engine.objective, engine.pooling = asked.name, loaded.pooling
             engine.new_parts, engine.several = loaded.heads, several
             return engine
-        shape, state = load_adapter(tuned.path)
-        inject(loaded.model, shape, skip=loaded.skip, seed=0)
-        load_adapter_state(loaded.model, state, heads=loaded.heads)
+        put_adapter(loaded.model, tuned.path, skip=loaded.skip, heads=loaded.heads)
     engine = Engine(loaded.model, wording=wording, labels=labels, has_adapter=tuned is not None)
     engine.objective, engine.pooling, engine.several = asked.name, loaded.pooling, several
     return engine

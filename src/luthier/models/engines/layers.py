@@ -18,6 +18,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from luthier.models.adapters import LoraLinear
+from luthier.models.beside import base_of
 from luthier.models.forward import PACKABLE_LAYERS
 from luthier.models.load import backbone
 
@@ -40,6 +41,8 @@ SLICE = 1024
 class Product:
     """x W' + b [N, O] of float32 x [N, I], and s (x A') B' where an adapter is on; weights are laid out once.
 
+    With DoRA, all but b is multiplied by a gain [O] as well.
+
     Weights that came from bfloat16 or float16 are kept as float16, which is exact and half the memory to read: the
     product is FBGEMM's, which widens them to float32 on the way. Others take oneDNN. MKL is slower than both on AMD.
     """
@@ -50,11 +53,12 @@ class Product:
         weight = plain[0].weight if len(plain) == 1 else torch.cat([linear.weight for linear in plain])
         biases = [linear.bias.float() for linear in plain if linear.bias is not None]
         bias = torch.cat(biases) if biases else None
-        low = _low_rank(linears)
+        low, gain = _low_rank(linears), _gain(linears)
         if order is not None:
             weight, bias = weight[order], bias[order] if bias is not None else None
             low = (low[0], low[1][:, order]) if low is not None else None
-        self._low = low
+            gain = gain[order] if gain is not None else None
+        self._low, self._gain, self._bias = low, gain, bias
         self._compute = _computation(weight.float(), bias)
 
     def __call__(self, x: Tensor, *, adapter: bool) -> Tensor:
@@ -62,6 +66,10 @@ class Product:
         y = self._compute(x)
         if adapter and self._low is not None:
             y.addmm_(x @ self._low[0], self._low[1])
+        if adapter and self._gain is not None:
+            y.mul_(self._gain)
+            if self._bias is not None:
+                y += self._bias * (1 - self._gain)
         return y
 
 
@@ -103,7 +111,7 @@ class Layers:
         self.key_heads = int(config.num_key_value_heads)
         self.heads = int(config.num_attention_heads)
         self.head_size = int(attention.head_dim)
-        self._embed = inner.embed_tokens
+        self._embed = base_of(inner.embed_tokens)
         self._norm = _norm(inner.norm)
         self._rotary = inner.rotary_emb
         self._by_type = "layer_type" in inspect.signature(self._rotary.forward).parameters
@@ -199,7 +207,7 @@ class Layers:
 
 
 def _plain(linear: nn.Module) -> nn.Linear:
-    inner = linear.linear if isinstance(linear, LoraLinear) else linear
+    inner = linear.linear if isinstance(linear, LoraLinear) else base_of(linear)
     if not isinstance(inner, nn.Linear):
         raise ValueError(f"a {type(inner).__name__} for a linear layer")
     return inner
@@ -215,6 +223,13 @@ def _low_rank(linears: Sequence[nn.Module]) -> tuple[Tensor, Tensor] | None:
     first = torch.cat([linear.lora_A.float() for linear in adapted]).t().contiguous()
     second = torch.block_diag(*(linear.scale * linear.lora_B.float() for linear in adapted)).t().contiguous()
     return first, second
+
+
+def _gain(linears: Sequence[nn.Module]) -> Tensor | None:
+    """DoRA's gains [O] of all these layers."""
+    gains = [linear.gain() for linear in linears if isinstance(linear, LoraLinear)]
+    found = [gain.detach() for gain in gains if gain is not None]
+    return torch.cat(found) if found else None
 
 
 def _computation(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -241,6 +256,7 @@ def halves(weight: Tensor) -> bool:
 
 def _norm(module: Any, order: Tensor | None = None) -> Norm:
     """The norm as one call, its weights reordered; as the module itself does it where that is something else."""
+    module = base_of(module)
     weight = module.weight.float()
     eps = float(module.variance_epsilon if hasattr(module, "variance_epsilon") else module.eps)
     probe = torch.linspace(-2, 3, len(weight)).cos()[None].to(module.weight.dtype)
