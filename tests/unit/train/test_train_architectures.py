@@ -78,8 +78,8 @@ def check_folder(training: Training, model: ModelDir, objective: str, scratch: P
     merged = headed(plain(scratch / "merged", training, objective), model.path)
     assert float((logits_of(merged, rows) - served).abs().max()) <= 1e-4
     engine._switch(False)
-    learnt = model.manifest.counts["best_step"] > 0  # the untrained model may be the best on so few rows
-    assert (float((logits_of(engine.model, rows) - served).abs().max()) > 1e-5) == learnt
+    if model.manifest.counts["best_step"]:  # on so few rows the untrained model may be the best
+        assert float((logits_of(engine.model, rows) - served).abs().max()) > 1e-5
 
 
 @pytest.mark.parametrize(("place", "objective", "kind"), [(place, *case) for place, case in enumerate(CASES)])
