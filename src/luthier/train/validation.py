@@ -15,7 +15,7 @@ from luthier.records import Worded
 from luthier.train.batches import Steps
 from luthier.train.learner import Learner
 
-HELD, FEWEST = 160, 16
+HELD, FEWEST = 160, 48
 """Rows that are held in memory, and the fewest that a validation scores: fewer tell nothing."""
 SHARE = 0.25
 """Tokens that all validations of a run read, as a share of those that it learns from: about a tenth of its time."""

@@ -19,7 +19,7 @@ def test_the_reduced_grid_holds(bench) -> None:
 
 
 def test_models_that_are_alike_are_seldom_told_apart() -> None:
-    # Long tails among losses and rare losses of the margin: docs/decisions/0014.
+    # Long tails among losses and rare losses of the margin: docs/decisions/0015.
     assert [row for row in e1.measure(QUICK).detail["over"] if row[0] == "false wins"] == []
 
 
