@@ -202,7 +202,7 @@ def test_an_encoder_cannot_chat(project_file: Path) -> None:
         ("trian.epochs=1", "Did you mean 'train'"),
         ("train.epochs=many", "train.epochs"),
         ("name=a/b", "letters, digits"),
-        ("objective=dream", "Choose one of: complete, chat, classify"),
+        ("objective=dream", "Choose one of: complete, chat, "),
         ("base=gpt-9", "is not known"),
         ("collect.sources=[nowhere]", "nowhere"),
     ],

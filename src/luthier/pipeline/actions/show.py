@@ -123,7 +123,7 @@ def show_mask(run: Path, *, count: int, colour: bool) -> Shown:
         text = "".join(
             f"{open_mark}{part['text']}{close_mark}" if part["learnt"] else part["text"] for part in row["parts"]
         )
-        label = f"  -> {row['label']}" if row["label"] is not None else ""
+        label = f"  -> {', '.join(map(str, row['labels']))}" if row["labels"] else ""
         lines.append(f"{row['id']}  {row['at']}{label}\n{text}")
     return Shown({"rows": rows}, "\n\n".join(lines))
 
