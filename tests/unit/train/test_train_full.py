@@ -109,18 +109,17 @@ def test_bfloat16_weights_ship_as_they_were_validated(make_training: Making) -> 
 
 @pytest.mark.parametrize(("objective", "kind"), CASES)
 def test_a_factor_ships_weights_between_base_and_tuned(make_training: Making, objective: str, kind: str) -> None:
-    ends = {
-        factor: load_file(
-            make_training(objective, kind=kind, **{**FULL, "scale": factor}, epochs=0.5).run(f"run-{factor}").path
-            / "model.safetensors"
-        )
+    models = {
+        factor: make_training(objective, kind=kind, **{**FULL, "scale": factor}, epochs=0.5).run(f"run-{factor}")
         for factor in (1.0, 0.25, 0.0)
     }
+    ends = {factor: load_file(model.path / "model.safetensors") for factor, model in models.items()}
+    learnt = models[1.0].manifest.counts["best_step"] > 0  # on so few rows the untrained model may be the best
     for name, tuned in ends[1.0].items():
         if name.startswith("score."):  # a new head has no base
             assert torch.equal(ends[0.25][name], tuned)
             continue
-        assert not torch.equal(tuned, ends[0.0][name]) or "embeddings" in name
+        assert not learnt or not torch.equal(tuned, ends[0.0][name]) or "embeddings" in name
         assert torch.allclose(ends[0.25][name], 0.75 * ends[0.0][name] + 0.25 * tuned, atol=1e-7)
 
 
