@@ -120,7 +120,7 @@ def test_hidden_words_of_an_exam_are_scored_for_base_and_tuned(make_training: Ma
     alone = AutoModelForMaskedLM.from_pretrained(model.path).eval()
     logits = alone(input_ids=torch.tensor([rows[0].ids])).logits[0][torch.tensor(rows[0].trained)]
     nats = torch.nn.functional.cross_entropy(logits, torch.tensor(rows[0].labels))
-    assert tuned.scores["bits_per_token"][0] == pytest.approx(float(nats) / 0.6931471805599453, rel=1e-5)
+    assert tuned.scores["bits_per_token"][0] == pytest.approx(float(nats.detach()) / 0.6931471805599453, rel=1e-5)
     size = engine.wording.tokenizer.get_vocab_size()
     often = fill.frequency_nats(rows, DatasetDir.open(training.dataset.path), size=size)
     assert 0 < sum(often) < sum(len(row.labels) for row in rows) * 5.3
