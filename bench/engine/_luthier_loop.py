@@ -83,6 +83,7 @@ def write_dataset(
     """A dataset folder as prepare leaves it, as far as training reads it."""
     with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
         write_worded(draft.path / "train.parquet", rows)
+        write_worded(draft.path / "validation.parquet", [])
         draft.facts |= {"objective": objective, "base": base.name, "template_hash": wording.template_hash}
         draft.facts |= {"labels": list(labels)} if labels else {}
     return DatasetDir.open(folder)

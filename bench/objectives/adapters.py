@@ -18,6 +18,7 @@ from bench.engine.t1 import BASE, score
 from bench.record import Asked, Outcome, run_bench, say
 from bench.runs import DEMO, luthier, warm
 
+from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.rows import read_worded
 from luthier.models.bases import resolve_base
 from luthier.records import Worded
@@ -51,10 +52,10 @@ def measure(asked: Asked) -> Outcome:
 
 def _write_rows(folder: Path, *, rows: int, held_out: int) -> None:
     """The example's rows as `prepare` leaves them; their ids are hashes, so the first ones by id are a sample."""
-    for stage in ("collect", "prepare"):
-        luthier(stage, str(DEMO), "--out", str(folder / "run"), "--json").result()
+    made = [luthier(stage, str(DEMO), "--out", str(folder), "--json").result() for stage in ("collect", "prepare")]
+    dataset = Path(made[-1]["run"]) / DatasetDir.kind
     for name, part, count in (("rows", "train", rows), ("held-out", "validation", held_out)):
-        found = sorted(read_worded(folder / "run" / "dataset" / f"{part}.parquet"), key=lambda row: row.id)[:count]
+        found = sorted(read_worded(dataset / f"{part}.parquet"), key=lambda row: row.id)[:count]
         write_tokenized(folder / f"{name}.jsonl", [_told(row) for row in found])
         say(f"{name}: {len(found)} rows, {sum(len(row.ids) for row in found):,} tokens")
 

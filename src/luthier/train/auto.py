@@ -121,7 +121,7 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
 
 
 def _adapter(config: AdapterConfig) -> AdapterChoices:
-    variant = _chosen(config.variant) or Resolved("lora", "the fastest; no other learnt more from the same tokens")
+    variant = _chosen(config.variant) or Resolved("lora", "the fastest; rslora is for high ranks")
     rank = _chosen(config.rank) or Resolved(16, "enough for a domain; more did not help on small data")
     alpha = _chosen(config.alpha)
     if alpha is None and variant.value == "rslora":
