@@ -18,14 +18,12 @@ from luthier.evaluate.compare import (
     sample_of,
     score_of,
 )
-from luthier.evaluate.forget import retention, retention_state
-from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, gain_words, interval_words, item_metric, oriented
+from luthier.evaluate.forget import retention
+from luthier.evaluate.gates import FAILED, PASSED, Gate, judge
+from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, item_metric, oriented
 from luthier.evaluate.remedy import missing_power
-from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
+from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
 
-Gate = dict[str, Any]
-PASSED = {"passed", "RETAINED", "NOT ASKED", "CLEAN"}
-FAILED = {"failed", "FORGOT", "DIRTY"}
 LATE = (
     "This is look {look} at the exam. A model chosen after seeing this exam has a weakened guarantee; "
     "fresh documents restore it."
@@ -51,17 +49,6 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
     return figures
-
-
-def judge(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Gate]:
-    """State and reasons of every gate."""
-    return {
-        "size": _size(record["plan"], figures),
-        "superiority": _superiority(record, figures.get("gain")),
-        "minimum_effect": _minimum_effect(record["plan"], figures.get("gain")),
-        "retained": _retained(figures.get("retention")),
-        "clean": _clean(record["exam"]),
-    }
 
 
 def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping[str, Gate]) -> dict[str, Any]:
@@ -147,79 +134,6 @@ def _mean(scores: list[float], part: Sample) -> float | None:
     return math.fsum(chosen) / len(chosen) if chosen else None
 
 
-def _size(plan: Mapping[str, Any], figures: Mapping[str, Any]) -> Gate:
-    gain = figures.get("gain")
-    n = gain["n"] if gain else plan["items"]
-    documents = gain["documents"] if gain else plan["documents"]
-    size = f"{n:,} items from {documents:,} documents"
-    if gain and n >= FEWEST_ITEMS and documents >= FEWEST_DOCUMENTS:
-        return {"state": "passed", "reasons": []}
-    least = f"{FEWEST_ITEMS} items from {FEWEST_DOCUMENTS} documents"
-    return {"state": "open", "reasons": [f"The exam is too small for a verdict: {size}; the least is {least}."]}
-
-
-def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
-    if gain is None:
-        return {"state": "open", "reasons": ["The gain could not be measured on so few documents."]}
-    alpha = record["look"]["alpha"]
-    if gain["p"] is None:
-        return {"state": "open", "reasons": ["The gain could not be bounded on so few documents."]}
-    if gain["low"] is None:
-        reason = f"Only {gain['differing_documents']} documents were answered differently: too few to bound the gain."
-        return {"state": "open", "reasons": [reason]}
-    metric = record["plan"]["primary"]
-    interval = f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
-    chance = f"p = {gain['p']:.2g}, allowed {alpha:.2g}"
-    if gain["low"] > 0 and gain["p"] <= alpha:
-        reason = f"The tuned model is better than the {record['plan']['against']}: gain {interval}, {chance}."
-        return {"state": "passed", "reasons": [reason]}
-    reason = f"It is not shown that the tuned model is better: gain {interval}, {chance}."
-    return {"state": "open", "reasons": [reason]}
-
-
-def _minimum_effect(plan: Mapping[str, Any], gain: Figure | None) -> Gate:
-    metric = plan["primary"]
-    least = f"the smallest gain worth shipping, {gain_words(plan['minimum_effect'], metric)}"
-    if gain is None:
-        return {"state": "open", "reasons": []}
-    if gain["high"] is not None and gain["high"] < plan["minimum_effect"]:
-        reason = f"A useful gain is ruled out: at most {gain_words(gain['high'], metric)}, below {least}."
-        return {"state": "failed", "reasons": [reason]}
-    if gain["value"] >= plan["minimum_effect"]:
-        return {"state": "passed", "reasons": [f"The measured gain is at least {least}."]}
-    return {"state": "open", "reasons": [f"The measured gain, {gain_words(gain['value'], metric)}, is below {least}."]}
-
-
-def _retained(figure: Figure | None) -> Gate:
-    if figure is None:
-        return {
-            "state": "NOT ASKED",
-            "reasons": ["General ability: not asked, a model that only judges has no general text to keep."],
-        }
-    state = retention_state(figure)
-    if figure["value"] is None:
-        reason = f"General ability could not be measured on {figure['documents']} documents of general text."
-        return {"state": state, "reasons": [reason]}
-    change = f"{percent(-figure['value'])} bits per byte ({percent(-figure['high'])} to {percent(-figure['low'])})"
-    allowed = f"allowed {percent(-figure['limit'])}"
-    words = {
-        "RETAINED": "General ability was kept",
-        "FORGOT": "General ability was lost",
-        "INCONCLUSIVE": "It is not shown that general ability was kept",
-    }
-    return {"state": state, "reasons": [f"{words[state]}: {change} on general text, {allowed}."]}
-
-
-def _clean(exam: Mapping[str, Any]) -> Gate:
-    leaks = {name: count for name, count in exam["leaks"].items() if count}
-    reasons = [f"Exam items left in the training rows ({name}): {count}." for name, count in sorted(leaks.items())]
-    if exam["trained_on"] != exam["dataset"] or not exam["sealed_with"]:
-        reasons.append("The model was trained on another dataset than the one this exam was kept apart from.")
-    if reasons:
-        return {"state": "DIRTY", "reasons": reasons}
-    return {"state": "CLEAN", "reasons": ["No exam item is left in the training rows."]}
-
-
 def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:
     """Gates that decided come first."""
 
@@ -230,8 +144,3 @@ def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:
         return 0 if state in FAILED else 2 if state in PASSED else 1
 
     return sorted(gates, key=rank)
-
-
-def percent(log_ratio: float) -> str:
-    """A log ratio as a signed change: 0.01 -> '+1.0 %'."""
-    return f"{100 * math.expm1(log_ratio):+.2f} %"
