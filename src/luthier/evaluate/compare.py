@@ -2,12 +2,14 @@
 
 # N items, G documents, K tasks, C labels
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
 from luthier.evaluate.metrics.labels import (
     label_counts,
@@ -30,6 +32,7 @@ from luthier.evaluate.statistics.clustered import (
 )
 from luthier.evaluate.statistics.jackknife import Metric, jackknife_gain, jackknife_score, swap_corpus
 from luthier.evaluate.statistics.power import design_effect
+from luthier.evaluate.statistics.several import benjamini_hochberg
 from luthier.evaluate.statistics.swap import SwapTest, swap_test
 
 FEW = 10
@@ -151,6 +154,30 @@ def score_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure
     return {**_figure(gain), "n": len(score_N), "documents": sample.documents}
 
 
+def plain_mean(scores: Sequence[float], sample: Sample) -> float | None:
+    """One arm's mean over the items of a sample, without weights; None of no items."""
+    chosen = [scores[place] for place in sample.chosen]
+    return math.fsum(chosen) / len(chosen) if chosen else None
+
+
+def honest_se(gain: Figure, alpha: float) -> float:
+    """The standard error, or what the half-width of a widened interval stands for where it collapsed."""
+    half = (gain["high"] - gain["low"]) / 2
+    return max(float(gain["se"]), float(half / stdtrit(gain["df"], 1 - alpha)))
+
+
+def explored(rows: list[Figure]) -> list[Figure]:
+    """Rows of parts of an exam with `adjusted`: Benjamini and Hochberg's p over those that have one."""
+    chances = iter(benjamini_hochberg([row["p"] for row in rows if row["p"] is not None]).tolist())
+    return [{**row, "adjusted": None if row["p"] is None else next(chances)} for row in rows]
+
+
+def two_sided(gain: Figure, alpha: float) -> float:
+    """Student's p of a gain or a loss, with the standard error that the interval stands for."""
+    se = honest_se(gain, alpha)
+    return 2 * float(stdtr(gain["df"], -abs(gain["value"]) / se)) if se > 0 else 1.0
+
+
 def compare_labels(counts: Mapping[str, Any], *, sample: Sample, alpha: float, seed: int) -> dict[str, Figure]:
     """Figures of macro-F1: gain, base and tuned, by jack-knife; no bounds below 10 differing documents.
 
@@ -179,7 +206,8 @@ def compare_spans(counts: Mapping[str, Any], *, sample: Sample, alpha: float, se
     tuned_GV, base_GV = (_item_counts(counts[arm], sample) for arm in ("tuned", "base"))
     shown = {"n": len(sample.chosen), "documents": sample.documents, "types": types}
     figures = _compare_counts(tuned_GV, base_GV, span_f1(types=types), shown=shown, alpha=alpha, seed=seed)
-    return {**figures, "by_type": [_of_type(tuned_GV, base_GV, each, alpha=alpha) for each in range(types)]}
+    by_type = [_of_type(tuned_GV, base_GV, each, alpha=alpha) for each in range(types)]
+    return {**figures, "by_type": explored(by_type)}
 
 
 def _of_type(tuned_GV: FloatArray, base_GV: FloatArray, kind: int, *, alpha: float) -> Figure:
@@ -198,6 +226,7 @@ def _of_type(tuned_GV: FloatArray, base_GV: FloatArray, kind: int, *, alpha: flo
         "tuned": float(metric(tuned_GV.sum(axis=0))),
         "low": None if few else gain.low,
         "high": None if few else gain.high,
+        "p": None if few else two_sided(_figure(gain), alpha),
     }
 
 

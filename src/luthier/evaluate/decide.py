@@ -1,6 +1,5 @@
 """Figures, gates and the verdict, from what was planned and measured: a pure function that `verify` runs again."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from luthier.evaluate.compare import (
     compare_several,
     compare_spans,
     mean_of,
-    narrow,
+    plain_mean,
     sample_of,
     score_of,
 )
@@ -22,7 +21,7 @@ from luthier.evaluate.forget import retention
 from luthier.evaluate.gates import FAILED, PASSED, Gate, judge
 from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, item_metric, oriented
 from luthier.evaluate.remedy import missing_power
-from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
+from luthier.evaluate.slices import slice_gains
 
 LATE = (
     "This is look {look} at the exam. A model chosen after seeing this exam has a weakened guarantee; "
@@ -44,7 +43,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     if len(sample.chosen):
         figures |= _primary(record, sample)
-        figures["slices"] = _slices(record, sample)
+        figures["slices"] = slice_gains(record, sample)
         figures |= _rivals(record, sample)
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
@@ -108,30 +107,8 @@ def _rivals(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     for rival in sorted(scores.keys() - {"base", "tuned"}):
         arms = scores["tuned"][name], scores[rival][name]
         gain = bound_gain(*arms, sample=sample, alpha=record["look"]["alpha"]) if sample.can_be_measured else None
-        found[rival] = {"value": _mean(scores[rival][name], sample), "gain": gain}
+        found[rival] = {"value": plain_mean(scores[rival][name], sample), "gain": gain}
     return {"rivals": found} if found else {}
-
-
-def _slices(record: Mapping[str, Any], sample: Sample) -> list[Figure]:
-    """Gain per slice of the items, exploratory: bounds only from 6 documents on, and never part of the verdict."""
-    column = record["items"]["slice"]
-    rows = []
-    for name in sorted({value for value in column if value is not None}):
-        part = narrow(sample, [value == name for value in column])
-        metric = item_metric(record["scores"]["base"])
-        means = {arm: _mean(record["scores"][arm][metric], part) for arm in ("base", "tuned")}
-        row = {"slice": name, **means, "n": len(part.chosen), "documents": part.documents, "low": None, "high": None}
-        if part.documents >= FEWEST_DOCUMENTS:
-            arms = record["scores"]["tuned"][metric], record["scores"]["base"][metric]
-            gain = bound_gain(*arms, sample=part, alpha=record["look"]["alpha"])
-            row |= {"low": gain["low"], "high": gain["high"]}
-        rows.append(row)
-    return rows
-
-
-def _mean(scores: list[float], part: Sample) -> float | None:
-    chosen = [scores[place] for place in part.chosen]
-    return math.fsum(chosen) / len(chosen) if chosen else None
 
 
 def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:

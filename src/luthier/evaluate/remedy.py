@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from scipy.special import stdtrit
-
-from luthier.evaluate.compare import Figure
+from luthier.evaluate.compare import honest_se
 from luthier.evaluate.statistics.power import documents_needed, mde
 
 MOST_DOCUMENTS = 100_000
@@ -18,18 +16,12 @@ def missing_power(record: Mapping[str, Any], figures: Mapping[str, Any], states:
     if gain is None or gain["low"] is None or gain["df"] <= 0:
         return {"mde": None, "documents_needed": None, "remedy": _remedy(record, None, states)}
     alpha = record["look"]["alpha"]
-    se = _honest_se(gain, alpha)
+    se = honest_se(gain, alpha)
     seen = mde(se, gain["df"], alpha=alpha, minimum_effect=minimum)
     needed = documents_needed(
         gain["value"], se, documents=gain["documents"], df=gain["df"], alpha=alpha, minimum_effect=minimum
     )
     return {"mde": seen, "documents_needed": needed, "remedy": _remedy(record, needed, states)}
-
-
-def _honest_se(gain: Figure, alpha: float) -> float:
-    """The standard error, or what the half-width of a widened interval stands for where it collapsed."""
-    half = (gain["high"] - gain["low"]) / 2
-    return max(float(gain["se"]), float(half / stdtrit(gain["df"], 1 - alpha)))
 
 
 def _remedy(record: Mapping[str, Any], needed: int | None, states: Mapping[str, str]) -> str:

@@ -132,3 +132,12 @@ def test_slices_and_tally_balance(trial):
     assert sum(figures["items"].values()) == 200
     assert sum(row["n"] for row in figures["slices"]) == 200
     assert len(figures["slices"]) == 4
+
+
+def test_slices_are_adjusted_for_their_number(trial):
+    rows = trial(0.3, 0.6).record["figures"]["slices"]
+    assert all(row["p"] <= row["adjusted"] <= min(1.0, 4 * row["p"]) for row in rows)
+    assert max(row["adjusted"] for row in rows) == max(row["p"] for row in rows)
+    assert all((row["p"] <= 0.05) == (row["low"] > 0 or row["high"] < 0) for row in rows)
+    small = trial(0.0, 1.0, documents=5, per_document=40).record["figures"]["slices"]
+    assert {(row["p"], row["adjusted"]) for row in small} == {(None, None)}
