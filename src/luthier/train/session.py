@@ -145,7 +145,10 @@ class Session:
             self.told.add(finding.kind)
 
     def _keep_best(self) -> None:
-        """Leave the best validated step in the model, or the mean of the last ones if that is better still."""
+        """Leave the mean of the last validated steps in the model if it is the best of all on validation.
+
+        Else the last validated step, unless it is clearly worse than the best one: then that.
+        """
         history, learner = self.history, self.setup.learner
         if history.best_loss is None:
             return
@@ -155,6 +158,7 @@ class Session:
             if loss < history.best_loss:
                 history.best_loss, history.averaged = loss, history.recent
                 return
+        history.prefer_last()
         if history.best_step != history.step or len(history.recent) == AVERAGED:
             learner.restore_weights(self._weights(history.best_step))
 

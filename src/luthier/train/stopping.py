@@ -25,6 +25,8 @@ class History:
     """The last validated steps."""
     averaged: list[int] = field(default_factory=list)
     """Steps whose mean ships; empty if the best step does."""
+    lowest: int | None = None
+    """The step with the lowest loss, where a later one that is as good within its error counts as the best."""
     skipped: int = 0
     """Steps whose loss or gradient was not finite."""
     skipped_in_a_row: int = 0
@@ -48,6 +50,15 @@ class History:
         self.worse = self.worse + 1 if is_worse or not math.isfinite(loss) else 0
         self.stopped_early = self.worse >= patience
 
+    def prefer_last(self) -> None:
+        """Let the last validated step count as the best, unless it is clearly worse or nothing was learnt.
+
+        The lowest of many losses on few rows is lowest by luck, too; where the schedule ends was chosen before.
+        """
+        losses = {point["step"]: point.get("validation_loss") for point in self.curve}
+        if self.best_step and not self.worse and self.recent[-1] != self.best_step:
+            self.lowest, self.best_step, self.best_loss = self.best_step, self.recent[-1], losses[self.recent[-1]]
+
     def in_words(self) -> str:
         """What happened, for a person."""
         if self.went_back_at is None:
@@ -61,7 +72,8 @@ class History:
         found += (
             [{"step": self.went_back_at, "what": "diverged and went back"}] if self.went_back_at is not None else []
         )
-        found += [{"step": self.best_step, "what": "best held out"}] if self.best_loss is not None else []
+        lowest = self.best_step if self.lowest is None else self.lowest
+        found += [{"step": lowest, "what": "best held out"}] if self.best_loss is not None else []
         return found + ([{"step": self.step, "what": "stopped early"}] if self.stopped_early else [])
 
     def _ending(self) -> str:
@@ -75,6 +87,9 @@ class History:
                 f"validation was worse than at step {self.best_step} {self.worse} times in a row: "
                 f"stopped at step {self.step}, {kept}"
             )
+        if self.lowest is not None:
+            why = f"step {self.lowest} was lowest on validation, but step {self.best_step} is as good within the error"
+            return f"all {self.step} steps done; {why}, and kept"
         if self.best_step != self.step:
             return f"all {self.step} steps done; step {self.best_step} was best on validation, {kept}"
         return f"all {self.step} steps done; validation was best at the last one, {kept}"

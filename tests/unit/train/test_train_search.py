@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from luthier.records import Tick, Worded
 from luthier.train import scale as scales
 from luthier.train.batches import plan_steps
 from luthier.train.repeat import spread
+from luthier.train.stopping import History
 from luthier.train.validation import HeldOut, Validation, validation_steps
 
 Making = Callable[..., Training]
@@ -133,8 +135,23 @@ def test_the_mean_of_the_last_steps_ships_if_validation_likes_it_better(make_tra
             mean = sum(part[trained_name(name)] for part in parts) / len(parts)
             assert torch.equal(mean, value)
         best = model.manifest.facts["best_validation_loss"]
-        assert best < min(losses.values()) if averaged else best == min(losses.values())
-        assert counts["best_step"] in events.values()
+        assert best < min(losses.values()) if averaged else best == losses[counts["best_step"]]
+        assert losses[events["best held out"]] == min(losses.values())
+
+
+def test_the_last_step_ships_unless_it_is_clearly_worse_than_the_best() -> None:
+    history = History()
+    for step, (loss, is_worse) in enumerate([(3.0, False), (1.0, False), (1.1, True), (1.05, False)]):
+        history.step = step
+        history.note_validation(loss, [loss], is_worse=is_worse, patience=3)
+        history.curve.append({"step": step, "validation_loss": loss})
+        if step == 2:
+            clear = deepcopy(history)
+            clear.prefer_last()
+            assert (clear.best_step, clear.best_loss, clear.lowest) == (1, 1.0, None)
+    history.prefer_last()
+    assert (history.best_step, history.best_loss, history.lowest) == (3, 1.05, 1)
+    assert "step 1 was lowest on validation, but step 3 is as good" in history.in_words()
 
 
 def test_a_smaller_scale_ships_where_all_of_it_is_clearly_worse(make_training: Making) -> None:
