@@ -68,6 +68,7 @@ def _dataset(folder: Path, rows: list[Told], labels: int, *, base: Base, wording
     ]
     with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
         write_worded(draft.path / "train.parquet", worded)
+        write_worded(draft.path / "validation.parquet", [])
         draft.facts |= {"objective": "classify", "base": base.name, "template_hash": wording.template_hash}
         draft.facts["labels"] = [f"label {place}" for place in range(labels)]
     return DatasetDir.open(folder)
