@@ -24,6 +24,8 @@ class EvaluateConfig(Settings):
     """Largest loss on general text that still counts as retained, as a share of bits per byte."""
     max_answer_tokens: int | Literal["auto"] = "auto"
     """`auto`: the longest gold answer plus 8, at least 16."""
+    private: bool = False
+    """Keep questions, answers and labels out of report.html: ids and scores alone. answers.parquet has them anyway."""
     seed: int = Field(default=0, ge=0)
     """Seed of the swap test's random signs."""
 

@@ -65,7 +65,8 @@ def evaluate(
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
-        write_report(draft.path, record, observed, learnt=read_learnt(models.tuned))
+        learnt = read_learnt(models.tuned)
+        write_report(draft.path, record, observed, learnt=learnt, texts=not config.private)
         draft.counts |= {"items": len(opened.items), "documents": plan["documents"]}
         draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
         _write_cost(draft.path, seconds, opened.items)

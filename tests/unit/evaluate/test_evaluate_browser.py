@@ -32,7 +32,7 @@ def test_the_page_stays_in_its_file_and_shows_its_plots(trial, tmp_path, width, 
         browser.close()
     assert asked == [path.as_uri()]
     assert complaints == []
-    assert len(boxes) == 5
+    assert len(boxes) == 6
     assert all(box is not None and box["width"] > 250 and box["height"] > 60 for box in boxes)
     assert across <= width
     assert int(styled) >= 700

@@ -25,11 +25,13 @@ ANSWER_SCHEMA = pa.schema(
 )
 
 
-def write_report(folder: Path, record: Mapping[str, Any], observed: Observed, *, learnt: Learnt | None = None) -> None:
-    """Write evidence.json, plan.json, report.html, answers.parquet and card.md."""
+def write_report(
+    folder: Path, record: Mapping[str, Any], observed: Observed, *, learnt: Learnt | None = None, texts: bool = True
+) -> None:
+    """Write evidence.json, plan.json, report.html (with or without texts), answers.parquet and card.md."""
     (folder / EVIDENCE).write_bytes(evidence_bytes(record))
     (folder / "plan.json").write_bytes(orjson.dumps(record["plan"], option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-    (folder / "report.html").write_bytes(render_page(record, observed, learnt=learnt))
+    (folder / "report.html").write_bytes(render_page(record, observed, learnt=learnt, texts=texts))
     (folder / "card.md").write_text(card(record), encoding="utf-8")
     write_table(folder / "answers.parquet", _answers(observed), schema=ANSWER_SCHEMA)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from luthier.artifacts.folders import ModelDir
 from luthier.evaluate.report import plots
+from luthier.evaluate.report.parts import Figure, Section
 from luthier.evaluate.report.plots import Mark
-from luthier.evaluate.report.sections import Figure, Section
 
 LINES = (("Training", "base", "loss"), ("Held out", "tuned", "validation_loss"))
 
@@ -40,7 +40,8 @@ def training(learnt: Learnt) -> Section | None:
         return None
     meaning = (
         "How surprising the right answers were while learning (loss in nats; lower is better), on training rows and on "
-        "rows of groups that were held out. Where held-out loss rises while training loss falls, the model recites."
+        "rows of groups that were held out. Where held-out loss rises while training loss falls, the model recites: "
+        "train for fewer epochs, or add examples."
     )
     marks = [Mark(float(event["step"]), f"step {event['step']}: {event['what']}") for event in _events(learnt)]
     plot = plots.curves(lines, title="Loss by step", across="step", marks=marks)

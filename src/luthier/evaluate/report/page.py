@@ -5,44 +5,59 @@ from importlib.resources import files
 from typing import Any
 
 from luthier.artifacts.page import render
-from luthier.evaluate.report import sections, words
+from luthier.evaluate.report import words
+from luthier.evaluate.report.answers import answers
+from luthier.evaluate.report.conditions import conditions, kind_of
 from luthier.evaluate.report.evidence import Observed
+from luthier.evaluate.report.facts import facts
+from luthier.evaluate.report.gain import gain, power
 from luthier.evaluate.report.learnt import Learnt, training
+from luthier.evaluate.report.retention import retention
+from luthier.evaluate.report.rivals import rivals
+from luthier.evaluate.report.slices import slices
 
 KINDS = {"SHIP": "ship", "DON'T SHIP": "dont", "INCONCLUSIVE": "inconclusive"}
-STATES = {"passed": "passed", "RETAINED": "passed", "CLEAN": "passed", "NOT ASKED": "passed"}
-FAILED = {"failed", "FORGOT", "DIRTY"}
+TEMPLATE = "page.html.jinja"
 
 
-def render_page(record: Mapping[str, Any], observed: Observed, *, learnt: Learnt | None = None) -> bytes:
-    """The page as UTF-8; the same record, answers and training give the same bytes."""
-    shown = [sections.gain(record), sections.power(record), sections.retention(record), training(learnt or Learnt())]
+def render_page(
+    record: Mapping[str, Any], observed: Observed, *, learnt: Learnt | None = None, texts: bool = True
+) -> bytes:
+    """The page as UTF-8; the same record, answers and training give the same bytes.
+
+    Without `texts` nothing of a question, an answer or a label is shown: items by their ids, slices by their numbers.
+    """
+    shown = [
+        gain(record),
+        power(record),
+        rivals(record),
+        conditions(record),
+        retention(record),
+        training(learnt or Learnt()),
+        slices(record, observed, texts=texts),
+        answers(record, observed, texts=texts),
+        facts(record),
+    ]
     return render(
-        files("luthier.evaluate.report").joinpath("page.html.jinja").read_text(encoding="utf-8"),
+        files("luthier.evaluate.report").joinpath(TEMPLATE).read_text(encoding="utf-8"),
         verdict=_verdict(record),
         sections=[section for section in shown if section is not None],
-        slices=sections.slices(record, observed),
-        sliced=sections.SLICED[sections.sliced_by(record)],
-        answers=sections.answers(record, observed),
-        facts=sections.facts(record),
+        terms=words.TERMS,
+        alpha=f"{record['look']['alpha']:.2g}",
     )
 
 
 def _verdict(record: Mapping[str, Any]) -> dict[str, Any]:
     verdict, plan = record["verdict"], record["plan"]
-    states = {reason: gate["state"] for gate in record["gates"].values() for reason in gate["reasons"]}
-    reasons = [(_kind(states[reason]), words.tied(reason)) for reason in verdict["reasons"]]
+    kinds = {reason: kind_of(gate["state"]) for gate in record["gates"].values() for reason in gate["reasons"]}
+    reasons = [(kinds.get(reason, "open"), words.tied(reason)) for reason in verdict["reasons"]]
     return {
         "word": verdict["verdict"],
         "kind": KINDS[verdict["verdict"]],
         "about": f"{record['models']['base']['name']}, {plan['objective']}, look {record['look']['number']}",
+        "plain": words.PLAIN[verdict["verdict"]],
         "lead": words.tied(words.lead(record)),
+        "advice": verdict.get("advice", []),
         "reasons": [*reasons, *(("warned", caveat) for caveat in verdict["caveats"])],
         "remedy": verdict["remedy"],
-        "short": words.SHORT[plan["against"]],
-        "alpha": f"{record['look']['alpha']:.2g}",
     }
-
-
-def _kind(state: str) -> str:
-    return "failed" if state in FAILED else STATES.get(state, "open")

@@ -33,6 +33,16 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Zone:
+    """A stretch of the scale with a meaning; `kind` names its colour."""
+
+    low: float
+    high: float
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """Values from `low` to `high` across the plot's width, with ticks and their texts."""
 
@@ -71,7 +81,26 @@ def intervals(bars: Sequence[Bar], *, scale: Scale, title: str, marks: Sequence[
         parts.append(_mark(mark, scale, y=TOP + 12 + 20 * place, bottom=bottom))
     for row, bar in enumerate(bars):
         parts.append(_bar(bar, scale, y=TOP + head + ROW * row))
-    return _svg(parts, height=bottom + AXIS, title=title)
+    about = "; ".join([*(f"{bar.label}: {bar.shown}" for bar in bars), *(mark.label for mark in marks)])
+    return _svg(parts, height=bottom + AXIS, title=title, about=about)
+
+
+def ruler(bar: Bar, zones: Sequence[Zone], *, scale: Scale, title: str) -> Markup:
+    """Zones of a scale side by side, a value with its interval on them, and a legend below."""
+    parts = []
+    for zone in zones:
+        left, right = scale.at(zone.low), scale.at(zone.high)
+        rect = Markup('<rect class="fill {}" x="{}%" y="4" width="{}%" height="30"/>')
+        parts.append(rect.format(zone.kind, left, round(max(0.0, right - left), 3)))
+    parts.append(_axis(scale, top=4, bottom=34))
+    if bar.low is not None and bar.high is not None:
+        line = Markup('<line class="interval {}" x1="{}%" x2="{}%" y1="19" y2="19"/>')
+        parts.append(line.format(bar.kind, scale.at(bar.low), scale.at(bar.high)))
+    parts.append(Markup('<circle class="fill {}" cx="{}%" cy="19" r="6"/>').format(bar.kind, scale.at(bar.value)))
+    legend = [*((zone.kind, zone.label) for zone in zones), (bar.kind, bar.shown)]
+    for row, (kind, label) in enumerate(legend):
+        parts.append(_legend(label, kind, y=78 + 22 * row))
+    return _svg(parts, height=78 + 22 * len(legend), title=title, about="; ".join(label for _, label in legend))
 
 
 def stacked(shares: Sequence[tuple[str, int, str]], *, title: str) -> Markup:
@@ -87,10 +116,9 @@ def stacked(shares: Sequence[tuple[str, int, str]], *, title: str) -> Markup:
         )
         left += width
     for row, (label, count, kind) in enumerate(shares):
-        y = 58 + 22 * row
-        parts.append(Markup('<rect class="fill {}" x="0" y="{}" width="12" height="12" rx="2"/>').format(kind, y - 10))
-        parts.append(Markup('<text x="20" y="{}">{}</text>').format(y, f"{label}: {count:,} ({count / total:.0%})"))
-    return _svg(parts, height=58 + 22 * len(shares), title=title)
+        parts.append(_legend(f"{label}: {count:,} ({count / total:.0%})", kind, y=58 + 22 * row))
+    about = "; ".join(f"{label}: {count:,}" for label, count, _ in shares)
+    return _svg(parts, height=58 + 22 * len(shares), title=title, about=about)
 
 
 def curves(
@@ -100,9 +128,14 @@ def curves(
     across: str,
     marks: Sequence[Mark] = (),
 ) -> Markup:
-    """Lines (label, kind, points) over a common horizontal axis named `across`; marks stand across the plot."""
+    """Lines (label, kind, points) over a common horizontal axis named `across`; marks stand across the plot.
+
+    Positive values that fall to a tenth or less are drawn by their logarithms: else the end of the lines is flat.
+    """
     points = [point for _, _, line in lines for point in line]
-    vertical = scale_around([0.0, *(y for _, y in points)], unit=1, suffix="")
+    heights = [y for _, y in points]
+    is_steep = min(heights) > 0 and max(heights) > 10 * min(heights)
+    vertical = _log_scale(heights) if is_steep else scale_around([0.0, *heights], unit=1, suffix="")
     last = max(x for x, _ in points) or 1.0
     plot, head = 200, 24 * len(lines) + 8
     top = head + 20 * len(marks)
@@ -119,7 +152,8 @@ def curves(
         ).format(top, plot)
     )
     for _, kind, line in lines:
-        parts.append(Markup('<path class="curve {}" d="{}"/>').format(kind, _path(line, last, vertical)))
+        drawn = [(x, math.log10(y)) for x, y in line] if is_steep else line
+        parts.append(Markup('<path class="curve {}" d="{}"/>').format(kind, _path(drawn, last, vertical)))
     parts.append(Markup("</svg>"))
     for row, (label, kind, line) in enumerate(lines):
         y = 16 + 24 * row
@@ -128,7 +162,9 @@ def curves(
     parts.append(Markup('<text class="tick" x="12%" y="{}">0</text>').format(top + plot + 18))
     end = Markup('<text class="tick" x="98%" y="{}" text-anchor="end">{}</text>')
     parts.append(end.format(top + plot + 18, f"{across} {last:,.0f}"))
-    return _svg(parts, height=top + plot + 26, title=title)
+    told = (f"{label}: from {line[0][1]:.3f} to {line[-1][1]:.3f}" for label, _, line in lines)
+    about = "; ".join([*told, *(mark.label for mark in marks)])
+    return _svg(parts, height=top + plot + 26, title=title, about=about)
 
 
 def spark(base: float, tuned: float, *, title: str) -> Markup:
@@ -143,12 +179,17 @@ def spark(base: float, tuned: float, *, title: str) -> Markup:
         Markup('<circle class="fill base" cx="{}%" cy="10" r="5"/>').format(start),
         Markup('<circle class="fill tuned" cx="{}%" cy="10" r="5"/>').format(end),
     ]
-    return _svg(parts, height=20, title=title)
+    return _svg(parts, height=20, title=title, about="on a line from 0 to 100 %")
 
 
-def _svg(parts: Sequence[Markup], *, height: int, title: str) -> Markup:
-    head = Markup('<svg class="plot" role="img" width="100%" height="{}"><title>{}</title>').format(height, title)
-    return head + Markup("").join(parts) + Markup("</svg>")
+def _svg(parts: Sequence[Markup], *, height: int, title: str, about: str) -> Markup:
+    head = Markup('<svg class="plot" role="img" width="100%" height="{}"><title>{}</title><desc>{}</desc>')
+    return head.format(height, title, about) + Markup("").join(parts) + Markup("</svg>")
+
+
+def _legend(label: str, kind: str, *, y: int) -> Markup:
+    swatch = Markup('<rect class="fill {}" x="0" y="{}" width="12" height="12" rx="2"/>').format(kind, y - 10)
+    return swatch + Markup('<text x="20" y="{}">{}</text>').format(y, label)
 
 
 def _axis(scale: Scale, *, top: int, bottom: int) -> Markup:
@@ -192,6 +233,16 @@ def _path(line: Sequence[tuple[float, float]], last: float, vertical: Scale) -> 
 
 def _anchor(x: float, *, wide: float = 8) -> str:
     return "start" if x < wide else "end" if x > 100 - wide else "middle"
+
+
+def _log_scale(values: Sequence[float]) -> Scale:
+    """Logarithms (base 10) of positive values, with ticks at 1, 2 and 5 times powers of ten."""
+    least, most = (math.floor(math.log10(value)) for value in (min(values), max(values)))
+    round_values = [factor * 10.0**power for power in range(least, most + 2) for factor in (1, 2, 5)]
+    low = max(value for value in round_values if value <= min(values) * (1 + 1e-9))
+    high = min(value for value in round_values if value >= max(values) * (1 - 1e-9))
+    shown = [value for value in round_values if low <= value <= high]
+    return Scale(math.log10(low), math.log10(high), tuple((math.log10(value), f"{value:g}") for value in shown))
 
 
 def _round_step(rough: float) -> float:

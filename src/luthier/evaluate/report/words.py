@@ -1,7 +1,7 @@
 """Numbers of a report in words, the same way everywhere."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.evaluate.metrics.units import BITS, RELATIVE, gain_words, interval_words, score_words
@@ -29,6 +29,35 @@ ARMS = {"base": "base", "linear probe": "linear probe on the base"}
 SHORT = {"base": "Base", "linear probe": "Probe"}
 
 
+PLAIN = {
+    "SHIP": "Use the tuned model: it does this work better than what it was compared with, and passed every condition.",
+    "DON'T SHIP": "Do not use the tuned model: it failed at least one condition.",
+    "INCONCLUSIVE": "This exam cannot tell whether the tuned model should be used.",
+}
+"""A verdict for somebody who reads nothing else."""
+TERMS = (
+    ("Base and tuned", "the model before your data was learnt, and after"),
+    ("Exam item", "one question whose right answer is known and which was never learnt from"),
+    ("Document", "what items were cut from; items of one document rise and fall together, so documents are counted"),
+    ("Gain", "what the tuned model reaches minus what the other reaches, on the same items; 1 point is 1 item in 100"),
+    ("Interval", "the range that holds the true value unless this exam was unlucky; narrower with more documents"),
+    ("p", "how often a model that is no better would look at least this good by luck alone"),
+    ("Bits per byte", "how much text surprises a model: the fewer, the better it knows such text"),
+)
+"""What a reader may not know."""
+RIVALS = {
+    "few-shot": "the base, shown similar training examples first",
+    "retrieval": "the base, given passages that a word search finds",
+    "open-book": "the base, given the very passage that the question is about: the best that any search could do",
+    "tuned + retrieval": "the tuned model, given passages that a word search finds",
+    "linear probe": "a simple classifier on what the base computes, without training the base",
+    "BM25": "a word search without any model",
+}
+"""Other ways to do the work, for people."""
+LONGEST = 400
+"""Characters of a text that are shown."""
+
+
 def between(figure: Mapping[str, Any], metric: str) -> str:
     """Interval of one arm's score, inside what is possible, or that there is none."""
     if figure["low"] is None:
@@ -51,6 +80,21 @@ def level(alpha: float) -> str:
 def tied(text: str) -> str:
     """Keep a number and its percent sign, and 'p = ...', on one line."""
     return text.replace(" %", "\u00a0%").replace("p = ", "p\u00a0=\u00a0")
+
+
+def cut(text: str) -> str:
+    """A text in a table."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: 'A', 'A and B', 'A, B and C'."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def rival(name: str) -> str:
+    """A rival's name at the start of a line."""
+    return name[:1].upper() + name[1:]
 
 
 def readable(item: Item, text: str) -> str:

@@ -1,0 +1,82 @@
+"""Other ways to do the same work, and what the tuned model gains over each."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, score_words
+from luthier.evaluate.report import plots, words
+from luthier.evaluate.report.gain import scale_of
+from luthier.evaluate.report.parts import Cell, Figure, Section, Table
+from luthier.evaluate.report.plots import Bar
+
+READING = {
+    "better": ("the tuned model is better", "right"),
+    "worse": ("better than the tuned model", "wrong"),
+    "open": ("not told apart", ""),
+}
+
+
+def rivals(record: Mapping[str, Any]) -> Section | None:
+    """Every arm beside the two that are compared, if there are any."""
+    figures, plan = record["figures"], record["plan"]
+    found = figures.get("rivals", {})
+    if not found or "gain" not in figures:
+        return None
+    metric = plan["primary"]
+    known = {words.SHORT[plan["against"]]: figures["base"], **{words.rival(name): found[name] for name in found}}
+    bars = [_bar(name, figure, metric, "base") for name, figure in known.items()]
+    bars.append(_bar("Tuned", figures["tuned"], metric, "tuned"))
+    bars.sort(key=lambda bar: bar.value, reverse=metric not in RELATIVE)
+    plot = plots.intervals(bars, scale=scale_of(bars, metric), title=f"{words.METRICS[metric]} of every way")
+    table = Table(
+        caption="What the tuned model gains over each",
+        head=("Rival", "What it is", "Reaches", "Gain over it", "Reading"),
+        rows=tuple(_row(name, found[name], record) for name in found),
+        numbers=(2, 3),
+    )
+    return Section("Other ways to do this work", (Figure(_meaning(record), plot, table),))
+
+
+def reading(gain: Mapping[str, Any] | None, *, alpha: float) -> str:
+    """better, worse or open: what a gain over a rival shows after correction for their number."""
+    if gain is None or gain["low"] is None:
+        return "open"
+    if gain["low"] > 0 and gain.get("adjusted", gain.get("p", 0.0)) <= alpha:
+        return "better"
+    return "worse" if gain["high"] < 0 else "open"
+
+
+def _meaning(record: Mapping[str, Any]) -> str:
+    found, alpha = record["figures"]["rivals"], record["look"]["alpha"]
+    read = {name: reading(figure["gain"], alpha=alpha) for name, figure in found.items()}
+    worse = [words.rival(name) for name in found if read[name] == "worse"]
+    unclear = [words.rival(name) for name in found if read[name] == "open"]
+    if worse:
+        return f"{words.listed(worse)} did better on the same items: if you can run it, take it instead of this model."
+    if unclear:
+        return (
+            f"{words.listed(unclear)} did not do clearly worse on the same items: where the two are not told apart, "
+            "take whichever is cheaper to run."
+        )
+    return "On the same items, none of these other ways does as well as the tuned model: training was worth it."
+
+
+def _bar(name: str, figure: Mapping[str, Any], metric: str, kind: str) -> Bar:
+    low, high = figure.get("low"), figure.get("high")
+    told = score_words(figure["value"], metric)
+    if low is not None:
+        told += f" ({words.between(figure, metric)})"
+    return Bar(name, told, figure["value"], low, high, kind)
+
+
+def _row(name: str, figure: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
+    metric, gain = record["plan"]["primary"], figure["gain"]
+    told, kind = READING[reading(gain, alpha=record["look"]["alpha"])]
+    over = "-" if gain is None else f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
+    return (
+        Cell(words.rival(name)),
+        Cell(words.RIVALS.get(name, "")),
+        Cell(score_words(figure["value"], metric)),
+        Cell(over),
+        Cell(told, kind),
+    )
