@@ -1,38 +1,46 @@
 """Small real tasks out of what this repository carries, each as a project folder of its own."""
 
-import csv
 import html
 import json
 import random
 import re
 import tarfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from bench.objectives._synonyms import read_pairs
 from bench.record import ROOT
 from bench.runs import CLASSIFY, luthier
 
 from luthier.artifacts.rows import read_examples
 from luthier.config import dump_yaml
-from luthier.records import Label, Text
+from luthier.objectives import objective
+from luthier.prepare.convert import NOTHING_COMMON, convert
+from luthier.records import Label
 
-MANUAL = ROOT / "examples" / "postgres-docs" / "data" / "manual.tar.xz"
+EXAMPLES = ROOT / "examples"
+MANUAL = EXAMPLES / "postgres-docs" / "data" / "manual.tar.xz"
+QUESTIONS = EXAMPLES / "exam-questions" / "data" / "questions.jsonl"
+AGREEMENTS = EXAMPLES / "finance-ner" / "data" / "loan_agreements.jsonl"
 SHORTEST, LONGEST = 40, 300
 """Characters of a passage."""
-TOGETHER = 4
-"""Passages of a page that are split together."""
+COLUMNS = {
+    "classify": ("text", "label"),
+    "chat": ("question", "answer"),
+    "tag": ("text", "entities"),
+    "embed": ("query", "positive"),
+}
+"""What a row's text and answer are called, by objective."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A text, its label, and what must not be cut by a split."""
+    """A text, what a model shall say of it, and what must not be cut by a split."""
 
     text: str
-    label: str
+    answer: Any
     group: str
 
 
@@ -40,46 +48,39 @@ def chapters(folder: Path) -> list[Row]:
     """Diagnosis -> chapter of ICD-10-CM; groups are categories. `folder` is for what collect reads."""
     collected = luthier("collect", str(CLASSIFY), "--json", "--out", str(folder)).result()
     examples = read_examples(Path(collected["folder"]) / "examples.parquet")
+    labelled = [convert(one, objective("classify"), common=NOTHING_COMMON) for one in examples]
     found = {
         one.text: Row(one.text, one.label, one.origin.columns.get("code", "")[:3])
-        for one in examples
-        if isinstance(one, Label) and not isinstance(one, Text)
+        for one in labelled
+        if isinstance(one, Label)
     }
     return [found[text] for text in sorted(found)]
 
 
-def injuries(folder: Path) -> list[Row]:
-    """Injury -> region of the body: the second letter of its code (S0 head, S1 neck, ...)."""
-    regions = [Row(row.text, row.group[:2], row.group) for row in chapters(folder) if re.match(r"S\d", row.group)]
-    return _frequent(regions, least=25)
+def questions(_folder: Path) -> list[Row]:
+    """Medical entrance-exam question with its options -> subject."""
+    return [Row(row["text"], row["label"], row["text"]) for row in _lines(QUESTIONS)]
 
 
-def passages(_folder: Path) -> list[Row]:
-    """Passage of the PostgreSQL manual -> the kind of its page: sql, functions, runtime, ..."""
-    found = []
-    for name, page in _pages():
-        kind = re.split(r"[-.\d]", name)[0]
-        for number, part in enumerate(re.findall(r"<p>(.*?)</p>", page, flags=re.DOTALL)):
-            words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", part)).split())
-            if len(words) >= SHORTEST:
-                found.append(Row(words[:LONGEST], kind, f"{name} {number // TOGETHER}"))
-    return _frequent(found, least=40)
+def entities(_folder: Path) -> list[Row]:
+    """Sentence of a loan agreement -> persons, organisations and places; groups are passages of ten sentences."""
+    return [Row(row["text"], row["entities"], row["passage"]) for row in _lines(AGREEMENTS)]
+
+
+def synonyms(_folder: Path) -> list[Row]:
+    """What a diagnosis is called -> its title in ICD-10-CM; groups are categories."""
+    return [Row(query, title, code[:3]) for query, title, code in read_pairs()]
 
 
 def documents(_folder: Path) -> list[Row]:
     """Paragraphs of the PostgreSQL manual as raw text; groups are pages."""
-    return [Row(row.text, "", row.group.partition(" ")[0]) for row in passages(_folder)]
-
-
-def definitions(_folder: Path) -> list[Row]:
-    """Definition of WordNet, without its word -> lexical file (noun.animal, verb.motion, ...)."""
-    lines = files("luthier.prepare.general").joinpath("wordnet.jsonl").read_text(encoding="utf-8").splitlines()
-    found = []
-    for line in lines:
-        entry = json.loads(line)
-        for meaning in re.findall(r"(?:means|we mean|is) ([a-z][^.]{15,})\.", entry["text"]):
-            found.append(Row(meaning, entry["id"].rpartition("-")[0], meaning))
-    return _frequent(found, least=20)
+    found = {}
+    for name, page in _pages():
+        for part in re.findall(r"<p>(.*?)</p>", page, flags=re.DOTALL):
+            words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", part)).split())
+            if len(words) >= SHORTEST:
+                found[words[:LONGEST]] = Row(words[:LONGEST], "", name)
+    return list(found.values())
 
 
 def dealt(rows: Sequence[Row], parts: Mapping[str, int], *, seed: int) -> list[tuple[Row, str]]:
@@ -109,10 +110,9 @@ def write_project(
             (data / part).mkdir(exist_ok=True)
             (data / part / f"{number:05d}.txt").write_text(row.text, encoding="utf-8")
     else:
-        with (data / "rows.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["question", "answer", "part"])
-            writer.writerows([row.text, row.label, part] for row, part in rows)
+        text, answer = COLUMNS[objective]
+        lines = (json.dumps({text: row.text, answer: row.answer, "part": part}) for row, part in rows)
+        (data / "rows.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     given = "file" if objective == "complete" else "part"
     settings = {
         "name": name,
@@ -135,8 +135,5 @@ def _pages() -> Iterator[tuple[str, str]]:
                 yield Path(member.name).stem, file.read().decode("utf-8")
 
 
-def _frequent(rows: Sequence[Row], *, least: int) -> list[Row]:
-    """Rows, each text once, of labels that occur often enough."""
-    once = list({row.text: row for row in rows}.values())
-    counts = Counter(row.label for row in once)
-    return [row for row in once if counts[row.label] >= least]
+def _lines(file: Path) -> list[Any]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -93,16 +93,16 @@ class _Drill:
 
 def _rows(folder: Path) -> list[Row]:
     rows = chapters(folder)
-    labels = [row.label for row in rows]
+    labels = [row.answer for row in rows]
     kept = sorted(set(labels), key=lambda label: (-labels.count(label), label))[:LABELS]
-    return [row for row in rows if row.label in kept]
+    return [row for row in rows if row.answer in kept]
 
 
 def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
     """The same texts with labels that follow from nothing."""
     chance = random.Random(seed)
-    labels = sorted({row.label for row in rows})
-    return [replace(row, label=chance.choice(labels)) for row in rows]
+    labels = sorted({row.answer for row in rows})
+    return [replace(row, answer=chance.choice(labels)) for row in rows]
 
 
 def _copy_training_rows(dataset: DatasetDir) -> None:
