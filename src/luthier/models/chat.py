@@ -16,7 +16,7 @@ from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.errors import UserError
 from luthier.models.spoken import Hidden, Rendering, Talk
 from luthier.models.template import CLOSE, OPEN, PLAIN_TEMPLATE, template_tools, template_turn
-from luthier.models.texts import WordedPair, WordedWords, pair_ids, word_ids
+from luthier.models.texts import WordedPair, WordedWords, pair_ids, special_ids, word_ids
 from luthier.records import Message, Worded
 
 
@@ -127,10 +127,12 @@ class Wording:
         return pair_ids(self.tokenizer, first, second)
 
     def fill_row(self, text: str, *, row_id: str, group: str, at: str) -> Worded:
-        """`text_ids` as a row whose every token but the special ones may be masked."""
-        encoding = self.tokenizer.encode(text)
-        maskable = tuple(not special for special in encoding.special_tokens_mask)
-        return Worded(row_id, group, at, tuple(encoding.ids), maskable, answer_bytes=len(text.encode()))
+        """`text_ids` as a row whose every token may be masked but the special ones, those for unknown words among
+        them.
+        """
+        ids, special = self.text_ids(text), special_ids(self.tokenizer)
+        maskable = tuple(token not in special for token in ids)
+        return Worded(row_id, group, at, ids, maskable, answer_bytes=len(text.encode()))
 
     def document_ids(self, text: str) -> tuple[int, ...]:
         """Ids of raw text behind a start token, for likelihoods."""

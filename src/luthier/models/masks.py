@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models
 from luthier.artifacts.worded import IntArray
 from luthier.errors import UserError
 from luthier.models.chat import Wording
+from luthier.models.texts import special_ids
 from luthier.records import Worded
 
 HIDDEN, SWAPPED = 0.8, 0.1
@@ -92,7 +93,7 @@ def make_masker(
 ) -> Masker:
     """A masker for the texts of one tokenizer; UserError if it has no mask token."""
     tokenizer = wording.tokenizer
-    special = {place for place, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    special = special_ids(tokenizer)
     mask_id = next((found for name in NAMES if (found := tokenizer.token_to_id(name)) in special), None)
     if mask_id is None:
         raise UserError(

@@ -52,6 +52,11 @@ class WordedPair:
         return None if left is None or right is None or first > last else (left[0], right[1])
 
 
+def special_ids(tokenizer: Tokenizer) -> set[int]:
+    """Ids of tokens that stand for no text: `[CLS]`, `[MASK]`, and `[UNK]` for what the tokenizer cannot say."""
+    return {place for place, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+
+
 def word_ids(tokenizer: Tokenizer, text: str) -> WordedWords:
     """Ids of a text with the tokenizer's own special tokens; every word is told by its first token.
 

@@ -75,6 +75,15 @@ def test_every_text_has_a_hidden_word(wording: Wording) -> None:
     assert sum(make_masker(wording, share=0.15, seed=0)(fill_row(wording, text="longword"), 0).trained) == 8
 
 
+def test_what_the_tokenizer_cannot_say_is_never_hidden(wording: Wording) -> None:
+    row = fill_row(wording, text="a \N{SNOWMAN} b [SEP] c")
+    shown = [
+        wording.tokenizer.id_to_token(token) for token, maskable in zip(row.ids, row.trained, strict=True) if maskable
+    ]
+    assert shown == ["a", "b", "c"]
+    assert "[UNK]" in wording.tokenizer.encode("\N{SNOWMAN}").tokens
+
+
 def test_words_of_a_vocabulary_that_marks_spaces(make_base: Callable[[str], Base]) -> None:
     """`pump 12, on` in bytes: each space belongs to the word behind it, and a comma is a word."""
     wording = load_wording(make_base("bert").folder)
