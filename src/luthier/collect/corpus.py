@@ -13,9 +13,8 @@ from luthier.collect.formats.detect import Fit, Hints, NoFormatError, columns_of
 from luthier.collect.intake import Intake, Item
 from luthier.collect.kinds import CONTAINERS
 from luthier.collect.ledger import OUTCOMES, Entry, Outcome, Refused
-from luthier.collect.reading import reject
 from luthier.collect.registry import DOCUMENT_READERS, READERS, ROW_READERS, row_formats
-from luthier.collect.tables import Drawing, Items, Table, find_tables, shown, table_of
+from luthier.collect.tables import Drawing, Items, Table, find_tables, refusal, table_of
 from luthier.collect.wire import WireError
 from luthier.records import (
     Chat,
@@ -214,7 +213,7 @@ class Collector:
             try:
                 example = make_example(row, fits[table], file=file)
             except BadRowError as error:
-                self._refuse(reject(table, row.line, str(error), shown(row), offset=row.offset), tally)
+                self._refuse(refusal(row, str(error)), tally)
                 continue
             tally.examples += 1
             tally.characters += characters(example)

@@ -9,6 +9,7 @@ import orjson
 
 from luthier.collect.formats.check import plain_text
 from luthier.collect.formats.detect import sample_rows
+from luthier.collect.reading import reject
 from luthier.collect.sampling import Sample, rank, threshold
 from luthier.records import Document, Reject, Row
 
@@ -66,6 +67,13 @@ def find_tables(items: Items) -> list[Table]:
 def table_of(item: Row | Reject) -> str:
     """Name of the table that a row stands in."""
     return item.file if isinstance(item, Reject) else item.at.rpartition(":")[0]
+
+
+def refusal(row: Row, reason: str) -> Reject:
+    """Why a row cannot be used, and which it is where several begin on one line."""
+    table, _, place = row.at.rpartition(":")
+    told = reason if place == str(row.line) else f"{reason}, in {place}"
+    return reject(table, row.line, told, shown(row), offset=row.offset)
 
 
 def shown(row: Row) -> str:

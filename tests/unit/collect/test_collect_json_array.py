@@ -57,6 +57,21 @@ def test_other_json_is_refused_with_a_reason(tmp_path: Path, content: bytes, pro
         rows_of(tmp_path, content)
 
 
+def test_questions_of_paragraphs_of_articles_are_rows_of_their_own(tmp_path: Path) -> None:
+    one, other = {"id": "a", "question": "Who?"}, {"id": "b", "question": "Where?"}
+    paragraphs = [{"context": "x", "qas": [one, other]}, {"context": "y"}]
+    content = json.dumps({"version": "2", "data": [{"title": "T", "paragraphs": paragraphs}, {"qas": [one]}]})
+    first, second, bad, third = rows_of(tmp_path, content.encode())
+    assert isinstance(first, Row)
+    assert isinstance(second, Row)
+    assert first.values == {"title": "T", "context": "x", **one}
+    assert second.at == "rows.json:1, paragraph 1, question 2"
+    assert isinstance(bad, Reject)
+    assert (bad.line, bad.reason) == (1, "no list 'qas' of questions, in 1, paragraph 2")
+    assert isinstance(third, Row)
+    assert (third.at, third.values) == ("rows.json:1 (2), question 1", one)
+
+
 def test_a_bad_row_costs_itself(tmp_path: Path) -> None:
     deep = b'{"a": ' + b"[" * 60 + b"]" * 60 + b"}"
     rows = rows_of(tmp_path, b'[{"a": 1},\n"text", 7,\n{"a": 1,},\n' + deep + b',\n{"a": NaN},\n{"a": 2}, {"a": ')

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from luthier.collect.readers.jsonl import parse_row
+from luthier.collect.readers.questions import unfolded
 from luthier.collect.reading import MOST_ROW_CHARACTERS, Source, UnreadableError, reject, unreadable_on
 from luthier.records import Reject, Row
 
@@ -205,7 +206,7 @@ def _rows(name: str, window: _Window) -> Iterator[Row | Reject]:
             reject(name, line, problem, text, offset=offset) if problem else parse_row(name, line, text, offset=offset)
         )
         # Many rows may begin on one line, and each has a place of its own.
-        yield replace(row, at=f"{row.at} ({nth})") if isinstance(row, Row) and nth > 1 else row
+        yield from unfolded(replace(row, at=f"{row.at} ({nth})") if isinstance(row, Row) and nth > 1 else row)
     window.mark()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from luthier.collect.readers.lines import TOO_LONG, lines_of
+from luthier.collect.readers.questions import unfolded
 from luthier.collect.reading import Source, reject
 from luthier.records import Reject, Row
 
@@ -19,7 +20,7 @@ def read(source: Source) -> Iterator[Row | Reject]:
         if not line.is_whole:
             yield reject(source.name, line.number, TOO_LONG, line.text, offset=line.offset)
         elif line.text.strip():
-            yield parse_row(source.name, line.number, line.text, offset=line.offset)
+            yield from unfolded(parse_row(source.name, line.number, line.text, offset=line.offset))
 
 
 def parse_row(name: str, number: int, text: str, *, offset: int | None = None) -> Row | Reject:
