@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from bench.objectives._tasks import Row, chapters, dealt, documents, entities, questions, synonyms, write_project
 from bench.record import Asked, Outcome, run_bench, say
-from bench.runs import WORKSHOP, luthier, run_words, warm
+from bench.runs import WORKSHOP, warm
 
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir
 from luthier.artifacts.rows import read_items
@@ -27,6 +27,7 @@ from luthier.evaluate.metrics.spans import span_f1, types_of
 from luthier.evaluate.tasks import classify, embed, generate, likelihood, tag
 from luthier.models.bases import resolve_base
 from luthier.models.engines.hf import load_engine
+from luthier.pipeline.run import run
 from luthier.records import Item
 
 RATES = (3e-4, 1e-3, 3e-3)
@@ -50,12 +51,12 @@ class Task:
 ENCODED, PAIRED, WRITTEN = (3.0, 8.0, 20.0), (2.0, 5.0, 12.0), (1.0, 2.0, 4.0)
 MINILM, SMOLLM = "minilm-l6", "smollm2-135m"
 TASKS = {
-    "chapters": Task(chapters, "classify", MINILM, {"train": 800, "validation": 200, "test": 3000}, ENCODED),
-    "questions": Task(questions, "classify", MINILM, {"train": 400, "validation": 100, "test": 1000}, ENCODED),
-    "entities": Task(entities, "tag", MINILM, {"train": 400, "validation": 100, "test": 600}, ENCODED),
-    "synonyms": Task(synonyms, "embed", MINILM, {"train": 800, "validation": 200, "test": 1000}, PAIRED),
-    "answers": Task(chapters, "chat", SMOLLM, {"train": 150, "validation": 60, "test": 300}, WRITTEN),
-    "documents": Task(documents, "complete", SMOLLM, {"train": 150, "validation": 50, "test": 200}, WRITTEN),
+    "chapters": Task(chapters, "classify", MINILM, {"train": 400, "validation": 100, "test": 1500}, ENCODED),
+    "questions": Task(questions, "classify", MINILM, {"train": 250, "validation": 75, "test": 800}, ENCODED),
+    "entities": Task(entities, "tag", MINILM, {"train": 200, "validation": 60, "test": 500}, ENCODED),
+    "synonyms": Task(synonyms, "embed", MINILM, {"train": 500, "validation": 120, "test": 800}, PAIRED),
+    "answers": Task(chapters, "chat", SMOLLM, {"train": 100, "validation": 50, "test": 200}, WRITTEN),
+    "documents": Task(documents, "complete", SMOLLM, {"train": 100, "validation": 50, "test": 150}, WRITTEN),
 }
 
 
@@ -100,9 +101,8 @@ class _Grid:
 
     def run(self) -> dict[str, Any]:
         """Scores of `auto` and of the grid."""
-        words = run_words(self.project)[1:]
-        luthier("collect", *words).result()
-        luthier("prepare", *words).result()
+        for stage in ("collect", "prepare"):
+            run(self.project, only=stage)
         auto = self._train([])
         rates, epochs = (RATES[:1], self.task.epochs[:1]) if self.asked.quick else (RATES, self.task.epochs)
         grid = {
@@ -123,26 +123,25 @@ class _Grid:
 
     def _train(self, settings: list[str]) -> dict[str, Any]:
         """Score of one training; what is finished is not done again."""
-        words = run_words(self.project, settings=settings)[1:]
-        run = Path(luthier("train", *words).result()["run"])
-        model = ModelDir.open(run / ModelDir.kind)
+        folder = run(self.project, overrides=settings, only="train").run
+        model = ModelDir.open(folder / ModelDir.kind)
         facts = model.manifest.facts
         path = self.folder / "scores.json"
         scores = json.loads(path.read_text()) if path.is_file() else {}
         if model.digest not in scores:
-            scores[model.digest] = self._score(run, model)
+            scores[model.digest] = self._score(folder, model)
             path.write_text(json.dumps(scores, indent=1))
         found = {"points": scores[model.digest], "validation": facts["best_validation_loss"], "story": facts["story"]}
         say(f"  {' '.join(settings) or 'auto'}: {found['points']:.2f} points, {facts['story']}")
         found["diagnosis"] = [finding["kind"] for finding in facts["diagnosis"]]
         return found | {"choices": {name: one["value"] for name, one in facts["choices"].items()}}
 
-    def _score(self, run: Path, model: ModelDir) -> float:
+    def _score(self, folder: Path, model: ModelDir) -> float:
         """Points on the exam: more is better."""
         base = resolve_base(self.task.base, relative_to=self.folder)
         engine = load_engine(base, tuned=model)
-        items = read_items(ExamDir.open(run / ExamDir.kind).file("items.parquet"))
-        dataset = DatasetDir.open(run / DatasetDir.kind)
+        items = read_items(ExamDir.open(folder / ExamDir.kind).file("items.parquet"))
+        dataset = DatasetDir.open(folder / DatasetDir.kind)
         labels = [str(label) for label in dataset.manifest.facts.get("labels") or ()]
         match self.task.objective:
             case "classify":

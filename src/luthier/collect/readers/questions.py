@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -42,7 +42,7 @@ def _questions(row: Row, paragraph: Mapping[str, Any], place: str) -> Iterator[R
         yield replace(row, at=f"{row.at}{place}, question {number}", values={**shared, **question})
 
 
-def _are_objects(value: Any) -> bool:
+def _are_objects(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
