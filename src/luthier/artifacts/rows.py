@@ -99,6 +99,9 @@ ITEM_SCHEMA = pa.schema(
         ("tools", pa.list_(pa.string())),
     ]
 )
+PASSAGES = "passages.parquet"
+"""File of an exam: the source of each item that was cut from a text."""
+PASSAGE_SCHEMA = pa.schema([("item", pa.string()), ("text", pa.string())])
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> int:
@@ -157,6 +160,16 @@ def read_items(path: Path) -> list[Item]:
         )
         for row in read_table(path)
     ]
+
+
+def write_passages(path: Path, passages: Mapping[str, str]) -> int:
+    """Write the source text of each item, by its id; returns the number of rows."""
+    return write_table(path, ({"item": item, "text": text} for item, text in passages.items()), schema=PASSAGE_SCHEMA)
+
+
+def read_passages(path: Path) -> dict[str, str]:
+    """Read what `write_passages` wrote."""
+    return {row["item"]: row["text"] for row in read_table(path)}
 
 
 def _message_rows(messages: Iterable[Message]) -> list[dict[str, Any]]:

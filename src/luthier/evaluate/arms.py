@@ -1,4 +1,4 @@
-"""What one arm answered, whatever kind of model it is."""
+"""What one arm answered, whatever kind of model it is, and which arms an exam of each kind has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from luthier.records import Item
 
 MOST_SLICES = 40
+FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK, BM25 = "few-shot", "retrieval", "tuned + retrieval", "open-book", "BM25"
+RIVALS: dict[str, tuple[str, ...]] = {
+    "exact_match": (FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK),
+    "ndcg_10": (BM25,),
+}
+"""Primary metric -> the arms beside base and tuned. Examples and texts can be put before a question that is answered in
+words. A head that labels, tags, points or rewards reads no prompt (its rival is the probe, which stands for the base);
+held-out text asks nothing that texts could be found for; a pair's win is measured against the base alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,8 @@ class Arm:
     """True, false and missed entities by type, per item (tag)."""
     named: tuple[tuple[int, ...], ...] | None = None
     """Indices of the predicted labels, where a text can have several."""
+    tokens: tuple[tuple[int, int], ...] | None = None
+    """Tokens of the prompt and of the answer, where answers are written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, stage_key
 from luthier.config import Settings
 from luthier.models.bases import Base
 
-VERSION = 1
+VERSION = 2
 """Rises when the stage writes something else for the same input."""
 
 
@@ -28,6 +28,14 @@ class EvaluateConfig(Settings):
     """Keep questions, answers and labels out of report.html: ids and scores alone. answers.parquet has them anyway."""
     seed: int = Field(default=0, ge=0)
     """Seed of the swap test's random signs."""
+    arms: Literal["all", "pair"] = "all"
+    """`all`: also few-shot, retrieval and what else makes sense for the objective, for up to three minutes more on the
+    example of 211 items; `pair`: base and tuned only.
+    """
+    against: Literal["base", "few-shot", "retrieval", "open-book", "BM25"] = "base"
+    """The arm that the tuned model must beat to ship. A linear probe is the base of a head that the base lacks."""
+    price_per_hour: float | None = Field(default=None, ge=0)
+    """What an hour of this machine costs you, in any currency; None: only seconds are told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ from luthier.evaluate.compare import (
     Figure,
     Sample,
     bare_means,
-    bound_gain,
     compare_labels,
     compare_scores,
     compare_several,
     compare_spans,
     mean_of,
-    plain_mean,
     sample_of,
     score_of,
 )
+from luthier.evaluate.cost import token_figures
 from luthier.evaluate.forget import retention
 from luthier.evaluate.gates import FAILED, PASSED, Gate, judge
 from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, item_metric, oriented
 from luthier.evaluate.remedy import missing_power
+from luthier.evaluate.rivals import advise, face, rival_figures
 from luthier.evaluate.slices import slice_gains
 
 LATE = (
@@ -37,14 +37,18 @@ def conclude(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measure(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Every figure: the gain and both arms under the primary metric, secondary metrics, slices, retention."""
+    """Every figure: the gain and both arms under the primary metric, other metrics, slices, rivals, retention, cost.
+
+    `base` is the arm that the plan set the tuned model against.
+    """
     plan, items = record["plan"], record["items"]
     sample = sample_of(items["document"], items["task"], weights=plan["weights"])
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"cost": token_figures(record["cost"])}
     if len(sample.chosen):
-        figures |= _primary(record, sample)
-        figures["slices"] = slice_gains(record, sample)
-        figures |= _rivals(record, sample)
+        faced = face(record)
+        figures |= _primary(faced, sample)
+        figures["slices"] = slice_gains(faced, sample)
+        figures["rivals"] = rival_figures(record, sample)
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
     return figures
@@ -63,7 +67,8 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
     power = missing_power(record, figures, states)
     caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
     caveats += record["environment"].get("caveats", [])
-    return {"verdict": verdict, "reasons": reasons, "caveats": caveats, **power}
+    advice = advise(record, figures)
+    return {"verdict": verdict, "reasons": reasons, "advice": advice, "caveats": caveats, **power}
 
 
 def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
@@ -98,17 +103,6 @@ def _by_item(record: Mapping[str, Any], name: str, sample: Sample) -> dict[str, 
     arms = {arm: bounded(scores[arm][name], sample=sample, alpha=alpha) for arm in ("base", "tuned")}
     pairs = oriented(scores["tuned"][name], name), oriented(scores["base"][name], name)
     return {"gain": compare_scores(*pairs, sample=sample, alpha=alpha, seed=record["plan"]["seed"]), **arms}
-
-
-def _rivals(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
-    """What other ways to do the work reach, and what the tuned model gains over each, if there are any."""
-    scores, name = record["scores"], item_metric(record["scores"]["base"])
-    found = {}
-    for rival in sorted(scores.keys() - {"base", "tuned"}):
-        arms = scores["tuned"][name], scores[rival][name]
-        gain = bound_gain(*arms, sample=sample, alpha=record["look"]["alpha"]) if sample.can_be_measured else None
-        found[rival] = {"value": plain_mean(scores[rival][name], sample), "gain": gain}
-    return {"rivals": found} if found else {}
 
 
 def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:

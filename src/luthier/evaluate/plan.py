@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.artifacts.folders import DatasetDir, ExamDir
-from luthier.artifacts.rows import read_items
+from luthier.artifacts.rows import PASSAGES, read_items
 from luthier.errors import UserError
+from luthier.evaluate.arms import OPEN_BOOK, RIVALS
 from luthier.evaluate.config import EvaluateConfig
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.metrics.units import RELATIVE
@@ -33,12 +34,15 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
     items = read_items(exam.file("items.parquet"))
     goal = objective(str(dataset.manifest.facts["objective"]))
     is_decoder = goal.head == "causal"
+    primary = _primary(goal, items)
+    arms = _arms(primary, config, has_passages=PASSAGES in exam.manifest.files)
     return {
         "format": FORMAT,
         "claim": "SKILL",
         "objective": goal.name,
-        "primary": _primary(goal, items),
-        "against": AGAINST[goal.name],
+        "primary": primary,
+        "against": _against(goal, arms, config),
+        "arms": arms,
         "alpha": config.alpha,
         "minimum_effect": config.minimum_effect,
         "retention_margin": config.retention_margin if is_decoder else None,
@@ -52,6 +56,24 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         else None,
         "seed": config.seed,
     }
+
+
+def _arms(primary: str, config: EvaluateConfig, *, has_passages: bool) -> list[str]:
+    """Every arm that will be asked."""
+    possible = [name for name in RIVALS.get(primary, ()) if has_passages or name != OPEN_BOOK]
+    return ["base", "tuned", *(name for name in possible if config.arms == "all" or name == config.against)]
+
+
+def _against(goal: Objective, arms: Sequence[str], config: EvaluateConfig) -> str:
+    """What the tuned model must beat; UserError if this exam does not ask it."""
+    if config.against == "base":
+        return AGAINST[goal.name]
+    if config.against not in arms:
+        raise UserError(
+            f"evaluate.against is '{config.against}', and no such arm can sit this exam (objective '{goal.name}'; "
+            f"there are {', '.join(name for name in arms if name != 'tuned')}). Name one of these."
+        )
+    return config.against
 
 
 def _primary(goal: Objective, items: Sequence[Item]) -> str:

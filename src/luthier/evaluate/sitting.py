@@ -1,6 +1,6 @@
-"""What it takes to let base and tuned sit an exam, and what comes of it."""
+"""What it takes to let all arms sit an exam, and what comes of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import read_worded
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.cost import Meter
 from luthier.evaluate.likelihood import general_text
 from luthier.models.engines.hf import Engine
 from luthier.records import Item, Listener
@@ -22,6 +23,8 @@ class Room:
     engine: Engine
     config: EvaluateConfig
     listener: Listener
+    plan: Mapping[str, Any]
+    meter: Meter = field(default_factory=Meter)
 
     @property
     def labels(self) -> list[str]:
@@ -36,15 +39,15 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """Both arms' answers and how they came about."""
+    """All arms' answers and how they came about."""
 
     base: Arm
     tuned: Arm
     likelihood: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
     """What was settled while asking: answer limit, strength of the probe."""
-    rivals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    """Name of another way to do the work -> its scores, metric by metric, item by item."""
+    rivals: dict[str, Arm] = field(default_factory=dict)
+    """Other ways to do the work."""
 
 
 Sit = Callable[[Sequence[Item], Room], Sitting]

@@ -21,7 +21,8 @@ from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.tasks.sits import SITS
-from luthier.models.engines.hf import load_engine
+from luthier.models.engines.hf import BATCH_TOKENS, load_engine
+from luthier.models.engines.slots import ROWS
 from luthier.records import Item, Listener, nobody_listens
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "tokenizers", "torch", "transformers")
@@ -50,7 +51,7 @@ def evaluate(
     opened = open_exam(exam, model=models.tuned.digest, plan=plan, why="evaluate")
     started = time.perf_counter()
     engine = load_engine(models.base, tuned=models.tuned)
-    room = Room(exam, dataset, engine, config, listener)
+    room = Room(exam, dataset, engine, config, listener, plan)
     sitting = SITS[str(dataset.manifest.facts["objective"])](opened.items, room)
     seconds = time.perf_counter() - started
     setting = Setting(
@@ -69,7 +70,7 @@ def evaluate(
         write_report(draft.path, record, observed, learnt=learnt, texts=not config.private)
         draft.counts |= {"items": len(opened.items), "documents": plan["documents"]}
         draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
-        _write_cost(draft.path, seconds, opened.items)
+        _write_cost(draft.path, room, items=len(opened.items), seconds=seconds)
     return ReportDir.open(out)
 
 
@@ -117,8 +118,18 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _write_cost(folder: Path, seconds: float, items: Sequence[Item]) -> None:
+def _write_cost(folder: Path, room: Room, *, items: int, seconds: float) -> None:
+    """notes/cost.json: `Meter.notes`, `seconds` of everything that was asked, and how it was computed."""
     notes = folder / "notes"
     notes.mkdir(exist_ok=True)
-    cost = {"seconds": round(seconds, 3), "items": len(items)}
+    told = room.meter.notes(items=items, price_per_hour=room.config.price_per_hour)
+    environment = _environment()
+    cost = {
+        **told,
+        "seconds": round(seconds, 3),
+        "device": environment["device"],
+        "threads": environment["threads"],
+        "answers_at_once": ROWS,
+        "tokens_at_once": BATCH_TOKENS,
+    }
     (notes / "cost.json").write_bytes(orjson.dumps(cost, option=orjson.OPT_INDENT_2))

@@ -63,6 +63,7 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
     size = len(items["id"])
     columns = [*items.values(), *(column for arm in scores.values() for column in arm.values())]
     columns += [column for kind in record["counts"].values() for column in kind.values() if isinstance(column, list)]
+    columns += [column for arm in record["cost"].values() for column in arm.values()]
     if any(len(column) != size for column in columns):
         yield "items: columns of different length"
     if len(set(items["id"])) != size:
@@ -75,17 +76,25 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
         yield "exam: not the exam or the dataset of the plan"
     if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
         yield "look.alpha: not what this look may spend"
+    yield from _agreeing_arms(record)
     for name, column in (pair for arm in scores.values() for pair in arm.items()):
         least, most = (-math.inf if name == "spearman" else 0, math.inf if name in UNBOUNDED else 1)
         if any(not least <= score <= most for score in column):
             yield f"scores.{name}: a number that it cannot have"
-    for arm in scores if {"labels", "several_labels"} & set(record["counts"]) else ():
+    if "spans" in record["counts"]:
+        yield from _agreeing_spans(record["counts"]["spans"], scores)
+
+
+def _agreeing_arms(record: Mapping[str, Any]) -> Iterator[str]:
+    """The arms are the planned ones, and right where their labels are."""
+    scores = record["scores"]
+    if sorted(scores) != sorted(record["plan"]["arms"]):
+        yield "scores: other arms than planned"
+    for arm in ("base", "tuned") if {"labels", "several_labels"} & set(record["counts"]) else ():
         [labels] = record["counts"].values()
         right = [float(gold == named) for gold, named in zip(labels["gold"], labels[arm], strict=True)]
         if right != scores[arm]["accuracy"]:
             yield f"scores.{arm}.accuracy: does not follow from the labels"
-    if "spans" in record["counts"]:
-        yield from _agreeing_spans(record["counts"]["spans"], scores)
 
 
 def _agreeing_spans(counts: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
@@ -142,9 +151,12 @@ def _folder_problems(record: Mapping[str, Any], folder: Path) -> list[str]:
 
 
 def _answer_problems(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> list[str]:
-    told = [(name, arm, score) for arm in ("base", "tuned") for name, score in _scores(record, arm)]
-    found = [(row["item"], row["arm"], row["score"]) for row in rows]
-    return [] if told == found else ["answers.parquet: other items or scores than the evidence"]
+    told = {(arm, *found) for arm in record["scores"] for found in _told(record, arm)}
+    names = ("arm", "item", "score", "prompt_tokens", "answer_tokens")
+    found = [tuple(row[name] for name in names) for row in rows]
+    if len(found) == len(told) and set(found) == told:
+        return []
+    return ["answers.parquet: other items, scores or tokens than the evidence"]
 
 
 def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: list[Item]) -> list[str]:
@@ -187,7 +199,7 @@ def _scored(text: str, golds: tuple[str, ...], primary: str) -> float:
 def _pair_shares(rows: list[dict[str, Any]], golds: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], float]:
     """(arm, item) -> what the item adds to the arm's rank correlation, from the cosines that were recorded."""
     found: dict[tuple[str, str], float] = {}
-    for arm in ("base", "tuned"):
+    for arm in sorted({row["arm"] for row in rows}):
         names = [row["item"] for row in rows if row["arm"] == arm]
         cosines = np.array([float(row["text"]) for row in rows if row["arm"] == arm])
         shares = spearman_shares(cosines, np.array([float(golds[name][1]) for name in names]))
@@ -211,7 +223,9 @@ def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:
     return [] if told == found else [f"{ledger}: names another look, exam, plan or model than the evidence"]
 
 
-def _scores(record: Mapping[str, Any], arm: str) -> Iterator[tuple[str, float]]:
-    scores = record["scores"][arm]
-    metric = item_metric(scores)
-    yield from zip(record["items"]["id"], scores[metric], strict=True)
+def _told(record: Mapping[str, Any], arm: str) -> Iterator[tuple[Any, ...]]:
+    """Id, score and tokens of every item of an arm."""
+    scores, items = record["scores"][arm], record["items"]["id"]
+    none = [None] * len(items)
+    spent = record["cost"].get(arm, {"prompt_tokens": none, "answer_tokens": none})
+    yield from zip(items, scores[item_metric(scores)], spent["prompt_tokens"], spent["answer_tokens"], strict=True)

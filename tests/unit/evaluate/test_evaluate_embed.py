@@ -131,9 +131,10 @@ def nobody(_tick: object) -> None:
     """Not interested."""
 
 
-def record_of(items: list[Item], base: Arm, tuned: Arm, primary: str, **rivals: Any) -> dict[str, Any]:
+def record_of(items: list[Item], base: Arm, tuned: Arm, primary: str, **rivals: Arm) -> dict[str, Any]:
     setting = make_setting(items, objective="embed")
     plan = {**setting.plan, "primary": primary, "against": "base", "weights": {"embed": 1.0}}
+    plan["arms"] = ["base", "tuned", *rivals]
     environment = {**setting.environment, "pool": 9}
     setting = replace(setting, plan=plan, environment=environment)
     observed = Observed(items, base, tuned, (), {}, rivals)
@@ -142,10 +143,11 @@ def record_of(items: list[Item], base: Arm, tuned: Arm, primary: str, **rivals: 
 
 def answers_of(made: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
-    for name, arm in (("base", made["observed"].base), ("tuned", made["observed"].tuned)):
+    for name, arm in made["observed"].arms.items():
         scores = next(arm.scores[metric] for metric in ("ndcg_10", "spearman") if metric in arm.scores)
+        spent = {"prompt_tokens": None, "answer_tokens": None}
         for item, text, score in zip(made["observed"].items, arm.texts, scores, strict=True):
-            rows.append({"item": item.id, "arm": name, "text": text, "score": score})
+            rows.append({"item": item.id, "arm": name, "text": text, "score": score, **spent})
     return rows
 
 
@@ -171,7 +173,7 @@ def test_an_embedder_is_examined_by_what_it_finds(tmp_path: Path, wording: Wordi
     base, tuned = (search(items, pool, engine=engine, adapter=adapter, listener=nobody) for adapter in (False, True))
     words = search_words(items, pool, wording)
     assert np.mean(tuned.scores["ndcg_10"]) > np.mean(base.scores["ndcg_10"])
-    made = record_of(items, base, tuned, "ndcg_10", BM25=words.scores)
+    made = record_of(items, base, tuned, "ndcg_10", BM25=words)
     figures = made["record"]["figures"]
     assert figures["gain"]["value"] > 0
     assert figures["recall_10"]["tuned"]["value"] >= figures["recall_1"]["tuned"]["value"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from luthier.artifacts.canonical import canonical_json, sha256_of
 from luthier.errors import NotFoundError, UserError
 from luthier.evaluate.arms import Arm, slices_of
+from luthier.evaluate.cost import token_columns
 from luthier.evaluate.decide import conclude
 from luthier.evaluate.looks import Look
 from luthier.records import Item
@@ -29,8 +30,17 @@ class Observed:
     """Labels of a classifier, in the dataset's order; else empty."""
     likelihood: Mapping[str, Mapping[str, Any]]
     """Set (GEN-TEST) -> columns document, bytes, base_nats, tuned_nats."""
-    rivals: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
-    """Other ways to do the work -> metric -> one number per item."""
+    rivals: Mapping[str, Arm] = field(default_factory=dict)
+    """Other ways to do the work."""
+
+    @property
+    def arms(self) -> dict[str, Arm]:
+        """All arms by name."""
+        return {"base": self.base, "tuned": self.tuned, **self.rivals}
+
+    def facing(self, against: str) -> "Observed":
+        """The same with the arm that the plan set the tuned model against in the place of the base."""
+        return replace(self, base=self.arms.get(against, self.base))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +66,10 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "look": {"number": setting.look.number, "alpha": setting.look.alpha, "line": setting.look.sha256},
         "environment": dict(setting.environment),
         "items": _items(observed.items),
-        "scores": {"base": observed.base.scores, "tuned": observed.tuned.scores, **observed.rivals},
+        "scores": {name: arm.scores for name, arm in observed.arms.items()},
         "counts": _counts(observed),
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
+        "cost": token_columns(observed.arms),
     }
     record |= conclude(record)
     record["sha256"] = sha256_of(record)

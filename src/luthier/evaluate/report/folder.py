@@ -21,6 +21,8 @@ ANSWER_SCHEMA = pa.schema(
         ("text", pa.string()),
         ("ended", pa.bool_()),
         ("score", pa.float64()),
+        ("prompt_tokens", pa.int32()),
+        ("answer_tokens", pa.int32()),
     ]
 )
 
@@ -31,7 +33,8 @@ def write_report(
     """Write evidence.json, plan.json, report.html (with or without texts), answers.parquet and card.md."""
     (folder / EVIDENCE).write_bytes(evidence_bytes(record))
     (folder / "plan.json").write_bytes(orjson.dumps(record["plan"], option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-    (folder / "report.html").write_bytes(render_page(record, observed, learnt=learnt, texts=texts))
+    faced = observed.facing(str(record["plan"]["against"]))
+    (folder / "report.html").write_bytes(render_page(record, faced, learnt=learnt, texts=texts))
     (folder / "card.md").write_text(card(record), encoding="utf-8")
     write_table(folder / "answers.parquet", _answers(observed), schema=ANSWER_SCHEMA)
 
@@ -57,9 +60,11 @@ def card(record: Mapping[str, Any]) -> str:
 
 def _answers(observed: Observed) -> list[dict[str, Any]]:
     rows = []
-    for name, arm in (("base", observed.base), ("tuned", observed.tuned)):
+    for name, arm in observed.arms.items():
         metric = item_metric(arm.scores)
         for place, item in enumerate(observed.items):
             answer = {"text": arm.texts[place], "ended": arm.ended[place], "score": arm.scores[metric][place]}
-            rows.append({"item": item.id, "arm": name, **answer})
+            asked, answered = arm.tokens[place] if arm.tokens is not None else (None, None)
+            spent = {"prompt_tokens": asked, "answer_tokens": answered}
+            rows.append({"item": item.id, "arm": name, **answer, **spent})
     return rows

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from luthier.evaluate.arms import BM25, BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL
 from luthier.evaluate.metrics.units import BITS, RELATIVE, gain_words, interval_words, score_words
 from luthier.models.spans import entity_of
 from luthier.records import Item
@@ -25,8 +26,24 @@ EXPLAINED = {
     "no change counts half."
 }
 """What a metric is, where its name does not say it."""
-ARMS = {"base": "base", "linear probe": "linear probe on the base"}
-SHORT = {"base": "Base", "linear probe": "Probe"}
+ARMS = {
+    "base": "base",
+    "linear probe": "linear probe on the base",
+    FEW_SHOT: "base with examples in its prompt",
+    RETRIEVAL: "base with retrieval",
+    BOTH: "tuned model with retrieval",
+    OPEN_BOOK: "base with each item's own source",
+    BM25: "BM25",
+}
+SHORT = {
+    "base": "Base",
+    "linear probe": "Probe",
+    FEW_SHOT: "Few-shot",
+    RETRIEVAL: "Retrieval",
+    BOTH: "Tuned + retrieval",
+    OPEN_BOOK: "Open book",
+    BM25: "BM25",
+}
 
 
 PLAIN = {

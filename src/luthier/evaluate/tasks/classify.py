@@ -3,6 +3,7 @@
 # N rows, C labels, H hidden width
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,8 +44,9 @@ class Classifies(Protocol):
 def sit(items: Sequence[Item], room: Room) -> Sitting:
     """The tuned classifier, and the probe in place of a base that has no head."""
     labels, engine, listener = room.labels, room.engine, room.listener
-    base, probe = ask_probe(items, engine=engine, dataset=room.dataset, labels=labels, listener=listener)
-    tuned = ask_tuned(items, engine=engine, labels=labels, listener=listener)
+    asking = partial(ask_probe, items, engine=engine, dataset=room.dataset, labels=labels, listener=listener)
+    base, probe = room.meter.ask("base", asking)
+    tuned = room.meter.ask("tuned", partial(ask_tuned, items, engine=engine, labels=labels, listener=listener))
     return Sitting(base, tuned, rules={"probe": {"strength": probe.strength, "converged": probe.converged}})
 
 

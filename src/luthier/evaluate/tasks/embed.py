@@ -5,13 +5,14 @@ as people judged it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.rows import read_worded
-from luthier.evaluate.arms import Arm
+from luthier.evaluate.arms import BM25, Arm
 from luthier.evaluate.metrics.ranking import rank_words, ranks_of, retrieval_scores, spearman_shares
 from luthier.evaluate.retrieval import WordIndex
 from luthier.evaluate.sitting import Room, Sitting
@@ -39,13 +40,15 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
     """Base and tuned order the pool, or judge pairs; words alone (BM25) order it too."""
     engine, listener = room.engine, room.listener
     if items and is_scored(items[0]):
-        base, tuned = (judge(items, engine=engine, adapter=adapter, listener=listener) for adapter in (False, True))
+        asking = partial(judge, items, engine=engine, listener=listener)
+        base, tuned = (room.meter.ask(name, partial(asking, adapter=name == "tuned")) for name in ("base", "tuned"))
         return Sitting(base, tuned)
     pool = pool_of(room.dataset, items, wording=engine.wording)
-    base, tuned = (search(items, pool, engine=engine, adapter=adapter, listener=listener) for adapter in (False, True))
-    return Sitting(
-        base, tuned, rules={"pool": len(pool)}, rivals={"BM25": search_words(items, pool, engine.wording).scores}
-    )
+    asking = partial(search, items, pool, engine=engine, listener=listener)
+    base, tuned = (room.meter.ask(name, partial(asking, adapter=name == "tuned")) for name in ("base", "tuned"))
+    by_words = partial(search_words, items, pool, engine.wording)
+    rivals = {BM25: room.meter.ask(BM25, by_words)} if BM25 in room.plan["arms"] else {}
+    return Sitting(base, tuned, rules={"pool": len(pool)}, rivals=rivals)
 
 
 def is_scored(item: Item) -> bool:

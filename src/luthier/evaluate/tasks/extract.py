@@ -3,6 +3,7 @@
 # T tokens, H hidden width
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,8 +47,9 @@ class Points(Protocol):
 def sit(items: Sequence[Item], room: Room) -> Sitting:
     """The tuned extractor, and the probe in place of a base that has no head."""
     engine, listener = room.engine, room.listener
-    base, probe = ask_probe(items, engine=engine, dataset=room.dataset, listener=listener)
-    tuned = ask_tuned(items, engine=engine, listener=listener)
+    asking = partial(ask_probe, items, engine=engine, dataset=room.dataset, listener=listener)
+    base, probe = room.meter.ask("base", asking)
+    tuned = room.meter.ask("tuned", partial(ask_tuned, items, engine=engine, listener=listener))
     return Sitting(base, tuned, rules={"probe": {"strength": probe.strength, "converged": probe.converged}})
 
 

@@ -5,6 +5,7 @@ The same words are hidden from both arms, each by mask tokens, so that nothing o
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -41,12 +42,15 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
     """Base and tuned fill in the same words."""
     engine, wording = room.engine, room.engine.wording
     rows = hide(items, wording, seed=room.config.seed)
-    tuned = score(rows, engine.fill_nats(rows, adapter=True, listener=room.listener))
+    filling = partial(engine.fill_nats, rows, listener=room.listener)
+    tuned = score(rows, room.meter.ask("tuned", partial(filling, adapter=True)))
     rules = {"hidden_tokens": sum(sum(row.trained) for row in rows), "hidden_share": SHARE}
     if engine.new_parts:
-        base = score(rows, frequency_nats(rows, room.dataset, size=wording.tokenizer.get_vocab_size()))
+        size = wording.tokenizer.get_vocab_size()
+        base = score(rows, room.meter.ask("base", partial(frequency_nats, rows, room.dataset, size=size)))
         return Sitting(base, tuned, rules={**rules, "caveats": [GUESSES]})
-    return Sitting(score(rows, engine.fill_nats(rows, adapter=False, listener=room.listener)), tuned, rules=rules)
+    base = score(rows, room.meter.ask("base", partial(filling, adapter=False)))
+    return Sitting(base, tuned, rules=rules)
 
 
 def hide(items: Sequence[Item], wording: Wording, *, seed: int) -> list[Worded]:

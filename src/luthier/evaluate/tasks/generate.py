@@ -1,13 +1,24 @@
 """Short answers in words: ask greedily, score by exact match."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
 
-from luthier.evaluate.arms import Arm
+from luthier.artifacts.rows import PASSAGES, read_passages
+from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL, Arm
 from luthier.evaluate.metrics.text import exact_match
+from luthier.evaluate.prompts import Limits, Prompt, Shelf
 from luthier.evaluate.sitting import Room, Sitting
 from luthier.models.chat import Wording
 from luthier.records import Answer, Item, Listener, nobody_listens
+
+TUNED = {"tuned", BOTH}
+"""Arms that the adapter answers."""
+NO_EXAMPLES = (
+    "No training row could be read back as a question and its answer, as the base's template words it: few-shot was "
+    "asked without examples."
+)
 
 
 class Generates(Protocol):
@@ -24,22 +35,59 @@ class Generates(Protocol):
 
 
 def sit(items: Sequence[Item], room: Room) -> Sitting:
-    """Base and tuned write their answers."""
-    limit = answer_limit(items, room.engine.wording, setting=room.config.max_answer_tokens)
-    base, tuned = (
-        ask(items, engine=room.engine, adapter=adapter, max_tokens=limit, listener=room.listener)
-        for adapter in (False, True)
-    )
-    return Sitting(base, tuned, room.general(), {"max_answer_tokens": limit})
+    """Every arm of the plan writes its answers; what each is shown first is `prompts.py`'s."""
+    wording = room.engine.wording
+    limit = answer_limit(items, wording, setting=room.config.max_answer_tokens)
+    shown, rules = _prompts(items, room, limit)
+    asking = partial(ask, engine=room.engine, listener=room.listener)
+    arms = {}
+    for adapter in (False, True):
+        room.meter.warm_up(partial(asking, items[:2], shown["base"][:2], adapter=adapter, max_tokens=2))
+    for name, prompts in shown.items():
+        adapter = name in TUNED
+        arms[name] = room.meter.ask(name, partial(asking, items, prompts, adapter=adapter, max_tokens=limit))
+    base, tuned = arms.pop("base"), arms.pop("tuned")
+    return Sitting(base, tuned, room.general(), {"max_answer_tokens": limit, **rules}, arms)
 
 
 def ask(
-    items: Sequence[Item], *, engine: Generates, adapter: bool, max_tokens: int, listener: Listener = nobody_listens
+    items: Sequence[Item],
+    prompts: Sequence[Sequence[int]],
+    *,
+    engine: Generates,
+    adapter: bool,
+    max_tokens: int,
+    listener: Listener = nobody_listens,
 ) -> Arm:
-    """Answers of the tuned model (`adapter`) or of the base to every item's prompt."""
-    prompts = [engine.wording.prompt_ids(item.messages, tools=item.tools) for item in items]
+    """Answers of the tuned model (`adapter`) or of the base to these prompts."""
     answers = engine.generate(prompts, adapter=adapter, max_tokens=max_tokens, listener=listener)
-    return score(items, [answer.text for answer in answers], [answer.ended for answer in answers])
+    arm = score(items, [answer.text for answer in answers], [answer.ended for answer in answers])
+    # The token that ends an answer is computed like the others.
+    written = [len(answer.ids) + answer.ended for answer in answers]
+    return replace(arm, tokens=tuple(zip(map(len, prompts), written, strict=True)))
+
+
+def _prompts(items: Sequence[Item], room: Room, limit: int) -> tuple[dict[str, list[Prompt]], dict[str, Any]]:
+    """Arm -> prompts of all items, in the plan's order, and what is to be told of them."""
+    wording, arms = room.engine.wording, room.plan["arms"]
+    bare = [wording.prompt_ids(item.messages, tools=item.tools) for item in items]
+    shown: dict[str, list[Prompt]] = {"base": bare, "tuned": bare}
+    rules: dict[str, Any] = {}
+    if len(arms) > len(shown):
+        instruction = room.dataset.manifest.facts.get("instruction")
+        shelf = Shelf(room.dataset.file("train.parquet"), items, wording=wording, instruction=instruction)
+        limits = Limits(wording.context, limit)
+        rules = {"examples": shelf.examples} if shelf.examples else {"caveats": [NO_EXAMPLES]}
+    if FEW_SHOT in arms:
+        shown[FEW_SHOT] = [shelf.few_shot(item, limits) for item in items]
+    if {RETRIEVAL, BOTH} & set(arms):
+        found = [shelf.retrieval(item, limits) for item in items]
+        shown |= {name: found for name in (RETRIEVAL, BOTH) if name in arms}
+    if OPEN_BOOK in arms:
+        source = read_passages(room.exam.file(PASSAGES))
+        texts = [[source[item.id]] if item.id in source else [] for item in items]
+        shown[OPEN_BOOK] = [shelf.with_texts(item, text, limits) for item, text in zip(items, texts, strict=True)]
+    return shown, rules
 
 
 def score(items: Sequence[Item], texts: Sequence[str], ended: Sequence[bool]) -> Arm:

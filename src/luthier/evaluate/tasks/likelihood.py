@@ -1,6 +1,7 @@
 """Held-out text: how many bits a model needs for each of its bytes."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from luthier.evaluate.arms import Arm
@@ -24,7 +25,10 @@ class Reads(Protocol):
 
 def sit(items: Sequence[Item], room: Room) -> Sitting:
     """Base and tuned read the texts."""
-    base, tuned = (ask(items, engine=room.engine, adapter=adapter, listener=room.listener) for adapter in (False, True))
+    base, tuned = (
+        room.meter.ask(name, partial(ask, items, engine=room.engine, adapter=name == "tuned", listener=room.listener))
+        for name in ("base", "tuned")
+    )
     return Sitting(base, tuned, room.general())
 
 

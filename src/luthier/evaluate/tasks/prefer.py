@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from luthier.evaluate.arms import Arm
@@ -25,7 +26,8 @@ class Reads(Protocol):
 def sit(items: Sequence[Item], room: Room) -> Sitting:
     """Base and tuned read both answers of every item."""
     base, tuned = (
-        read(items, engine=room.engine, adapter=adapter, listener=room.listener) for adapter in (False, True)
+        room.meter.ask(name, partial(read, items, engine=room.engine, adapter=name == "tuned", listener=room.listener))
+        for name in ("base", "tuned")
     )
     return Sitting(score(items, base, base=base), score(items, tuned, base=base), room.general())
 

@@ -1,6 +1,7 @@
 """Better and worse answers: which of them the model gives the larger reward, against a linear probe on the base."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,12 +29,14 @@ class Judges(Protocol):
 def sit(items: Sequence[Item], room: Room) -> Sitting:
     """The tuned model, and a probe in place of a base that gives no rewards."""
     asked = [row.ids for row in answer_rows(items, wording=room.engine.wording)]
-    rewards = np.asarray(room.engine.rewards(asked, listener=room.listener), dtype=np.float64).reshape(-1, 2)
+    judging = partial(room.engine.rewards, asked, listener=room.listener)
+    rewards = np.asarray(room.meter.ask("tuned", judging), dtype=np.float64).reshape(-1, 2)
     tuned = score(rewards[:, 0] - rewards[:, 1])
     rows = [read_worded(room.dataset.file(name)) for name in ("train.parquet", "validation.parquet")]
     learnt, held = (_turned(leads([text for row in part for text in row.texts], room)) for part in rows)
     probe = fit_probe(*learnt, validation=held, labels=2)
-    base = score(np.asarray(probe.predict(leads(asked, room)), dtype=np.float64) - 0.5, unit=None)
+    told = room.meter.ask("base", lambda: probe.predict(leads(asked, room)))
+    base = score(np.asarray(told, dtype=np.float64) - 0.5, unit=None)
     return Sitting(base, tuned, rules={"probe": {"strength": probe.strength, "converged": probe.converged}})
 
 

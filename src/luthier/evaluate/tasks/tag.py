@@ -43,8 +43,9 @@ class TagsTokens(Protocol):
 def sit(items: Sequence[Item], room: Room) -> Sitting:
     """The tuned tagger, and the probe in place of a base that has no head."""
     engine, listener, labels = room.engine, room.listener, room.labels
-    base, probe = ask_probe(items, engine=engine, dataset=room.dataset, labels=labels, listener=listener)
-    tuned = ask_tuned(items, engine=engine, labels=labels, listener=listener)
+    asking = partial(ask_probe, items, engine=engine, dataset=room.dataset, labels=labels, listener=listener)
+    base, probe = room.meter.ask("base", asking)
+    tuned = room.meter.ask("tuned", partial(ask_tuned, items, engine=engine, labels=labels, listener=listener))
     return Sitting(base, tuned, rules={"probe": {"strength": probe.strength, "converged": probe.converged}})
 
 

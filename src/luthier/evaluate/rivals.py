@@ -1,0 +1,96 @@
+"""Other ways to do the work: what each reaches, and whether the tuned model is better than it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.evaluate.arms import BOTH, OPEN_BOOK, RETRIEVAL
+from luthier.evaluate.compare import Figure, Sample, compare_scores, mean_of, plain_mean, score_of
+from luthier.evaluate.metrics.units import (
+    UNBOUNDED,
+    gain_words,
+    interval_words,
+    item_metric,
+    oriented,
+    score_words,
+)
+from luthier.evaluate.statistics.several import holm
+
+LUCK = " The interval holds 0, so this may be luck."
+
+
+def face(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with the arm that the plan set the tuned model against in the place of `base`.
+
+    A linear probe stands there already, because a base without a head gives no other answers.
+    """
+    scores, against = record["scores"], record["plan"]["against"]
+    return {**record, "scores": {**scores, "base": scores.get(against, scores["base"])}}
+
+
+def rival_figures(record: Mapping[str, Any], sample: Sample) -> dict[str, Figure]:
+    """Rival -> its own figure (`value`, `low`, `high`, `n`, `documents`) and `gain`, the figure of what the tuned model
+    gains over it, with `p`, and `adjusted`: the same by Holm for the number of rivals.
+
+    Rivals are all arms but the tuned model and the one that the verdict is about. Where the exam is too small to bound
+    anything, bounds and chances are None.
+    """
+    scores, against = record["scores"], record["plan"]["against"]
+    names = sorted(scores.keys() - {"tuned", against if against in scores else "base"})
+    found = {name: _rival(record, name, sample) for name in names}
+    gains = [figure["gain"] for figure in found.values()]
+    if sample.can_be_measured:
+        for gain, adjusted in zip(gains, holm([gain["p"] for gain in gains]), strict=True):
+            gain["adjusted"] = float(adjusted)
+    return found
+
+
+def advise(record: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
+    """What a person should know before anything else but the verdict: that retrieval would serve this better than
+    training, or training and retrieval together best of all, with the numbers. Empty if neither is so.
+    """
+    rivals, metric = figures.get("rivals", {}), record["plan"]["primary"]
+    tuned: float | None = figures["tuned"]["value"] if "tuned" in figures else None
+    lines = []
+    for name, what in ((RETRIEVAL, "the base with retrieval"), (OPEN_BOOK, "the base with each item's own source")):
+        if name in rivals and rivals[name]["gain"]["value"] < 0:
+            reached = f"{what} reaches {score_words(rivals[name]['value'], metric)}"
+            lines.append(f"Retrieval would serve this better: {reached}, {_against(rivals[name], tuned, metric)}")
+    others = [figure["value"] for name, figure in figures_of_arms(figures).items() if name != BOTH]
+    if BOTH in rivals and rivals[BOTH]["value"] > max(others):
+        reached = f"the tuned model with retrieval reaches {score_words(rivals[BOTH]['value'], metric)}"
+        lines.append(f"Both together do best: {reached}, {_against(rivals[BOTH], tuned, metric)}")
+    return lines
+
+
+def figures_of_arms(figures: Mapping[str, Any]) -> dict[str, Figure]:
+    """Every arm's own figure: the two of the verdict (`base` is what the plan set the tuned model against), and the
+    rivals.
+    """
+    return {**{arm: figures[arm] for arm in ("base", "tuned") if arm in figures}, **figures.get("rivals", {})}
+
+
+def _rival(record: Mapping[str, Any], name: str, sample: Sample) -> Figure:
+    scores, alpha = record["scores"], record["look"]["alpha"]
+    metric = item_metric(scores["base"])
+    tuned, own = (oriented(scores[arm][metric], metric) for arm in ("tuned", name))
+    if not sample.can_be_measured:
+        none = {"low": None, "high": None}
+        gain = {"value": plain_mean([a - b for a, b in zip(tuned, own, strict=True)], sample), **none}
+        return {
+            "value": plain_mean(scores[name][metric], sample),
+            **none,
+            "gain": {**gain, "p": None, "adjusted": None},
+        }
+    bounded = mean_of if metric in UNBOUNDED else score_of
+    gain = compare_scores(tuned, own, sample=sample, alpha=alpha, seed=record["plan"]["seed"])
+    return {**bounded(scores[name][metric], sample=sample, alpha=alpha), "gain": gain}
+
+
+def _against(rival: Figure, tuned: float | None, metric: str) -> str:
+    """The tuned model beside a rival that does better."""
+    gain = rival["gain"]
+    told = f"the tuned model alone {score_words(tuned, metric)}: {gain_words(gain['value'], metric)}"
+    if gain["low"] is None:
+        return f"{told}, on too few documents to bound it."
+    luck = LUCK if gain["high"] >= 0 else ""
+    return f"{told} ({interval_words(gain, metric)}).{luck}"
