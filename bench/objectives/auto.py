@@ -7,28 +7,19 @@ go on.
 """
 
 import json
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from bench.objectives._marks import marks_of
 from bench.objectives._tasks import Row, chapters, dealt, documents, entities, questions, synonyms, write_project
 from bench.record import Asked, Outcome, run_bench, say
 from bench.runs import WORKSHOP, warm
 
-from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir
-from luthier.artifacts.rows import read_items
-from luthier.evaluate.arms import Arm
-from luthier.evaluate.metrics.labels import label_counts, macro_f1, scored_labels
-from luthier.evaluate.metrics.spans import span_f1, types_of
-from luthier.evaluate.tasks import classify, embed, generate, likelihood, tag
-from luthier.models.bases import resolve_base
-from luthier.models.engines.hf import load_engine
+from luthier.artifacts.folders import ModelDir
 from luthier.pipeline.run import run
-from luthier.records import Item
 
 RATES = (3e-4, 1e-3, 3e-3)
 CLOSE = 1.0
@@ -126,46 +117,12 @@ class _Grid:
         folder = run(self.project, overrides=settings, only="train").run
         model = ModelDir.open(folder / ModelDir.kind)
         facts = model.manifest.facts
-        path = self.folder / "scores.json"
-        scores = json.loads(path.read_text()) if path.is_file() else {}
-        if model.digest not in scores:
-            scores[model.digest] = self._score(folder, model)
-            path.write_text(json.dumps(scores, indent=1))
-        found = {"points": scores[model.digest], "validation": facts["best_validation_loss"], "story": facts["story"]}
-        say(f"  {' '.join(settings) or 'auto'}: {found['points']:.2f} points, {facts['story']}")
+        path = self.folder / f"{model.digest[:16]}.npy"
+        points = marks_of(folder, objective=self.task.objective, base=self.task.base, kept=path).points
+        found = {"points": points, "validation": facts["best_validation_loss"], "story": facts["story"]}
+        say(f"  {' '.join(settings) or 'auto'}: {points:.2f} points, {facts['story']}")
         found["diagnosis"] = [finding["kind"] for finding in facts["diagnosis"]]
         return found | {"choices": {name: one["value"] for name, one in facts["choices"].items()}}
-
-    def _score(self, folder: Path, model: ModelDir) -> float:
-        """Points on the exam: more is better."""
-        base = resolve_base(self.task.base, relative_to=self.folder)
-        engine = load_engine(base, tuned=model)
-        items = read_items(ExamDir.open(folder / ExamDir.kind).file("items.parquet"))
-        dataset = DatasetDir.open(folder / DatasetDir.kind)
-        labels = [str(label) for label in dataset.manifest.facts.get("labels") or ()]
-        match self.task.objective:
-            case "classify":
-                return _macro_f1(items, classify.ask_tuned(items, engine=engine, labels=labels), labels)
-            case "tag":
-                counts = np.array(tag.ask_tuned(items, engine=engine, labels=labels).spans, dtype=np.float64)
-                return 100 * float(span_f1(types=len(types_of(labels)))(counts.sum(axis=0)))
-            case "embed":
-                pool = embed.pool_of(dataset, items, wording=engine.wording)
-                return 100 * float(np.mean(embed.search(items, pool, engine=engine, adapter=True).scores["ndcg_10"]))
-            case "chat":
-                limit = generate.answer_limit(items, engine.wording, setting="auto")
-                arm = generate.ask(items, engine=engine, adapter=True, max_tokens=limit)
-                return 100 * float(np.mean(arm.scores["exact_match"]))
-            case _:
-                arm = likelihood.ask(items, engine=engine, adapter=True)
-                return -100 * math.log(float(np.mean(arm.scores["bits_per_byte"])))
-
-
-def _macro_f1(items: Sequence[Item], arm: Arm, labels: Sequence[str]) -> float:
-    gold, places = np.array([labels.index(item.golds[0]) for item in items]), np.arange(len(items))
-    counts = label_counts(gold, np.array(arm.predicted), document_N=places, labels=len(labels))
-    kept = scored_labels(gold, places, labels=len(labels))
-    return 100 * float(macro_f1(kept, labels=len(labels))(counts.sum(axis=0)))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,19 @@ from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.errors import UserError
 from luthier.models.spoken import Hidden, Rendering, Talk
 from luthier.models.template import CLOSE, OPEN, PLAIN_TEMPLATE, template_tools, template_turn
-from luthier.models.texts import WordedPair, WordedWords, pair_ids, special_ids, word_ids
+from luthier.models.texts import (
+    PairWindow,
+    WordedPair,
+    WordedWords,
+    pair_ids,
+    pair_windows,
+    special_ids,
+    word_ids,
+)
 from luthier.records import Message, Worded
+
+LONGEST_ROW = 2048
+"""Tokens of a row, unless the project says otherwise: longer ones cost memory, and few bases learnt from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,13 @@ class Wording:
     def pair_ids(self, first: str, second: str) -> WordedPair:
         """Ids of two texts that are read as one, such as a question and the text that may answer it."""
         return pair_ids(self.tokenizer, first, second)
+
+    def pair_windows(self, first: str, second: str, *, limit: int | None = None) -> list[PairWindow]:
+        """`pair_ids`, or where that is too long the first text with overlapping stretches of the second; empty if the
+        first leaves no room. `limit` None: as long as the base reads, and no longer than rows are learnt.
+        """
+        most = min(LONGEST_ROW, self.context) if limit is None else limit
+        return pair_windows(self.tokenizer, first, second, limit=most)
 
     def fill_row(self, text: str, *, row_id: str, group: str, at: str) -> Worded:
         """`text_ids` as a row whose every token may be masked but the special ones, those for unknown words among

@@ -10,6 +10,8 @@ WORD = re.compile(r"\w+|[^\w\s]")
 """A word is a run of letters and digits, or one mark: entities begin and end where words do."""
 Places = tuple[int, int]
 """Characters [start, end) of a text."""
+OVERLAP = 32
+"""Tokens that neighbouring stretches of a long text share: more than an answer has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,20 @@ class WordedPair:
         """
         left, right = self.places[first], self.places[last]
         return None if left is None or right is None or first > last else (left[0], right[1])
+
+
+@dataclass(frozen=True, slots=True)
+class PairWindow:
+    """A stretch of the second text, read beside the first."""
+
+    start: int
+    """Character of the second text at which it begins."""
+    text: str
+    pair: WordedPair
+
+    def holds(self, start: int, end: int) -> bool:
+        """Whether the characters [start, end) of the second text stand wholly in it."""
+        return self.start <= start and end <= self.start + len(self.text)
 
 
 def special_ids(tokenizer: Tokenizer) -> set[int]:
@@ -93,6 +109,38 @@ def pair_ids(tokenizer: Tokenizer, first: str, second: str) -> WordedPair:
         if start < stop and start >= shift:
             places[token] = start - shift, stop - shift
     return WordedPair(tuple(encoding.ids), (end, len(encoding.ids)), tuple(places))
+
+
+def pair_windows(tokenizer: Tokenizer, first: str, second: str, *, limit: int) -> list[PairWindow]:
+    """Both texts as one, or where they are longer than `limit` tokens the first with stretches of the second, cut
+    between words. What follows another stretch begins `OVERLAP` tokens or more before that one's end, so whatever is
+    as short stands whole in one of them (Devlin et al. 2018, in the code for arXiv:1810.04805). Empty if the first
+    text leaves no room.
+    """
+    whole = pair_ids(tokenizer, first, second)
+    if len(whole.ids) <= limit:
+        return [PairWindow(0, second, whole)]
+    own = [(token, *place) for token, place in enumerate(whole.places) if place is not None]
+    room = limit - (len(whole.ids) - (own[-1][0] - own[0][0] + 1)) if own else 0
+    if room < 2 * OVERLAP:
+        return []
+    cuts = [0, *(place for place in range(1, len(own)) if own[place - 1][2] < own[place][1]), len(own)]
+    windows: list[PairWindow] = []
+    begin, end = 0, 0
+    while end < len(own):
+        fitting = [cut for cut in cuts if end < cut and own[cut - 1][0] - own[begin][0] < room]
+        found = None
+        for end in reversed(fitting):
+            start = own[begin][1]
+            text = second[start : own[end - 1][2]]
+            found = PairWindow(start, text, pair_ids(tokenizer, first, text))
+            if len(found.pair.ids) <= limit:
+                break
+        if found is None or len(found.pair.ids) > limit:
+            return []
+        windows.append(found)
+        begin = max(cut for cut in cuts if cut < end and own[end - 1][0] - own[cut][0] + 1 >= OVERLAP)
+    return windows
 
 
 def _places(encoding: Encoding, text: str) -> list[Places]:

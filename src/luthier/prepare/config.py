@@ -69,7 +69,7 @@ class PrepareConfig(Settings):
     what the base can read."""
     over_length: Literal["stop", "drop", "shorten"] | None = None
     """What to do with longer rows. `shorten`: chat drops its oldest turns, never system text or the last answer,
-    classify keeps head and tail, complete, fill and tag split into windows; prefer, reward, extract and embed have
+    classify keeps head and tail, complete, fill, tag and extract split into windows; prefer, reward and embed have
     nothing that may be cut, and leave the row out. None: the same, but stop if it touches over 2 % of the rows (windows
     lose nothing and do not count)."""
 

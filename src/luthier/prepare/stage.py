@@ -16,7 +16,7 @@ from luthier.compute.memory import memory
 from luthier.compute.shards import HERE, Executor
 from luthier.errors import UserError
 from luthier.models.bases import Base
-from luthier.models.chat import load_wording
+from luthier.models.chat import LONGEST_ROW, load_wording
 from luthier.objectives import Objective
 from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
 from luthier.prepare.config import PrepareConfig, Target, has_same_codes, inputs_of, prepare_key, recorded_settings
@@ -36,7 +36,6 @@ from luthier.prepare.split.seal import SEAL
 from luthier.prepare.treat import Recipe
 from luthier.records import Listener, nobody_listens
 
-LONGEST_ROW = 2_048
 SHARDS = "shards"
 
 

@@ -117,14 +117,20 @@ class Host:
 
     async def extract(self, questions: Sequence[tuple[str, str]]) -> list[Pointer | None]:
         """Where each context answers its question, None if it does not; UserError if the model is no extractor or a
-        question with its context too long.
+        question leaves its context no room.
         """
         self._check_goal({"extract"})
-        pairs = [self._engine.wording.pair_ids(question, context) for question, context in questions]
-        self._check_lengths([pair.ids for pair in pairs])
+        windows = [self._engine.wording.pair_windows(question, context) for question, context in questions]
+        for index, own in enumerate(windows):
+            if not own:
+                raise UserError(
+                    f"question {index} with the longest word of its context has more tokens than the "
+                    f"{self._engine.wording.context} that the model reads"
+                )
+        pairs = [window.pair for own in windows for window in own]
         ids, seconds = [pair.ids for pair in pairs], [pair.ends[0] for pair in pairs]
-        found = await self._one(lambda: self._engine.point(ids, seconds))
-        return [best_answer(logits, pair) for logits, pair in zip(found, pairs, strict=True)]
+        logits = iter(await self._one(lambda: self._engine.point(ids, seconds)))
+        return [best_answer([next(logits) for _ in own], own) for own in windows]
 
     async def embed(self, model: str, texts: Sequence[str | Sequence[int]]) -> Embedded:
         """A vector of every text, given as it is or as ids; NotFoundError for an unknown model, UserError if the model

@@ -114,7 +114,9 @@ def diagnose(curve: Sequence[Mapping[str, Any]], about: Circumstances) -> tuple[
     if course.losses and course.seen:
         found += [_recites(course)]
     if course.losses and about.ended:
-        found += [_few(course, about), _noisy(course, about), _under_fit(course, about), _unseen(course, about)]
+        noisy = _noisy(course, about)
+        # More steps on labels that follow from nothing would only be learnt by heart.
+        found += [_few(course, about), noisy, None if noisy else _under_fit(course, about), _unseen(course, about)]
     findings = tuple(finding for finding in found if finding is not None)
     return findings or ((_healthy(course),) if about.ended and course.seen else ())
 

@@ -27,7 +27,7 @@ from luthier.models.chat import Wording, load_wording, save_wording
 from luthier.models.extract import best_answer
 from luthier.models.load import load_model
 from luthier.models.spans import bio_of, entities_in, entity_text, label_list
-from luthier.models.texts import WordedPair
+from luthier.models.texts import PairWindow, WordedPair
 from luthier.objectives import objective
 from luthier.records import Entity, Item, Message, Worded
 
@@ -61,12 +61,16 @@ def test_the_best_answer_is_a_stretch_of_the_context_or_none() -> None:
     logits[4, 0] = logits[2, 1] = 9.0  # the wrong way round
     logits[5] = 20.0  # outside of the context
     logits[3, 0], logits[4, 1] = 5.0, 4.0
-    found = best_answer(logits, pair)
+    found = best_answer([logits], [PairWindow(0, "", pair)])
     assert found is not None
     assert (found.start, found.end) == (6, 9)
     assert 0 < found.score < 1
-    logits[0] = 9.0
-    assert best_answer(logits, pair) is None
+    unsure = logits.copy()
+    unsure[0] = 9.0
+    assert best_answer([unsure], [PairWindow(0, "", pair)]) is None
+    moved = best_answer([unsure, logits], [PairWindow(0, "", pair), PairWindow(100, "", pair)])
+    assert moved is not None
+    assert (moved.start, moved.end) == (106, 109)
 
 
 def test_the_probe_points_where_states_say_so() -> None:

@@ -41,6 +41,21 @@ def test_a_pair_knows_its_ends_and_characters(wording: Wording) -> None:
     assert pair.characters_of(0, tokens[1]) is None
 
 
+def test_windows_of_a_long_text_lose_nothing_and_share_enough(wording: Wording) -> None:
+    text = "  ".join(f"word{number}" for number in range(150))
+    windows = wording.pair_windows("Who paid?", text, limit=120)
+    assert len(windows) > 5
+    assert all(len(window.pair.ids) <= 120 for window in windows)
+    assert all(text[window.start :].startswith(window.text) for window in windows)
+    assert all(window.text.startswith("word") for window in windows)
+    assert all(any(window.holds(at, at + 20) for window in windows) for at in range(len(text) - 20))
+    assert wording.pair_windows("Who paid?", "x" * 600, limit=120) == []
+    assert wording.pair_windows("Who paid? " * 20, text, limit=120) == []
+    assert [window.pair for window in wording.pair_windows("Who?", "Ada", limit=120)] == [
+        wording.pair_ids("Who?", "Ada")
+    ]
+
+
 @given(st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), max_size=12))
 def test_labels_and_entities_tell_the_same(labels: list[str]) -> None:
     words = [(3 * place, 3 * place + 2) for place in range(len(labels))]

@@ -241,17 +241,38 @@ def test_long_texts_with_entities_are_cut_at_white_space_that_parts_none(wording
         read(whole, wording=wording, policy=None)
 
 
+def test_a_long_context_is_learnt_in_windows_and_asked_about_once(wording: Wording) -> None:
+    start = LONG.index("Oslo")
+    row = Extraction("Who?", LONG, ((start, start + 4),), origin("x.jsonl", 4))
+    windows = read(row, wording=wording, policy=None).kept
+    assert all(len(one.row.ids) <= 200 and not one.shortened for one in windows)
+    assert all(one.row.ids == wording.pair_ids(*one.texts).ids for one in windows)
+    answered = [one for one in windows if one.row.labels != (0, 0)]
+    assert 0 < len(answered) < len(windows)
+    for one in answered:
+        pair = wording.pair_ids(*one.texts)
+        place = pair.characters_of(*one.row.labels)
+        assert place is not None
+        assert one.texts[1][slice(*place)] == "Oslo"
+    assert [turn.content for turn in windows[0].asked] == ["Who?", LONG]
+    assert [bool(one.ungradable) for one in windows] == [False] + [True] * (len(windows) - 1)
+    assert len({one.row.id for one in windows}) == len(windows)
+    whole = dataclasses.replace(row, answers=((0, len(LONG)),))
+    for gone, policy in ((row, "drop"), (whole, "shorten")):
+        assert read(gone, wording=wording, policy=policy).left == {TOO_LONG: [candidate(gone)]}
+
+
 @pytest.mark.parametrize(
     "row",
     [
         Pair("a", LONG, (), None, origin("a.jsonl", 7)),
         Pair("a", "b", (LONG,), None, origin("a.jsonl", 7)),
-        Extraction("Who?", LONG, ((4, 8),), origin("a.jsonl", 7)),
+        Extraction(LONG, "Oslo", ((0, 4),), origin("a.jsonl", 7)),
         preference(1, origin("a.jsonl", 7)).__class__(
             (Message("user", "?"),), (Message("assistant", LONG),), (Message("assistant", "b"),), origin("a.jsonl", 7)
         ),
     ],
-    ids=["positive", "negative", "context", "answer"],
+    ids=["positive", "negative", "question", "answer"],
 )
 def test_what_may_not_be_cut_leaves_with_a_count_or_stops(row: Example, wording: Wording) -> None:
     for policy in ("drop", "shorten"):

@@ -81,6 +81,9 @@ def test_rows_that_are_known_by_heart_while_others_are_guessed_have_noisy_labels
     healthy = curve(falling(2.0, 0.5), falling(2.1, 0.6))
     assert kinds(healthy, Circumstances(rows=5000, suspects=200, examined=1000)) == {"labels noisy"}
     assert kinds(healthy, Circumstances(rows=5000, suspects=50, examined=1000)) == {"healthy"}
+    guesses = curve(falling(1.4, 1.38), lambda _: 1.386)
+    assert kinds(guesses, Circumstances(rows=5000, guess=1.386)) == {"under-fit"}
+    assert kinds(guesses, Circumstances(rows=5000, guess=1.386, suspects=700, examined=1000)) == {"labels noisy"}
 
 
 def test_without_validation_it_is_said_that_nothing_can_be_said() -> None:

@@ -16,7 +16,7 @@ from luthier.evaluate.sitting import Room, Sitting
 from luthier.evaluate.span_probe import Pointed, SpanProbe, fit_span_probe
 from luthier.models.chat import Wording
 from luthier.models.extract import best_answer
-from luthier.models.texts import WordedPair
+from luthier.models.texts import PairWindow
 from luthier.records import Item, Listener, Worded, nobody_listens
 
 MOST_TOKENS = 60_000
@@ -55,9 +55,10 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
 
 def ask_tuned(items: Sequence[Item], *, engine: Points, listener: Listener = nobody_listens) -> Arm:
     """The stretches of text that the tuned model points at."""
-    pairs = _pairs(items, engine)
+    windows = _windows(items, engine)
+    pairs = [window.pair for each in windows for window in each]
     logits = engine.point([pair.ids for pair in pairs], [pair.ends[0] for pair in pairs], listener=listener)
-    return score(items, pairs, logits)
+    return score(items, windows, logits)
 
 
 def ask_probe(
@@ -66,7 +67,8 @@ def ask_probe(
     """Answers by the states of the base's tokens, through a layer fitted on TRAIN, its strength chosen on VAL."""
     train, validation = (_few(read_worded(dataset.file(name))) for name in ("train.parquet", "validation.parquet"))
     probe = fit_span_probe(*(_pointed(part, engine, listener) for part in (train, validation)))
-    pairs = _pairs(items, engine)
+    windows = _windows(items, engine)
+    pairs = [window.pair for each in windows for window in each]
     states = engine.token_states(
         [pair.ids for pair in pairs],
         [(True,) * len(pair.ids) for pair in pairs],
@@ -74,14 +76,14 @@ def ask_probe(
         listener=listener,
     )
     logits = np.split(probe.logits(states), np.cumsum([len(pair.ids) for pair in pairs])[:-1])
-    return score(items, pairs, logits), probe
+    return score(items, windows, logits), probe
 
 
-def score(items: Sequence[Item], pairs: Sequence[WordedPair], logits: Sequence[Any]) -> Arm:
-    """Exact match and token F1 of the best answer by these logits."""
-    texts = []
-    for item, pair, each in zip(items, pairs, logits, strict=True):
-        found = best_answer(np.asarray(each), pair)
+def score(items: Sequence[Item], windows: Sequence[Sequence[PairWindow]], logits: Sequence[Any]) -> Arm:
+    """Exact match and token F1 of the best answer by the logits of every window of every item."""
+    texts, left = [], iter(logits)
+    for item, own in zip(items, windows, strict=True):
+        found = best_answer([np.asarray(next(left)) for _ in own], own)
         texts.append("" if found is None else item.messages[1].content[found.start : found.end])
     shares = {
         "token_f1": [token_f1(text, item.golds) for item, text in zip(items, texts, strict=True)],
@@ -104,5 +106,5 @@ def _few(rows: Sequence[Worded]) -> list[Worded]:
     return ordered[: max(1, int(np.searchsorted(sizes, MOST_TOKENS, side="right")))]
 
 
-def _pairs(items: Sequence[Item], engine: Points) -> list[WordedPair]:
-    return [engine.wording.pair_ids(item.messages[0].content, item.messages[1].content) for item in items]
+def _windows(items: Sequence[Item], engine: Points) -> list[list[PairWindow]]:
+    return [engine.wording.pair_windows(item.messages[0].content, item.messages[1].content) for item in items]

@@ -4,24 +4,41 @@ import dataclasses
 from collections.abc import Sequence
 from itertools import accumulate
 
-from luthier.prepare.reading import TOO_LONG, Desk, Reading, bare
+from luthier.models.texts import PairWindow, Places
+from luthier.prepare.reading import TOO_LONG, Desk, Reading, bare, numbered
 from luthier.records import Extraction, Pair
 
 INSIDE = "its answer begins or ends inside a token"
+ONCE = "a further window of a long context, which the exam asks about once, as a whole"
 
 
 def read_extraction(asked: Extraction, desk: Desk) -> Sequence[Reading | str]:
-    """Question and context as one, labelled with the answer's first and last token; one that is too long leaves."""
-    pair = desk.wording.pair_ids(asked.question, asked.context)
-    if len(pair.ids) > desk.frame.limit:
+    """Question and context as one, or with each window of a long context, labelled with the answer's first and last
+    token; a window that holds no answer whole answers nothing. The exam asks once, about the whole context.
+    """
+    windows = desk.wording.pair_windows(asked.question, asked.context, limit=desk.frame.limit)
+    answered = [next((place for place in asked.answers if window.holds(*place)), None) for window in windows]
+    missed = bool(asked.answers) and not any(answered)
+    if not windows or missed or (len(windows) > 1 and desk.frame.keeps_whole):
         return [TOO_LONG]
-    tokens = pair.tokens_of(*asked.answers[0]) if asked.answers else (0, 0)
+    found = [_read(asked, window, answer, desk) for window, answer in zip(windows, answered, strict=True)]
+    names = iter(numbered([one for one in found if isinstance(one, Reading)]))
+    read = [one if isinstance(one, str) else next(names) for one in found]
+    return [
+        dataclasses.replace(one, ungradable=ONCE) if place and isinstance(one, Reading) else one
+        for place, one in enumerate(read)
+    ]
+
+
+def _read(asked: Extraction, window: PairWindow, answer: Places | None, desk: Desk) -> Reading | str:
+    pair = window.pair
+    tokens = (0, 0) if answer is None else pair.tokens_of(*(place - window.start for place in answer))
     if tokens is None:
-        return [INSIDE]
-    texts = (asked.question, asked.context)
+        return INSIDE
     golds = tuple(dict.fromkeys(asked.context[start:end] for start, end in asked.answers)) or ("",)
     row = dataclasses.replace(desk.row(pair.ids), labels=tokens, ends=pair.ends)
-    return [Reading(desk.one, row, bare(texts), golds, texts=texts)]
+    whole = bare((asked.question, asked.context))
+    return Reading(desk.one, row, whole, golds, texts=(asked.question, window.text))
 
 
 def read_pair(pair: Pair, desk: Desk) -> Sequence[Reading | str]:
