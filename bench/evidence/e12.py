@@ -12,8 +12,8 @@ import orjson
 from bench.record import Asked, Outcome, run_bench, say
 from threadpoolctl import threadpool_limits
 
-from luthier.evaluate.compare import bound_gain, compare_labels, compare_scores, narrow, sample_of, score_of
-from luthier.evaluate.statistics.several import benjamini_hochberg
+from luthier.evaluate.compare import compare_labels, compare_scores, sample_of, score_of
+from luthier.evaluate.slices import slice_gains
 
 ITEMS, TASKS, DOCUMENTS, LABELS, SLICES = 100_000, 5, 1_000, 10, 20
 SECONDS, ALPHA = 2.0, 0.025
@@ -71,19 +71,15 @@ def figure_out(columns: dict[str, list], *, seed: int) -> dict[str, object]:
     """Every figure of such an exam."""
     sample = sample_of(columns["document"], columns["task"], weights={f"task {k}": 1 / TASKS for k in range(TASKS)})
     arms = columns["tuned"], columns["base"]
-    slices = []
-    for number in range(SLICES):
-        part = narrow(sample, [each == number for each in columns["slice"]])
-        slices.append(bound_gain(*arms, sample=part, alpha=ALPHA))
+    scores = {arm: {"accuracy": columns[arm]} for arm in ("base", "tuned")}
+    record = {"items": {"slice": columns["slice"]}, "scores": scores, "look": {"alpha": ALPHA}}
     labels = {"labels": LABELS, "gold": columns["gold"]}
     labels |= {arm: columns[f"{arm} label"] for arm in ("base", "tuned")}
-    chances = [min(1.0, abs(each["se"] / each["value"])) if each["value"] else 1.0 for each in slices]
     return {
         "gain": compare_scores(*arms, sample=sample, alpha=ALPHA, seed=seed),
         "arms": [score_of(arm, sample=sample, alpha=ALPHA) for arm in arms],
         "labels": compare_labels(labels, sample=sample, alpha=ALPHA, seed=seed),
-        "slices": slices,
-        "exploratory": benjamini_hochberg(chances),
+        "slices": slice_gains(record, sample),
     }
 
 
