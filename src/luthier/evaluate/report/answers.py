@@ -44,13 +44,17 @@ def answers(record: Mapping[str, Any], observed: Observed, *, texts: bool) -> Se
         f"Cut off at the longest answer: {unfinished['base']:g} of the base, {unfinished['tuned']:g} of the tuned."
     )
     shared = _shared_start(observed.items) if texts else ""
-    figures = [Figure(meaning, plots.stacked(_counts(tally, metric), title="Items won and lost"))]
+    counts = _counts(tally, metric)
+    plot = plots.stacked(counts, title="Items won and lost")
+    legend = tuple((kind, f"{label}: {count:,} ({count / len(observed.items):.0%})") for label, count, kind in counts)
+    figures = [Figure(meaning, plot, legend=legend)]
     rival = words.SHORT[record["plan"]["against"]]
-    for title, places in _listed(tally, metric):
+    for title, meaning, places in _listed(tally, metric):
         head = ("Question", "Expected", rival, "Tuned") if texts else ("Item", "Document", rival, "Tuned")
         row = _with_texts if texts else _with_ids
         rows = tuple(row(observed, record, place, shared) for place in places[:SHOWN])
-        figures.append(Figure(f"{title}{_first(places)}", table=Table(title, head, rows) if rows else None))
+        if rows:
+            figures.append(Figure(meaning, table=Table(title, head, rows), title=f"{title}: {_counted(places)}"))
     lines = (f"Every question starts with: {shared.strip()}",) if shared else ()
     return Section("Items won and lost", tuple(figures), lines, is_long=True)
 
@@ -74,13 +78,16 @@ def _counts(tally: Tally, metric: str) -> list[tuple[str, int, str]]:
     return [(won, len(tally.won), "tuned"), *(same if metric not in RELATIVE else ()), (lost, len(tally.lost), "bad")]
 
 
-def _listed(tally: Tally, metric: str) -> list[tuple[str, Sequence[int]]]:
-    still = [] if metric in RELATIVE else [(f"Still not right: {len(tally.wrong):,}", tally.wrong)]
-    return [(f"Lost: {len(tally.lost):,}", tally.lost), *still, (f"Won: {len(tally.won):,}", tally.won)]
+def _listed(tally: Tally, metric: str) -> list[tuple[str, str, Sequence[int]]]:
+    lost = "Here training did harm: ask what in the training rows speaks against the expected answer."
+    wrong = "Here training has not helped yet: add examples like these, or mend the expected answer if it is wrong."
+    won = "Here training helped: see that the answers are right, and that this is what you wanted to be learnt."
+    still = [] if metric in RELATIVE else [("Still not right", wrong, tally.wrong)]
+    return [("Lost", lost, tally.lost), *still, ("Won", won, tally.won)]
 
 
-def _first(places: Sequence[int]) -> str:
-    return f", of which {SHOWN}" if len(places) > SHOWN else ""
+def _counted(places: Sequence[int]) -> str:
+    return f"{SHOWN} of {len(places):,}" if len(places) > SHOWN else f"{len(places)}"
 
 
 def _with_texts(observed: Observed, record: Mapping[str, Any], place: int, shared: str) -> tuple[Cell, ...]:

@@ -59,7 +59,7 @@ def power(record: Mapping[str, Any]) -> Section:
     lines = [f"The two answered differently in {differing:,} of {figures['gain']['documents']:,} documents."]
     if verdict["verdict"] == "INCONCLUSIVE" and verdict["documents_needed"] is not None:
         lines.append(f"An exam that settles the question needs about {verdict['documents_needed']:,} documents.")
-    return Section(title, (Figure(meaning, _seen_plot(record)),), tuple(lines))
+    return Section(title, (_seen(meaning, record),), tuple(lines))
 
 
 def shown(figure: Mapping[str, Any], metric: str) -> str:
@@ -90,7 +90,7 @@ def _gain_plot(difference: Mapping[str, Any], plan: Mapping[str, Any]) -> Markup
     return plots.intervals([bar], scale=scale, title=GAIN[metric in RELATIVE], marks=marks)
 
 
-def _seen_plot(record: Mapping[str, Any]) -> Markup:
+def _seen(meaning: str, record: Mapping[str, Any]) -> Figure:
     verdict, plan, found = record["verdict"], record["plan"], record["figures"]["gain"]
     metric, least, seen = plan["primary"], plan["minimum_effect"], verdict["mde"]
     low, high = (value for value in (found["low"], found["high"]))
@@ -103,7 +103,8 @@ def _seen_plot(record: Mapping[str, Any]) -> Markup:
     ]
     told = f"Measured: {gain_words(found['value'], metric)} ({interval_words(found, metric)})"
     bar = Bar("Gain", told, *ends(found), "mine")
-    return plots.ruler(bar, zones, scale=scale, title="Gains that this exam can and cannot see")
+    plot = plots.ruler(bar, zones, scale=scale, title="Gains that this exam can and cannot see")
+    return Figure(meaning, plot, legend=(*((zone.kind, zone.label) for zone in zones), (bar.kind, bar.shown)))
 
 
 def _arms_words(record: Mapping[str, Any]) -> str:

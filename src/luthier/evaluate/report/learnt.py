@@ -43,10 +43,11 @@ def training(learnt: Learnt) -> Section | None:
         "rows of groups that were held out. Where held-out loss rises while training loss falls, the model recites: "
         "train for fewer epochs, or add examples."
     )
+    legend = tuple((kind, f"{label}: {points[-1][1]:.3f} at the end") for label, kind, points in lines)
     marks = [Mark(float(event["step"]), f"step {event['step']}: {event['what']}") for event in _events(learnt)]
     plot = plots.curves(lines, title="Loss by step", across="step", marks=marks)
     told = [f"{finding['kind'].capitalize()}: {finding['words']}" for finding in learnt.facts.get("diagnosis", ())]
-    return Section("How it learnt", (Figure(meaning, plot),), (*told, *_written(learnt.curve)))
+    return Section("How it learnt", (Figure(meaning, plot, legend=legend),), (*told, *_written(learnt.curve)))
 
 
 def _events(learnt: Learnt) -> Sequence[Mapping[str, Any]]:

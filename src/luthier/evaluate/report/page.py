@@ -8,6 +8,7 @@ from luthier.artifacts.page import render
 from luthier.evaluate.report import words
 from luthier.evaluate.report.answers import answers
 from luthier.evaluate.report.conditions import conditions, kind_of
+from luthier.evaluate.report.costs import costs
 from luthier.evaluate.report.evidence import Observed
 from luthier.evaluate.report.facts import facts
 from luthier.evaluate.report.gain import gain, power
@@ -34,6 +35,7 @@ def render_page(
         conditions(record),
         retention(record),
         training(learnt or Learnt()),
+        costs(record),
         slices(record, observed, texts=texts),
         answers(record, observed, texts=texts),
         facts(record),

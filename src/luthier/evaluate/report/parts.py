@@ -31,6 +31,9 @@ class Figure:
     meaning: str
     plot: Markup | None = None
     table: Table | None = None
+    legend: tuple[tuple[str, str], ...] = ()
+    """Kind (which names the colour) and text: HTML, because text in SVG does not wrap on a phone."""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def intervals(bars: Sequence[Bar], *, scale: Scale, title: str, marks: Sequence[
 
 
 def ruler(bar: Bar, zones: Sequence[Zone], *, scale: Scale, title: str) -> Markup:
-    """Zones of a scale side by side, a value with its interval on them, and a legend below."""
+    """Zones of a scale side by side, and a value with its interval on them."""
     parts = []
     for zone in zones:
         left, right = scale.at(zone.low), scale.at(zone.high)
@@ -97,14 +97,12 @@ def ruler(bar: Bar, zones: Sequence[Zone], *, scale: Scale, title: str) -> Marku
         line = Markup('<line class="interval {}" x1="{}%" x2="{}%" y1="19" y2="19"/>')
         parts.append(line.format(bar.kind, scale.at(bar.low), scale.at(bar.high)))
     parts.append(Markup('<circle class="fill {}" cx="{}%" cy="19" r="6"/>').format(bar.kind, scale.at(bar.value)))
-    legend = [*((zone.kind, zone.label) for zone in zones), (bar.kind, bar.shown)]
-    for row, (kind, label) in enumerate(legend):
-        parts.append(_legend(label, kind, y=78 + 22 * row))
-    return _svg(parts, height=78 + 22 * len(legend), title=title, about="; ".join(label for _, label in legend))
+    about = "; ".join([*(zone.label for zone in zones), bar.shown])
+    return _svg(parts, height=34 + AXIS, title=title, about=about)
 
 
 def stacked(shares: Sequence[tuple[str, int, str]], *, title: str) -> Markup:
-    """One bar made of (label, count, kind), with a legend that wraps as rows of text below."""
+    """One bar made of (label, count, kind)."""
     total = sum(count for _, count, _ in shares) or 1
     parts, left = [], 0.0
     for _, count, kind in shares:
@@ -115,10 +113,8 @@ def stacked(shares: Sequence[tuple[str, int, str]], *, title: str) -> Markup:
             )
         )
         left += width
-    for row, (label, count, kind) in enumerate(shares):
-        parts.append(_legend(f"{label}: {count:,} ({count / total:.0%})", kind, y=58 + 22 * row))
     about = "; ".join(f"{label}: {count:,}" for label, count, _ in shares)
-    return _svg(parts, height=58 + 22 * len(shares), title=title, about=about)
+    return _svg(parts, height=38, title=title, about=about)
 
 
 def curves(
@@ -137,7 +133,7 @@ def curves(
     is_steep = min(heights) > 0 and max(heights) > 10 * min(heights)
     vertical = _log_scale(heights) if is_steep else scale_around([0.0, *heights], unit=1, suffix="")
     last = max(x for x, _ in points) or 1.0
-    plot, head = 200, 24 * len(lines) + 8
+    plot, head = 200, 4
     top = head + 20 * len(marks)
     parts = []
     for place, mark in enumerate(marks):
@@ -155,10 +151,6 @@ def curves(
         drawn = [(x, math.log10(y)) for x, y in line] if is_steep else line
         parts.append(Markup('<path class="curve {}" d="{}"/>').format(kind, _path(drawn, last, vertical)))
     parts.append(Markup("</svg>"))
-    for row, (label, kind, line) in enumerate(lines):
-        y = 16 + 24 * row
-        parts.append(Markup('<line class="interval {}" x1="6" x2="26" y1="{}" y2="{}"/>').format(kind, y - 4, y - 4))
-        parts.append(Markup('<text x="36" y="{}">{}</text>').format(y, f"{label}: {line[-1][1]:.3f} at the end"))
     parts.append(Markup('<text class="tick" x="12%" y="{}">0</text>').format(top + plot + 18))
     end = Markup('<text class="tick" x="98%" y="{}" text-anchor="end">{}</text>')
     parts.append(end.format(top + plot + 18, f"{across} {last:,.0f}"))
@@ -182,14 +174,17 @@ def spark(base: float, tuned: float, *, title: str) -> Markup:
     return _svg(parts, height=20, title=title, about="on a line from 0 to 100 %")
 
 
+def share(part: float, *, kind: str) -> Markup:
+    """A row of a table: a bar that is this share of the width."""
+    bar = Markup('<rect class="fill {}" x="2%" y="5" width="{}%" height="10" rx="2"/>').format(
+        kind, round(96 * part, 3)
+    )
+    return _svg([bar], height=20, title=f"{part:.0%} of the most", about="a bar that grows with the number")
+
+
 def _svg(parts: Sequence[Markup], *, height: int, title: str, about: str) -> Markup:
     head = Markup('<svg class="plot" role="img" width="100%" height="{}"><title>{}</title><desc>{}</desc>')
     return head.format(height, title, about) + Markup("").join(parts) + Markup("</svg>")
-
-
-def _legend(label: str, kind: str, *, y: int) -> Markup:
-    swatch = Markup('<rect class="fill {}" x="0" y="{}" width="12" height="12" rx="2"/>').format(kind, y - 10)
-    return swatch + Markup('<text x="20" y="{}">{}</text>').format(y, label)
 
 
 def _axis(scale: Scale, *, top: int, bottom: int) -> Markup:

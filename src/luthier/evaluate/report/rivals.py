@@ -37,18 +37,19 @@ def rivals(record: Mapping[str, Any]) -> Section | None:
     return Section("Other ways to do this work", (Figure(_meaning(record), plot, table),))
 
 
-def reading(gain: Mapping[str, Any] | None, *, alpha: float) -> str:
-    """better, worse or open: what a gain over a rival shows after correction for their number."""
+def reading(rival: Mapping[str, Any], *, alpha: float) -> str:
+    """better, worse or open: what the gain over a rival shows, after correction for the number of rivals."""
+    gain, chance = rival["gain"], rival.get("p_holm")
     if gain is None or gain["low"] is None:
         return "open"
-    if gain["low"] > 0 and gain.get("adjusted", gain.get("p", 0.0)) <= alpha:
+    if gain["low"] > 0 and (chance is None or chance <= alpha):
         return "better"
     return "worse" if gain["high"] < 0 else "open"
 
 
 def _meaning(record: Mapping[str, Any]) -> str:
     found, alpha = record["figures"]["rivals"], record["look"]["alpha"]
-    read = {name: reading(figure["gain"], alpha=alpha) for name, figure in found.items()}
+    read = {name: reading(figure, alpha=alpha) for name, figure in found.items()}
     worse = [words.rival(name) for name in found if read[name] == "worse"]
     unclear = [words.rival(name) for name in found if read[name] == "open"]
     if worse:
@@ -71,7 +72,7 @@ def _bar(name: str, figure: Mapping[str, Any], metric: str, kind: str) -> Bar:
 
 def _row(name: str, figure: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
     metric, gain = record["plan"]["primary"], figure["gain"]
-    told, kind = READING[reading(gain, alpha=record["look"]["alpha"])]
+    told, kind = READING[reading(figure, alpha=record["look"]["alpha"])]
     over = "-" if gain is None else f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
     return (
         Cell(words.rival(name)),

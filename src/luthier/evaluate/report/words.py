@@ -114,6 +114,11 @@ def rival(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def arm(name: str, against: str) -> str:
+    """An arm's name on the page: base and tuned as elsewhere on it, others by their own."""
+    return {"base": SHORT.get(against, "Base"), "tuned": "Tuned"}.get(name, rival(name))
+
+
 def readable(item: Item, text: str) -> str:
     """A gold or an answer as a person reads it: entities by their words."""
     if item.task != "tag":

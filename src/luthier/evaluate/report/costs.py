@@ -1,0 +1,52 @@
+"""What an answer of each arm costs in tokens, which are the same on every machine."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.evaluate.report import plots, words
+from luthier.evaluate.report.parts import Cell, Figure, Section, Table
+
+ELSEWHERE = (
+    "Seconds, memory and money differ from run to run, so they are not part of the evidence: `luthier show` tells those "
+    "of this run."
+)
+
+
+def costs(record: Mapping[str, Any]) -> Section | None:
+    """Tokens read and written for an answer, arm by arm, the dearest first; None where nothing is written."""
+    found = record["figures"].get("cost", {})
+    if not found:
+        return None
+    against = record["plan"]["against"]
+    ordered = sorted(found, key=lambda arm: -_both(found[arm]))
+    most = max(map(_both, found.values()))
+    rivals = [name for name in next(iter(found.values()))["saved"]]
+    head = ("Way", "Reads", "Writes (most: 1 in 20)", *(f"Read more by {name}" for name in rivals), "Tokens an answer")
+    rows = []
+    for arm in ordered:
+        figure = found[arm]
+        written = f"{figure['answer_tokens']:,.1f} ({figure['answer_tokens_p95']:,.0f})"
+        saved = [f"{figure['saved'][name]:+,.0f}" if name != arm else "-" for name in rivals]
+        plot = plots.share(_both(figure) / most, kind="tuned" if arm.startswith("tuned") else "base")
+        numbers = (f"{figure['prompt_tokens']:,.0f}", written, *saved)
+        rows.append((Cell(words.arm(arm, against)), *map(Cell, numbers), Cell(plot, "spark")))
+    table = Table("Tokens of an answer", head, tuple(rows), numbers=tuple(range(1, 3 + len(rivals))))
+    return Section("What an answer costs", (Figure(_meaning(found), table=table),), (ELSEWHERE,))
+
+
+def _both(figure: Mapping[str, Any]) -> float:
+    return float(figure["prompt_tokens"] + figure["answer_tokens"])
+
+
+def _meaning(found: Mapping[str, Mapping[str, Any]]) -> str:
+    told = "Tokens that the model reads and writes for one answer, on average: time and money grow with them"
+    others = {name: _both(figure) for name, figure in found.items() if not name.startswith("tuned")}
+    if "tuned" not in found or not others:
+        return f"{told}."
+    times = {name: both / _both(found["tuned"]) for name, both in others.items()}
+    name, most = max(times.items(), key=lambda one: one[1])
+    if most < 1.05:
+        return f"{told}. Training did not make answers dearer or much cheaper; judge by the gain alone."
+    return (
+        f"{told}. {words.rival(name)} takes {most:.1f} times as many as the tuned model: weigh that against its score."
+    )
