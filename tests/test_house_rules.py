@@ -60,6 +60,7 @@ FLAGS = {
     "forget": {*LOOKS, "--subject", "--dry-run"},
     "plan exam": {*LOOKS, "--gain", "--documents", "--per-document", "--differ"},
     "verify": LOOKS,
+    "compare": LOOKS,
     "doctor": LOOKS,
     "config": {*LOOKS, "--out", "--set"},
 }

@@ -9,6 +9,8 @@ from luthier.cli.asked import SETS, Asked, RunFolder, verb
 
 Row = Annotated[str | None, typer.Option("--row", help="Show one row, by its id or its place (file:line).")]
 Mask = Annotated[int, typer.Option("--mask", help="Show this many rows as the model reads them, learnt text marked.")]
+First = Annotated[Path, typer.Argument(help="Run folder, report folder, or evidence.json.", metavar="RUN")]
+Second = Annotated[Path, typer.Argument(help="Another one, which is set against the first.", metavar="RUN")]
 Evidence = Annotated[Path, typer.Argument(help="Run folder, report folder, or evidence.json.")]
 OptionalProject = Annotated[Path | None, typer.Argument(help="Project file; without one, the schema alone.")]
 
@@ -17,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     verb(app)(show)
     verb(app)(verify)
+    verb(app)(compare)
     verb(app)(doctor)
     verb(app, SETS)(config)
 
@@ -42,6 +45,14 @@ def verify(asked: Asked, evidence: Evidence) -> None:
     asked.answer(checked.values, checked.text)
     if not checked.well:
         raise typer.Exit(1)
+
+
+def compare(asked: Asked, first: First, second: Second) -> None:
+    """Set two finished reports side by side: on one exam, which tuned model is better; else, which gain is larger."""
+    from luthier.pipeline.actions.evidence import compare as compare_reports
+
+    compared = compare_reports(first, second)
+    asked.answer(compared.values, compared.text)
 
 
 def doctor(asked: Asked) -> None:

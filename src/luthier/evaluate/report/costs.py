@@ -7,8 +7,8 @@ from luthier.evaluate.report import plots, words
 from luthier.evaluate.report.parts import Cell, Figure, Section, Table
 
 ELSEWHERE = (
-    "Seconds, memory and money differ from run to run, so they are not part of the evidence: `luthier show` tells those "
-    "of this run."
+    "Seconds, memory and money differ from run to run, so they are not part of the evidence: `luthier show` tells "
+    "those of this run."
 )
 
 
