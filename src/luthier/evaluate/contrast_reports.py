@@ -72,6 +72,8 @@ def _hindrance(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     """Why these two cannot be set against each other; empty if they can."""
     plans = first["plan"], second["plan"]
     same_exam = first["exam"]["root"] == second["exam"]["root"]
+    if first["sha256"] == second["sha256"]:
+        return "They are one and the same report."
     if plans[0]["primary"] != plans[1]["primary"]:
         return f"They are judged by different metrics: {plans[0]['primary']} and {plans[1]['primary']}."
     if plans[0]["claim"] != plans[1]["claim"]:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,36 @@ from luthier.evaluate.metrics.pairs import PREFERENCES, says
 from luthier.evaluate.metrics.ranking import ndcg, spearman_shares, told_ranks
 from luthier.evaluate.metrics.text import exact_match, spell_labels, token_f1
 from luthier.evaluate.metrics.units import RELATIVE, UNBOUNDED, item_metric, score_words
-from luthier.evaluate.report.evidence import EVIDENCE, document_id, evidence_bytes, read_evidence
+from luthier.evaluate.report.evidence import EVIDENCE, FORMAT, document_id, evidence_bytes, read_evidence
+from luthier.evaluate.report.schema import schema_problems
 from luthier.records import Item
 
 TOLERANCE = 1e-12
+UNKNOWABLE = (
+    "whether the models really gave these answers: that takes the models, and a run of your own",
+    "whether somebody rewrote the whole file so that it fits together: compare its sha256, and the last line of the "
+    "ledger, with what you were given elsewhere",
+)
+"""What no file can say about itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was checked, what was found, and what nobody can know from these files."""
+
+    problems: list[str]
+    """Empty: everything that was checked follows."""
+    checked: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
 
 
 def verify(path: Path) -> list[str]:
-    """Problems of an evidence file, a report folder or a run folder; an empty list means that everything follows.
+    """The problems that `check_evidence` finds; an empty list means that everything follows."""
+    return check_evidence(path).problems
+
+
+def check_evidence(path: Path) -> Checked:
+    """Check an evidence file, a report folder or a run folder.
 
     Of a report folder also the manifest, the recorded answers and, where they lie beside it, the exam (answers are
     scored again) and the ledger of looks. Raises NotFoundError if there is nothing to verify.
@@ -37,11 +60,61 @@ def verify(path: Path) -> list[str]:
     try:
         record = read_evidence(file)
     except UserError as error:
-        return [str(error)]
-    problems = list(_self_consistent(record, file))
-    if (file.parent / MANIFEST).is_file():
-        problems += _folder_problems(record, file.parent)
-    return problems
+        return Checked([str(error)])
+    problems = schema_problems(record) or list(_self_consistent(record, file))
+    if problems:
+        return Checked(problems)
+    try:
+        beside = _beside(record, file.parent)
+    except LuthierError as error:
+        return Checked([str(error)])
+    if beside.report:
+        problems = _folder_problems(record, file.parent, beside)
+    return Checked(problems, *_told(record, beside))
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What lies beside the evidence, and can be held against it."""
+
+    report: bool
+    exam: bool
+    ledger: bool
+
+
+def _beside(record: Mapping[str, Any], folder: Path) -> _Beside:
+    exam = folder.parent / ExamDir.kind
+    found = (exam / MANIFEST).is_file() and exam_root(ExamDir.open(exam)) == record["exam"]["root"]
+    report = (folder / MANIFEST).is_file()
+    return _Beside(report=report, exam=report and found, ledger=report and (folder.parent / LOOKS).is_file())
+
+
+def _told(record: Mapping[str, Any], beside: _Beside) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """In words: what was checked, and what was not or cannot be."""
+    plan = record["plan"]
+    size = f"{plan['items']:,} items from {plan['documents']:,} documents"
+    checked = [
+        f"evidence.json is of the format {FORMAT}, in canonical form, and has the hash that it names",
+        f"every figure, every gate and the verdict follow from the recorded scores of {size}",
+    ]
+    open_points = []
+    if beside.report:
+        checked.append("report.html, card.md, answers.parquet and plan.json are as they were written")
+    else:
+        open_points.append("the files of the report: only the evidence file was given")
+    if beside.exam and record["plan"]["primary"] in RELATIVE:
+        checked.append(
+            "the recorded likelihoods are those of the evidence; they cannot be had again without the models"
+        )
+    elif beside.exam:
+        checked.append("the recorded answers, scored again by the golds of the sealed exam, have the scores they claim")
+    else:
+        open_points.append("whether the answers deserve their scores: the exam does not lie beside the report")
+    if beside.ledger:
+        checked.append("the ledger of looks is unbroken and holds this look")
+    else:
+        open_points.append("how often the exam was looked at: its ledger does not lie beside the report")
+    return tuple(checked), (*open_points, *UNKNOWABLE)
 
 
 def _self_consistent(record: Mapping[str, Any], file: Path) -> Iterator[str]:
@@ -132,15 +205,14 @@ def _same(told: Any, found: Any) -> bool:
     return bool(told == found)
 
 
-def _folder_problems(record: Mapping[str, Any], folder: Path) -> list[str]:
+def _folder_problems(record: Mapping[str, Any], folder: Path, beside: _Beside) -> list[str]:
     try:
         report = ReportDir.open(folder)
         problems = check_files(folder, report.manifest)
         rows = read_table(report.file("answers.parquet"))
         problems += _answer_problems(record, rows)
-        exam = folder.parent / ExamDir.kind
-        if (exam / MANIFEST).is_file() and exam_root(ExamDir.open(exam)) == record["exam"]["root"]:
-            items = read_items(ExamDir.open(exam).file("items.parquet"))
+        if beside.exam:
+            items = read_items(ExamDir.open(folder.parent / ExamDir.kind).file("items.parquet"))
             problems += _scored_again(record, rows, items)
         problems += _ledger_problems(record, folder.parent / LOOKS)
     except LuthierError as error:

@@ -84,6 +84,7 @@ def test_one_stage_answers_with_its_folder(luthier, project_file: Path, tmp_path
         (["ask", "{folder}", "hi"], 4, "not a run folder"),
         (["show", "{folder}"], 4, "not a run folder"),
         (["verify", "{folder}"], 4, "evidence.json"),
+        (["compare", "{folder}", "{folder}"], 4, "evidence.json"),
         (["serve", "{folder}"], 4, "not a run folder"),
         (["init", "nowhere"], 4, "nowhere"),
     ],
@@ -143,6 +144,10 @@ def test_verify_holds_and_catches_an_edit(luthier, finished_file: Path) -> None:
     folder = finished_file.parent / "runs" / "small"
     code, out, _ = luthier("verify", folder, "--json")
     assert (code, json.loads(out)["holds"]) == (0, True)
+    code, out, _ = luthier("compare", folder, folder / "report", "--json")
+    compared = json.loads(out)
+    assert (code, compared["first"]["gain"], compared["contrast"]) == (0, compared["second"]["gain"], None)
+    assert "cannot be set against each other" in luthier("compare", folder, folder)[1]
     evidence = folder / "report" / "evidence.json"
     evidence.write_text(evidence.read_text().replace('"alpha":0.025', '"alpha":0.026', 1))
     code, out, _ = luthier("verify", folder, "--json")

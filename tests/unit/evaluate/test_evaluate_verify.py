@@ -12,7 +12,8 @@ from evaluate_trials import answers, general_text, make_items, make_setting
 from luthier.artifacts.canonical import sha256_of
 from luthier.errors import NotFoundError
 from luthier.evaluate.report.evidence import Observed, assemble, evidence_bytes
-from luthier.evaluate.verify import verify
+from luthier.evaluate.report.schema import schema_problems
+from luthier.evaluate.verify import check_evidence, verify
 
 
 @pytest.fixture
@@ -85,6 +86,27 @@ def test_problems_name_the_figure(evidence):
     text = evidence.read_text()
     evidence.write_text(re.sub(r'("df":)\d+', r"\g<1>11", text, count=1))
     assert any("figures." in problem and "recomputed" in problem for problem in verify(evidence))
+
+
+def test_what_was_checked_and_what_nobody_can_know_is_told(evidence):
+    found = check_evidence(evidence)
+    assert any("200 items from 40 documents" in line for line in found.checked)
+    assert any("only the evidence file" in line for line in found.not_checked)
+    assert any("rewrote the whole file" in line for line in found.not_checked)
+
+
+def test_another_shape_is_named(trial):
+    record = trial(0.3, 0.6).record
+    assert schema_problems(record) == []
+    for change, said in (
+        ({"gates": {"size": "passed"}}, "gates.size"),
+        ({"plan": {**record["plan"], "alpha": "0.025"}}, "plan.alpha"),
+        ({"look": {"number": 1, "alpha": 0.025}}, "look.line"),
+        ({"scores": {**record["scores"], "base": {"exact_match": [True]}}}, "scores.base"),
+        ({"verdict": {**record["verdict"], "verdict": "PERHAPS"}}, "verdict.verdict"),
+        ({"plan_sha256": "short"}, "plan_sha256"),
+    ):
+        assert [problem.partition(":")[0] for problem in schema_problems({**record, **change})] == [said]
 
 
 def test_what_is_not_evidence_is_said(tmp_path):

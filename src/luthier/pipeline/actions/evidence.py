@@ -24,11 +24,21 @@ UNPLANNED = "No plan named this pair, so it is a finding to follow up, not a ver
 
 def verify(path: Path) -> Shown:
     """Recompute an evidence file, or that of a report or run folder; not well if anything does not follow."""
-    from luthier.evaluate.verify import verify as find_problems
+    from luthier.evaluate.verify import check_evidence
 
-    problems = find_problems(path)
-    text = "\n".join(problems) or f"{path}: every figure, gate and the verdict follow from the recorded scores"
-    return Shown({"evidence": str(path), "holds": not problems, "problems": problems}, text, well=not problems)
+    found = check_evidence(path)
+    values = {
+        "evidence": str(path),
+        "holds": not found.problems,
+        "problems": found.problems,
+        "checked": list(found.checked),
+        "not_checked": list(found.not_checked),
+    }
+    lines = [*found.problems, f"{path}: the evidence does not hold"]
+    if not found.problems:
+        checked, open_points = ([f"  {line}" for line in told] for told in (found.checked, found.not_checked))
+        lines = [f"{path}: the evidence holds", "checked:", *checked, "not known from these files:", *open_points]
+    return Shown(values, "\n".join(lines), well=not found.problems)
 
 
 def compare(first: Path, second: Path) -> Shown:
