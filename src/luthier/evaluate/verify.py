@@ -70,7 +70,7 @@ def check_evidence(path: Path) -> Checked:
         return Checked([str(error)])
     if beside.report:
         problems = _folder_problems(record, file.parent, beside)
-    return Checked(problems, *_told(record, beside))
+    return Checked(problems, *_in_words(record, beside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _beside(record: Mapping[str, Any], folder: Path) -> _Beside:
     return _Beside(report=report, exam=report and found, ledger=report and (folder.parent / LOOKS).is_file())
 
 
-def _told(record: Mapping[str, Any], beside: _Beside) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _in_words(record: Mapping[str, Any], beside: _Beside) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """In words: what was checked, and what was not or cannot be."""
     plan = record["plan"]
     size = f"{plan['items']:,} items from {plan['documents']:,} documents"

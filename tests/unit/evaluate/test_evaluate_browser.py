@@ -33,6 +33,6 @@ def test_the_page_stays_in_its_file_and_shows_its_plots(trial, tmp_path, width, 
     assert asked == [path.as_uri()]
     assert complaints == []
     assert len(boxes) == 6
-    assert all(box is not None and box["width"] > 250 and box["height"] > 60 for box in boxes)
+    assert all(box is not None and box["width"] > 250 and box["height"] > 30 for box in boxes)
     assert across <= width
     assert int(styled) >= 700

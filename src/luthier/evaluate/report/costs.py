@@ -17,7 +17,6 @@ def costs(record: Mapping[str, Any]) -> Section | None:
     found = record["figures"].get("cost", {})
     if not found:
         return None
-    against = record["plan"]["against"]
     ordered = sorted(found, key=lambda arm: -_both(found[arm]))
     most = max(map(_both, found.values()))
     rivals = [name for name in next(iter(found.values()))["saved"]]
@@ -29,7 +28,7 @@ def costs(record: Mapping[str, Any]) -> Section | None:
         saved = [f"{figure['saved'][name]:+,.0f}" if name != arm else "-" for name in rivals]
         plot = plots.share(_both(figure) / most, kind="tuned" if arm.startswith("tuned") else "base")
         numbers = (f"{figure['prompt_tokens']:,.0f}", written, *saved)
-        rows.append((Cell(words.arm(arm, against)), *map(Cell, numbers), Cell(plot, "spark")))
+        rows.append((Cell(words.SHORT[arm]), *map(Cell, numbers), Cell(plot, "spark")))
     table = Table("Tokens of an answer", head, tuple(rows), numbers=tuple(range(1, 3 + len(rivals))))
     return Section("What an answer costs", (Figure(_meaning(found), table=table),), (ELSEWHERE,))
 
@@ -48,5 +47,5 @@ def _meaning(found: Mapping[str, Mapping[str, Any]]) -> str:
     if most < 1.05:
         return f"{told}. Training did not make answers dearer or much cheaper; judge by the gain alone."
     return (
-        f"{told}. {words.rival(name)} takes {most:.1f} times as many as the tuned model: weigh that against its score."
+        f"{told}. {words.SHORT[name]} takes {most:.1f} times as many as the tuned model: weigh that against its score."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.arms import BOTH, OPEN_BOOK
 from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, score_words
 from luthier.evaluate.report import plots, words
 from luthier.evaluate.report.gain import scale_of
@@ -23,7 +24,7 @@ def rivals(record: Mapping[str, Any]) -> Section | None:
     if not found or "gain" not in figures:
         return None
     metric = plan["primary"]
-    known = {words.SHORT[plan["against"]]: figures["base"], **{words.rival(name): found[name] for name in found}}
+    known = {words.SHORT[plan["against"]]: figures["base"], **{words.SHORT[name]: found[name] for name in found}}
     bars = [_bar(name, figure, metric, "base") for name, figure in known.items()]
     bars.append(_bar("Tuned", figures["tuned"], metric, "tuned"))
     bars.sort(key=lambda bar: bar.value, reverse=metric not in RELATIVE)
@@ -50,10 +51,17 @@ def reading(rival: Mapping[str, Any], *, alpha: float) -> str:
 def _meaning(record: Mapping[str, Any]) -> str:
     found, alpha = record["figures"]["rivals"], record["look"]["alpha"]
     read = {name: reading(figure, alpha=alpha) for name, figure in found.items()}
-    worse = [words.rival(name) for name in found if read[name] == "worse"]
-    unclear = [words.rival(name) for name in found if read[name] == "open"]
-    if worse:
-        return f"{words.listed(worse)} did better on the same items: if you can run it, take it instead of this model."
+    beaten_by = [name for name in found if read[name] == "worse"]
+    instead = [words.SHORT[name] for name in beaten_by if name not in (BOTH, OPEN_BOOK)]
+    unclear = [words.SHORT[name] for name in found if read[name] == "open"]
+    if instead:
+        return f"{words.listed(instead)} did better on the same items: if you can, take it instead of this model."
+    if OPEN_BOOK in beaten_by:
+        return (
+            "Given the right passage, the base did better: a search that finds it may serve you better than training."
+        )
+    if BOTH in beaten_by:
+        return "The tuned model does better with retrieval than alone: run it so if you can."
     if unclear:
         return (
             f"{words.listed(unclear)} did not do clearly worse on the same items: where the two are not told apart, "
@@ -75,8 +83,8 @@ def _row(name: str, figure: Mapping[str, Any], record: Mapping[str, Any]) -> tup
     told, kind = READING[reading(figure, alpha=record["look"]["alpha"])]
     over = "-" if gain is None else f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
     return (
-        Cell(words.rival(name)),
-        Cell(words.RIVALS.get(name, "")),
+        Cell(words.SHORT[name]),
+        Cell(words.RIVALS[name]),
         Cell(score_words(figure["value"], metric)),
         Cell(over),
         Cell(told, kind),

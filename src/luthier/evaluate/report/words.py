@@ -43,9 +43,9 @@ SHORT = {
     BOTH: "Tuned + retrieval",
     OPEN_BOOK: "Open book",
     BM25: "BM25",
+    "tuned": "Tuned",
 }
-
-
+"""Names at the start of a line."""
 PLAIN = {
     "SHIP": "Use the tuned model: it does this work better than what it was compared with, and passed every condition.",
     "DON'T SHIP": "Do not use the tuned model: it failed at least one condition.",
@@ -63,12 +63,12 @@ TERMS = (
 )
 """What a reader may not know."""
 RIVALS = {
-    "few-shot": "the base, shown similar training examples first",
-    "retrieval": "the base, given passages that a word search finds",
-    "open-book": "the base, given the very passage that the question is about: the best that any search could do",
-    "tuned + retrieval": "the tuned model, given passages that a word search finds",
-    "linear probe": "a simple classifier on what the base computes, without training the base",
-    "BM25": "a word search without any model",
+    "base": "the model before training, asked as it is",
+    FEW_SHOT: "the base, shown similar training examples first",
+    RETRIEVAL: "the base, given passages that a word search finds",
+    BOTH: "the tuned model, given passages that a word search finds",
+    OPEN_BOOK: "the base, given the very passage that the question is about: the best that any search could do",
+    BM25: "a word search without any model",
 }
 """Other ways to do the work, for people."""
 LONGEST = 400
@@ -107,16 +107,6 @@ def cut(text: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: 'A', 'A and B', 'A, B and C'."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
-def rival(name: str) -> str:
-    """A rival's name at the start of a line."""
-    return name[:1].upper() + name[1:]
-
-
-def arm(name: str, against: str) -> str:
-    """An arm's name on the page: base and tuned as elsewhere on it, others by their own."""
-    return {"base": SHORT.get(against, "Base"), "tuned": "Tuned"}.get(name, rival(name))
 
 
 def readable(item: Item, text: str) -> str:
