@@ -69,7 +69,8 @@ class WordedTable(Sequence[Worded]):
         self.ids, self.trained, self.labels, self.ends = (columns[name] for name in SEQUENCES)
         self.scores = scores
         """[N]: NaN where nobody said anything of a row."""
-        self.whole: NDArray[np.bool_] = ~np.isnan(scores) | (self.ends.lengths > 0) | (self.trained.sums() == 0)
+        self._learnt = self.trained.sums()
+        self.whole: NDArray[np.bool_] = ~np.isnan(scores) | (self.ends.lengths > 0) | (self._learnt == 0)
         """[N]: whether a row is learnt as a whole, not token by token: it holds several texts, has a score, or has no
         trained token."""
         self._row = row
@@ -77,7 +78,7 @@ class WordedTable(Sequence[Worded]):
     @property
     def units(self) -> IntArray:
         """What each row adds to the denominator of a mean loss: its trained tokens, or 1 if it is learnt whole: [N]."""
-        return np.where(self.whole, 1, self.trained.sums())
+        return np.where(self.whole, 1, self._learnt)
 
     @property
     def longest(self) -> IntArray:

@@ -29,6 +29,7 @@ from luthier.train.prefixes import (
     cut_by_tree,
     groves,
     keep_siblings,
+    line_up,
     plan_sharing,
 )
 
@@ -57,6 +58,26 @@ def bundled(rows: list[Worded], *, step_tokens: int) -> Bundles:
     beginnings.note(table)
     families = beginnings.families(table.ids.lengths, step_tokens=step_tokens)
     return keep_siblings(rows, table.ids.lengths, families, step_tokens=step_tokens)
+
+
+@settings(deadline=None)
+@given(shapes=stems, seed=st.integers(0, 99), step_tokens=st.integers(50, 400))
+def test_siblings_that_are_lined_up_unread_stay_together_and_fit_as_well(
+    shapes: list[tuple[int, int, int]], seed: int, step_tokens: int
+) -> None:
+    table, beginnings = table_of(families_of(shapes, seed=seed)), Beginnings()
+    beginnings.note(table)
+    families = beginnings.families(table.ids.lengths, step_tokens=step_tokens)
+    bundles = line_up(table.ids.lengths, families, step_tokens=step_tokens)
+    members = [bundles.members.of(place).tolist() for place in range(len(bundles.sizes))]
+    assert sorted(row for rows in members for row in rows) == list(range(len(table)))
+    assert [rows[0] for rows in members] == sorted(rows[0] for rows in members)
+    assert all(rows == sorted(rows) for rows in members)
+    several = [rows for rows in members if len(rows) > 1]
+    assert all(len({*families[rows].tolist()} - {-1}) == 1 for rows in several)
+    assert bundles.sizes.tolist() == [sum(len(table[row].ids) for row in rows) for rows in members]
+    lengths = [sizes.tolist() for sizes in (table.ids.lengths[rows] for rows in several)]
+    assert all(sum(sizes) < 2 * step_tokens + max(sizes) for sizes in lengths)
 
 
 def tree_size(rows: Sequence[Worded]) -> int:
