@@ -22,6 +22,9 @@ class EvaluateConfig(Settings):
     """Smallest gain worth shipping (MPE), in the metric's unit (1 = all items)."""
     retention_margin: float = Field(default=0.01, gt=0, lt=1)
     """Largest loss on general text that still counts as retained, as a share of bits per byte."""
+    memorised: Literal["tell", "block"] = "tell"
+    """What becomes of a model that gives away which documents it was trained on: a warning, or no SHIP. It never ships
+    if private data was left unmasked."""
     max_answer_tokens: int | Literal["auto"] = "auto"
     """`auto`: the longest gold answer plus 8, at least 16."""
     private: bool = False

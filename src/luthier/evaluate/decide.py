@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.clean import flagged_contrast
 from luthier.evaluate.compare import (
     Figure,
     Sample,
@@ -17,8 +18,10 @@ from luthier.evaluate.compare import (
 )
 from luthier.evaluate.cost import token_figures
 from luthier.evaluate.forget import retention
-from luthier.evaluate.gates import FAILED, PASSED, Gate, judge
+from luthier.evaluate.gates import FAILED, Gate, judge, passes
+from luthier.evaluate.memorise import memorised
 from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, item_metric, oriented
+from luthier.evaluate.overfit import UNITS, fit
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.rivals import advise, face, rival_figures
 from luthier.evaluate.slices import slice_gains
@@ -49,20 +52,23 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
         figures |= _primary(faced, sample)
         figures["slices"] = slice_gains(faced, sample)
         figures["rivals"] = rival_figures(record, sample)
+        figures["flagged"] = flagged_contrast(faced, sample)
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
+    figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
+    figures["memorised"] = memorised(record["likelihood"])
     return figures
 
 
 def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping[str, Gate]) -> dict[str, Any]:
     """SHIP if every gate passed, DON'T SHIP if one failed, else INCONCLUSIVE; always with every reason."""
     states = {name: gate["state"] for name, gate in gates.items()}
-    if states["size"] not in PASSED:
+    if not passes("size", gates["size"]):
         verdict = "INCONCLUSIVE"
     elif any(state in FAILED for state in states.values()):
         verdict = "DON'T SHIP"
     else:
-        verdict = "SHIP" if all(state in PASSED for state in states.values()) else "INCONCLUSIVE"
+        verdict = "SHIP" if all(passes(*each) for each in gates.items()) else "INCONCLUSIVE"
     reasons = [reason for name in _order(verdict, gates) for reason in gates[name]["reasons"]]
     power = missing_power(record, figures, states)
     caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
@@ -112,6 +118,6 @@ def _order(verdict: str, gates: Mapping[str, Gate]) -> list[str]:
         state = gates[name]["state"]
         if verdict == "SHIP":
             return 0
-        return 0 if state in FAILED else 2 if state in PASSED else 1
+        return 0 if state in FAILED else 2 if passes(name, gates[name]) else 1
 
     return sorted(gates, key=rank)

@@ -4,25 +4,39 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.clean import clean_gate
 from luthier.evaluate.compare import Figure
 from luthier.evaluate.forget import retention_state
+from luthier.evaluate.memorise import memorised_gate
 from luthier.evaluate.metrics.units import gain_words, interval_words
+from luthier.evaluate.overfit import fit_gate
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS
 
 Gate = dict[str, Any]
-PASSED = {"passed", "RETAINED", "NOT ASKED", "CLEAN"}
-FAILED = {"failed", "FORGOT", "DIRTY"}
+"""state, reasons, and advice where there is something to do."""
+PASSED = {"passed", "RETAINED", "NOT ASKED", "CLEAN", "HEALTHY", "NOT SEEN"}
+FAILED = {"failed", "FORGOT", "DIRTY", "OVERFIT"}
 
 
 def judge(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Gate]:
     """State and reasons of every gate."""
+    superiority = _superiority(record, figures.get("gain"))
     return {
         "size": _size(record["plan"], figures),
-        "superiority": _superiority(record, figures.get("gain")),
+        "superiority": superiority,
         "minimum_effect": _minimum_effect(record["plan"], figures.get("gain")),
         "retained": _retained(figures.get("retention")),
-        "clean": _clean(record["exam"]),
+        "overfit": fit_gate(figures.get("fit"), is_better=superiority["state"] == "passed"),
+        "memorised": memorised_gate(figures.get("memorised"), blocks=record["plan"]["memorised_blocks"]),
+        "clean": clean_gate(record["exam"], figures.get("flagged")),
     }
+
+
+def passes(name: str, gate: Gate) -> bool:
+    """Whether a gate lets a model ship. What stays UNPROVEN of overfitting stops nothing."""
+    if name == "memorised":
+        return not gate["blocks"] or gate["state"] in PASSED
+    return gate["state"] in PASSED or (name == "overfit" and gate["state"] == "UNPROVEN")
 
 
 def _size(plan: Mapping[str, Any], figures: Mapping[str, Any]) -> Gate:
@@ -86,16 +100,6 @@ def _retained(figure: Figure | None) -> Gate:
         "INCONCLUSIVE": "It is not shown that general ability was kept",
     }
     return {"state": state, "reasons": [f"{words[state]}: {change} on general text, {allowed}."]}
-
-
-def _clean(exam: Mapping[str, Any]) -> Gate:
-    leaks = {name: count for name, count in exam["leaks"].items() if count}
-    reasons = [f"Exam items left in the training rows ({name}): {count}." for name, count in sorted(leaks.items())]
-    if exam["trained_on"] != exam["dataset"] or not exam["sealed_with"]:
-        reasons.append("The model was trained on another dataset than the one this exam was kept apart from.")
-    if reasons:
-        return {"state": "DIRTY", "reasons": reasons}
-    return {"state": "CLEAN", "reasons": ["No exam item is left in the training rows."]}
 
 
 def percent(log_ratio: float) -> str:

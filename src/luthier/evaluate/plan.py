@@ -46,6 +46,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "alpha": config.alpha,
         "minimum_effect": config.minimum_effect,
         "retention_margin": config.retention_margin if is_decoder else None,
+        "memorised_blocks": config.memorised == "block" or _is_unmasked(dataset),
         "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),
         "items": len(items),
         "documents": len({item.document for item in items}),
@@ -102,6 +103,12 @@ def foresight(plan: Mapping[str, Any]) -> str:
     if gain >= 1:
         return f"with {size} this exam can hardly see any gain: add documents."
     return f"with {size} this exam can see gains of {100 * gain:.0f} points or more"
+
+
+def _is_unmasked(dataset: DatasetDir) -> bool:
+    """Whether some type of private data was only counted in what was learnt, not masked or dropped."""
+    private = dataset.manifest.settings.get("private", {})
+    return "report" in private.get("actions", {}).values()
 
 
 def _documents(items: list[Item], task: str) -> int:

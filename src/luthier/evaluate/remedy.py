@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate import clean, memorise, overfit
 from luthier.evaluate.compare import honest_se
 from luthier.evaluate.statistics.power import documents_needed, mde
 
@@ -27,6 +28,12 @@ def missing_power(record: Mapping[str, Any], figures: Mapping[str, Any], states:
 def _remedy(record: Mapping[str, Any], needed: int | None, states: Mapping[str, str]) -> str:
     if states["clean"] == "DIRTY":
         return "Run prepare again: it removes exam items from the training rows; then train again."
+    if states["overfit"] == "OVERFIT":
+        return overfit.ADVICE
+    if states["clean"] == "UNPROVEN":
+        return clean.APART
+    if states["memorised"] == "MEMORISED" and record["plan"]["memorised_blocks"]:
+        return memorise.ADVICE
     if states["size"] == "open":
         return "Add documents, or split finer (prepare.split.group_by), so that the exam holds more of them."
     if states["minimum_effect"] == "failed":

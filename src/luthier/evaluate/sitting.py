@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from luthier.artifacts.folders import DatasetDir, ExamDir
-from luthier.artifacts.rows import read_worded
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.config import EvaluateConfig
 from luthier.evaluate.cost import Meter
-from luthier.evaluate.likelihood import general_text
 from luthier.models.engines.hf import Engine
 from luthier.records import Item, Listener
 
@@ -31,11 +29,6 @@ class Room:
         """Labels of the dataset, in the order of the model's outputs."""
         return [str(label) for label in self.dataset.manifest.facts.get("labels") or ()]
 
-    def general(self) -> dict[str, dict[str, list[Any]]]:
-        """Likelihood of general text under both arms: what the base could do before."""
-        rows = read_worded(self.exam.file("general.parquet"))
-        return {"GEN-TEST": general_text(rows, engine=self.engine, listener=self.listener)}
-
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
@@ -43,7 +36,6 @@ class Sitting:
 
     base: Arm
     tuned: Arm
-    likelihood: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     rules: dict[str, Any] = field(default_factory=dict)
     """What was settled while asking: answer limit, strength of the probe."""
     rivals: dict[str, Arm] = field(default_factory=dict)

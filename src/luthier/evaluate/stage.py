@@ -19,6 +19,7 @@ from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
+from luthier.evaluate.sets import read_sets
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.tasks.sits import SITS
 from luthier.models.engines.hf import BATCH_TOKENS, load_engine
@@ -53,6 +54,7 @@ def evaluate(
     engine = load_engine(models.base, tuned=models.tuned)
     room = Room(exam, dataset, engine, config, listener, plan)
     sitting = SITS[str(dataset.manifest.facts["objective"])](opened.items, room)
+    likelihood = read_sets(opened.items, room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
@@ -62,7 +64,7 @@ def evaluate(
         environment={**_environment(), **sitting.rules},
     )
     arms = (opened.items, sitting.base, sitting.tuned)
-    observed = Observed(*arms, room.labels, sitting.likelihood, sitting.rivals)
+    observed = Observed(*arms, room.labels, likelihood, sitting.rivals, flagged=read_leaks(exam)["reworded"])
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
@@ -90,14 +92,22 @@ def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:
     return {"base": base, "tuned": {"digest": models.tuned.digest}}
 
 
+def read_leaks(exam: ExamDir) -> dict[str, Any]:
+    """What prepare found where training and exam are alike."""
+    found: dict[str, Any] = json.loads(exam.file("leaks.json").read_bytes())
+    return found
+
+
 def _exam_facts(exam: ExamDir, dataset: DatasetDir, models: Models, items: Sequence[Item]) -> dict[str, Any]:
     """What the clean gate looks at; rows of an exam group in TRAIN or VAL are counted here once more."""
     documents = {item.document for item in items}
     groups = [row.group for name in ("train.parquet", "validation.parquet") for row in read_worded(dataset.file(name))]
-    left = int(json.loads(exam.file("leaks.json").read_bytes())["left"])
+    found = read_leaks(exam)
+    inside = sum(group in documents for group in groups)
     return {
         "root": exam_root(exam),
-        "leaks": {"left by prepare": left, "rows of exam groups": sum(group in documents for group in groups)},
+        "leaks": {"left by prepare": int(found["left"]), "rows of exam groups": inside},
+        "copied": found["copied"],
         "dataset": dataset.digest,
         "trained_on": models.tuned.manifest.inputs.get("dataset", ""),
         # Exam and dataset of one split carry one key.

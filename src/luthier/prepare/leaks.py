@@ -23,7 +23,7 @@ from luthier.objectives import objective
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.dedup.against import NearIndex
 from luthier.prepare.facts import overlap
-from luthier.prepare.nearest import Questions
+from luthier.prepare.nearest import Copied, Questions
 from luthier.prepare.overlap import Passage, PassageIndex
 from luthier.prepare.split.seal import check_seal
 from luthier.records import Span, Worded
@@ -177,11 +177,22 @@ def codes_in(question: str) -> list[str]:
     return sorted(word for word in question.split() if any(letter.isdigit() for letter in word))
 
 
-def leak_report(leaks: Iterable[Leak], *, prompts: dict[str, str]) -> bytes:
-    """leaks.json: items that left before sealing by kind, and the sealed items' prompts by fingerprint."""
+def leak_report(
+    leaks: Iterable[Leak], *, prompts: dict[str, str], reworded: Iterable[Reworded], copied: Copied, free: bool
+) -> bytes:
+    """leaks.json: items that left before sealing by kind; of the sealed ones the prompts by fingerprint, those that
+    training may ask in other words, and what copying from training solves (`free`: answers are written, not chosen).
+    """
     found = Counter({kind: 0 for kind in KINDS})
     found.update({(leak.kind, leak.item): leak.kind for leak in leaks}.values())
-    content = {"format": "luthier.leaks/1", "removed_before_sealing": found, "left": 0, "prompts": prompts}
+    content = {
+        "format": "luthier.leaks/2",
+        "removed_before_sealing": found,
+        "left": 0,
+        "prompts": prompts,
+        "reworded": {one.item: one.similarity for one in reworded},
+        "copied": {"items": copied.items, "right": copied.right, "free": free and not copied.closed},
+    }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
 
 

@@ -82,7 +82,7 @@ def prepare(
     divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)
     settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target, config)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
-        _write_exam(draft, divided)
+        _write_exam(draft, divided, free=objective.record == "chat")
     dropped = _masked(books.rows, rules)
     about = {"objective": objective.name, "base": base.name, "base_digest": base.digest, "version": __version__}
     likelihoods = read_by_base(divided.train, base, config.clean, listener=listener)
@@ -127,10 +127,13 @@ def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
     )
 
 
-def _write_exam(draft: Draft, divided: Divided) -> None:
+def _write_exam(draft: Draft, divided: Divided, *, free: bool) -> None:
     write_items(draft.path / "items.parquet", divided.items)
     write_worded(draft.path / "general.parquet", divided.general.exam)
-    (draft.path / LEAKS).write_bytes(leak_report(divided.leaks, prompts=divided.prompts))
+    report = leak_report(
+        divided.leaks, prompts=divided.prompts, reworded=divided.reworded, copied=divided.copied, free=free
+    )
+    (draft.path / LEAKS).write_bytes(report)
     _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.items)})
     groups = len({item.document for item in divided.items})
     draft.counts |= {"items": len(divided.items), "groups": groups, "general": len(divided.general.exam)}

@@ -13,6 +13,7 @@ from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.tasks import classify, generate
 from luthier.records import Item, Message
 
+LEAKS = {"left": 0, "prompts": {}, "reworded": {}, "copied": {"items": 0, "right": 0, "free": False}}
 CHAPTERS = ("Blood", "Eye", "Injuries", "Pregnancy")
 
 
@@ -52,6 +53,7 @@ def make_setting(items: Sequence[Item], *, objective: str = "chat", look: int = 
         "alpha": 0.025,
         "minimum_effect": 0.02,
         "retention_margin": 0.01 if objective == "chat" else None,
+        "memorised_blocks": False,
         "weights": {"chat": 1.0},
         "items": len(items),
         "documents": len({item.document for item in items}),
@@ -66,6 +68,7 @@ def make_setting(items: Sequence[Item], *, objective: str = "chat", look: int = 
         exam={
             "root": "r" * 64,
             "leaks": {"left by prepare": leaks, "rows of exam groups": 0},
+            "copied": {"items": len(items), "right": 0, "free": objective == "chat"},
             "dataset": "d" * 64,
             "trained_on": "d" * 64,
             "sealed_with": True,

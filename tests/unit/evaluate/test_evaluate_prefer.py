@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from evaluate_trials import LEAKS
 
 from luthier.artifacts.canonical import canonical_json, merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
@@ -56,7 +57,7 @@ def sat(make_base, tmp_path):
             write_items(draft.path / "items.parquet", items)
             write_worded(draft.path / "general.parquet", [text])
             (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(items)}))
-            (draft.path / "leaks.json").write_text(json.dumps({"left": 0, "prompts": {}}))
+            (draft.path / "leaks.json").write_text(json.dumps(LEAKS))
         with building(folder / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_worded(draft.path / "train.parquet", make_rows(wording, 12))
             write_worded(draft.path / "validation.parquet", make_rows(wording, 4))

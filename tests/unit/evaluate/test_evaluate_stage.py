@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from evaluate_trials import LEAKS
 
 from luthier.artifacts.canonical import canonical_json, merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
@@ -57,7 +58,7 @@ def setup(base, tmp_path):
             write_items(draft.path / "items.parquet", items)
             write_worded(draft.path / "general.parquet", general(wording))
             (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(items)}))
-            (draft.path / "leaks.json").write_text(json.dumps({"left": 0, "prompts": {}}))
+            (draft.path / "leaks.json").write_text(json.dumps(LEAKS))
         with building(folder / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_worded(draft.path / "train.parquet", rows[:48])
             write_worded(draft.path / "validation.parquet", rows[48:])

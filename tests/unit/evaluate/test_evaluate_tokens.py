@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from evaluate_trials import LEAKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
@@ -128,7 +129,7 @@ def evaluated(make_base: Callable[[str], Base], tmp_path: Path) -> Callable[[str
         with building(run / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_items(draft.path / "items.parquet", items)
             (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(items)}))
-            (draft.path / "leaks.json").write_text(json.dumps({"left": 0, "prompts": {}}))
+            (draft.path / "leaks.json").write_text(json.dumps(LEAKS))
         with building(run / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_worded(draft.path / "train.parquet", rows[:40])
             write_worded(draft.path / "validation.parquet", rows[40:])

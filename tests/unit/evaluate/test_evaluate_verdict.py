@@ -17,6 +17,8 @@ def test_a_clear_gain_ships_with_every_gate_passed(trial):
         "superiority": "passed",
         "minimum_effect": "passed",
         "retained": "RETAINED",
+        "overfit": "NOT ASKED",
+        "memorised": "NOT ASKED",
         "clean": "CLEAN",
     }
     assert record["figures"]["gain"]["low"] > 0.4

@@ -1,7 +1,7 @@
 """The evidence file, `luthier.evidence/1`: ids and scores, no customer text, and everything needed to recompute it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -29,9 +29,11 @@ class Observed:
     labels: Sequence[str]
     """Labels of a classifier, in the dataset's order; else empty."""
     likelihood: Mapping[str, Mapping[str, Any]]
-    """Set (GEN-TEST) -> columns document, bytes, base_nats, tuned_nats."""
+    """Set (GEN-TEST, TRAIN, VAL, TEST) -> columns document, bytes, base_nats, tuned_nats."""
     rivals: Mapping[str, Arm] = field(default_factory=dict)
     """Other ways to do the work."""
+    flagged: Container[str] = ()
+    """Ids of items that training may ask in other words."""
 
     @property
     def arms(self) -> dict[str, Arm]:
@@ -65,7 +67,7 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "exam": dict(setting.exam),
         "look": {"number": setting.look.number, "alpha": setting.look.alpha, "line": setting.look.sha256},
         "environment": dict(setting.environment),
-        "items": _items(observed.items),
+        "items": _items(observed),
         "scores": {name: arm.scores for name, arm in observed.arms.items()},
         "counts": _counts(observed),
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
@@ -101,12 +103,14 @@ def document_id(document: str) -> str:
     return sha256(document.encode()).hexdigest()[:16]
 
 
-def _items(items: Sequence[Item]) -> dict[str, list[Any]]:
+def _items(observed: Observed) -> dict[str, list[Any]]:
+    items = observed.items
     return {
         "id": [item.id for item in items],
         "document": [document_id(item.document) for item in items],
         "task": [item.task for item in items],
         "slice": list(slices_of(items).column),
+        "flagged": [item.id in observed.flagged for item in items],
     }
 
 

@@ -54,10 +54,15 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
 
 
 def hide(items: Sequence[Item], wording: Wording, *, seed: int) -> list[Worded]:
-    """The items' texts with words hidden; equal arguments hide the same ones."""
-    masker = make_masker(wording, share=SHARE, seed=seed, hidden=1.0, swapped=0.0)
+    """The items' texts with words hidden."""
     texts = [wording.fill_row(item.golds[0], row_id=item.id, group=item.document, at=item.at) for item in items]
-    return [masker(row, 0) for row in texts]
+    return make_hidden(texts, wording, seed=seed)
+
+
+def make_hidden(rows: Sequence[Worded], wording: Wording, *, seed: int) -> list[Worded]:
+    """Rows with words hidden; equal arguments hide the same ones."""
+    masker = make_masker(wording, share=SHARE, seed=seed, hidden=1.0, swapped=0.0)
+    return [masker(row, 0) for row in rows]
 
 
 def frequency_nats(rows: Sequence[Worded], dataset: DatasetDir, *, size: int) -> list[float]:

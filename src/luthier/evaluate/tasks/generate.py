@@ -47,7 +47,7 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
         adapter = name in TUNED
         arms[name] = room.meter.ask(name, partial(asking, items, prompts, adapter=adapter, max_tokens=limit))
     base, tuned = arms.pop("base"), arms.pop("tuned")
-    return Sitting(base, tuned, room.general(), {"max_answer_tokens": limit, **rules}, arms)
+    return Sitting(base, tuned, {"max_answer_tokens": limit, **rules}, arms)
 
 
 def ask(

@@ -29,7 +29,7 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
         room.meter.ask(name, partial(ask, items, engine=room.engine, adapter=name == "tuned", listener=room.listener))
         for name in ("base", "tuned")
     )
-    return Sitting(base, tuned, room.general())
+    return Sitting(base, tuned)
 
 
 def ask(items: Sequence[Item], *, engine: Reads, adapter: bool, listener: Listener = nobody_listens) -> Arm:

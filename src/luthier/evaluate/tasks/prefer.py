@@ -29,7 +29,7 @@ def sit(items: Sequence[Item], room: Room) -> Sitting:
         room.meter.ask(name, partial(read, items, engine=room.engine, adapter=name == "tuned", listener=room.listener))
         for name in ("base", "tuned")
     )
-    return Sitting(score(items, base, base=base), score(items, tuned, base=base), room.general())
+    return Sitting(score(items, base, base=base), score(items, tuned, base=base))
 
 
 def read(

@@ -1,0 +1,64 @@
+"""MEMORISED: can a training document be told from others by how much likelier training made it?"""
+
+# N rows
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from luthier.evaluate.compare import Figure
+from luthier.evaluate.overfit import numbered, saved
+from luthier.evaluate.statistics.auc import auc
+from luthier.evaluate.statistics.clustered import FloatArray
+from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
+
+ALPHA = 0.05
+"""One-sided."""
+TELLS = 0.70
+"""AUC above which training documents stand out."""
+NOT_ASKED = "Memorising: not asked, such a model gives no likelihood of the texts that it learnt from."
+ADVICE = (
+    "Somebody who has a text and this model may find out whether it was trained on the text. If the texts are private, "
+    "train for fewer epochs, or keep the model where the texts may be."
+)
+
+
+def memorised(likelihood: Mapping[str, Any]) -> Figure | None:
+    """AUC of the document means of (NLL_base - NLL_tuned) per byte, TRAIN against VAL and TEST, with DeLong's bounds.
+
+    None if no likelihoods were measured; no value with fewer than 6 documents on a side.
+    """
+    if "TRAIN" not in likelihood:
+        return None
+    members_M = _by_document(likelihood["TRAIN"])
+    controls_C = np.concatenate([_by_document(likelihood[name]) for name in ("VAL", "TEST")])
+    counts = {"documents": len(members_M), "controls": len(controls_C), "limit": TELLS}
+    if min(len(members_M), len(controls_C)) < FEWEST_DOCUMENTS:
+        return {"value": None, "low": None, "high": None, **counts}
+    found = auc(members_M, controls_C, alpha=ALPHA)
+    return {"value": found.value, "low": found.low, "high": found.high, **counts}
+
+
+def memorised_gate(figure: Figure | None, *, blocks: bool) -> dict[str, Any]:
+    """MEMORISED if the lower bound of the AUC is above .70; it stops SHIP only if the plan says so (`blocks`)."""
+    if figure is None:
+        return {"state": "NOT ASKED", "reasons": [NOT_ASKED], "blocks": blocks}
+    if figure["value"] is None:
+        reason = "Memorising could not be judged: too few documents in training or held out."
+        return {"state": "UNPROVEN", "reasons": [reason], "blocks": blocks}
+    ends = f"{figure['low']:.2f} to {figure['high']:.2f}"
+    told = f"AUC {figure['value']:.2f}, {ends}; .50 is chance, {TELLS:.2f} the limit"
+    if figure["low"] > TELLS:
+        stops = "which the plan does not allow" if blocks else "a warning that stops nothing here"
+        reason = f"Training documents can be told from others by how the model reads them ({told}): {stops}."
+        return {"state": "MEMORISED", "reasons": [reason], "advice": ADVICE, "blocks": blocks}
+    reason = f"It is not shown that training documents can be told from others by how the model reads them ({told})."
+    return {"state": "NOT SEEN", "reasons": [reason], "blocks": blocks}
+
+
+def _by_document(columns: Mapping[str, Any]) -> FloatArray:
+    """Mean of each document's rows."""
+    document_N = numbered(columns)
+    means: FloatArray = np.bincount(document_N, saved(columns)) / np.maximum(1, np.bincount(document_N))
+    return means

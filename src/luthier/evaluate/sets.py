@@ -1,0 +1,178 @@
+"""Likelihood of what was trained on and of what was not, under base and tuned: samples of TRAIN, VAL and TEST.
+
+Where a base has no head that its likelihood could be had from, it stands for one that knows how often each label occurs
+in TRAIN, and nothing else.
+"""
+
+# N rows, C labels
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from luthier.artifacts.canonical import hash_order
+from luthier.artifacts.rows import read_worded
+from luthier.artifacts.worded import table_of_batch, worded_batches
+from luthier.evaluate.likelihood import general_text
+from luthier.evaluate.report.evidence import document_id
+from luthier.evaluate.sitting import Room
+from luthier.evaluate.statistics.clustered import FloatArray
+from luthier.evaluate.tasks.fill import frequency_nats, make_hidden
+from luthier.models.chat import Wording
+from luthier.models.classify import seconds_of, worded_texts
+from luthier.objectives import objective
+from luthier.records import Item, Message, Worded
+
+MOST_ROWS, MOST_TOKENS = 150, 12_288
+"""Of a set: seconds on two cores. Of more rows, those with the smallest hashes."""
+SMALLEST = 1e-12
+"""A probability is at least this."""
+Columns = dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihoods:
+    """Nats of some rows under both arms, and what they are counted per."""
+
+    base: Sequence[float]
+    tuned: Sequence[float]
+    sizes: Sequence[int]
+    """Bytes of the answers; where there are none, the hidden tokens, or 1 for each row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the likelihood of one objective's answers is had."""
+
+    word: Callable[[Sequence[Item], Room], list[Worded]]
+    """The exam's items as rows like those of TRAIN."""
+    read: Callable[[Sequence[Worded], Room], Likelihoods]
+
+
+def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
+    """Columns document, bytes, base_nats, tuned_nats of samples of TRAIN, VAL and TEST, one line per row; of GEN-TEST
+    one per document. Sets that cannot be had for an objective are left out.
+    """
+    goal = objective(str(room.dataset.manifest.facts["objective"]))
+    found: dict[str, Columns] = {}
+    if goal.head == "causal":
+        general = read_worded(room.exam.file("general.parquet"))
+        found["GEN-TEST"] = general_text(general, engine=room.engine, listener=room.listener)
+    reading = READINGS.get(goal.name)
+    if reading is None:
+        return found
+    parts = {
+        "TRAIN": read_worded(room.dataset.file("train.parquet")),
+        "VAL": read_worded(room.dataset.file("validation.parquet")),
+        "TEST": reading.word(items, room),
+    }
+    sets = {name: sample(rows) for name, rows in parts.items()}
+    rows = [row for part in sets.values() for row in part]
+    nats = reading.read(rows, room)
+    columns = [document_id(row.group) for row in rows], nats.sizes, nats.base, nats.tuned
+    lines = iter(zip(*columns, strict=True))
+    return {**found, **{name: _columns(islice(lines, len(part))) for name, part in sets.items()}}
+
+
+def sample(rows: Sequence[Worded]) -> list[Worded]:
+    """As many rows as may be read, by the hashes of their ids; at least one, if there is one."""
+    chosen: list[Worded] = []
+    tokens = 0
+    for row in sorted(rows, key=lambda row: hash_order(row.id))[:MOST_ROWS]:
+        tokens += len(row.ids)
+        if chosen and tokens > MOST_TOKENS:
+            break
+        chosen.append(row)
+    return chosen
+
+
+def _columns(lines: Iterator[tuple[Any, ...]]) -> Columns:
+    names = ("document", "bytes", "base_nats", "tuned_nats")
+    found = list(lines)
+    return {name: [line[place] for line in found] for place, name in enumerate(names)}
+
+
+def _answers(items: Sequence[Item], room: Room) -> list[Worded]:
+    """Conversations that end in the gold answer, which alone is learnt."""
+    return [_answer(item, room.engine.wording) for item in items]
+
+
+def _answer(item: Item, wording: Wording) -> Worded:
+    asked = [replace(turn, weight=0) if turn.role == "assistant" else turn for turn in item.messages]
+    chat = wording.chat_ids([*asked, Message("assistant", item.golds[0])], tools=item.tools)
+    return Worded(item.id, item.document, item.at, chat.ids, chat.trained, answer_bytes=chat.answer_bytes)
+
+
+def _documents(items: Sequence[Item], room: Room) -> list[Worded]:
+    word = room.engine.wording.document_row
+    return [word(item.golds[0], row_id=item.id, group=item.document, at=item.at) for item in items]
+
+
+def _fillable(items: Sequence[Item], room: Room) -> list[Worded]:
+    word = room.engine.wording.fill_row
+    return [word(item.golds[0], row_id=item.id, group=item.document, at=item.at) for item in items]
+
+
+def _labelled(items: Sequence[Item], room: Room) -> list[Worded]:
+    texts, seconds = worded_texts([[turn.content for turn in item.messages] for item in items], room.engine.wording)
+    places = {label: place for place, label in enumerate(room.labels)}
+    rows = []
+    for place, (item, ids) in enumerate(zip(items, texts, strict=True)):
+        ends = (seconds[place], len(ids)) if seconds and seconds[place] < len(ids) else ()
+        labels = tuple(sorted(places[gold] for gold in item.golds))
+        rows.append(Worded(item.id, item.document, item.at, ids, (False,) * len(ids), labels, ends=ends))
+    return rows
+
+
+def _written(rows: Sequence[Worded], room: Room) -> Likelihoods:
+    base, tuned = (room.engine.nats(rows, adapter=adapter, listener=room.listener) for adapter in (False, True))
+    return Likelihoods(base, tuned, [max(1, row.answer_bytes) for row in rows])
+
+
+def _filled(rows: Sequence[Worded], room: Room) -> Likelihoods:
+    engine = room.engine
+    hidden = make_hidden(rows, engine.wording, seed=room.config.seed)
+    tuned = engine.fill_nats(hidden, adapter=True, listener=room.listener)
+    if engine.new_parts:
+        base = frequency_nats(hidden, room.dataset, size=engine.wording.tokenizer.get_vocab_size())
+    else:
+        base = engine.fill_nats(hidden, adapter=False, listener=room.listener)
+    return Likelihoods(base, tuned, [max(1, len(row.labels)) for row in hidden])
+
+
+def _chosen(rows: Sequence[Worded], room: Room) -> Likelihoods:
+    """Nats of the right label, or of all that a text has and has not."""
+    labels = len(room.labels)
+    counts_C, size = np.zeros(labels), 0
+    for batch in worded_batches(room.dataset.file("train.parquet")):
+        table = table_of_batch(batch)
+        counts_C += np.bincount(table.labels.values, minlength=labels)
+        size += len(table)
+    several = room.engine.several
+    guess_C = (counts_C + 1) / (size + (2 if several else labels))
+    found_NC = room.engine.classify([row.ids for row in rows], seconds=seconds_of(rows), listener=room.listener)
+    gold_NC = np.zeros((len(rows), labels))
+    for place, row in enumerate(rows):
+        gold_NC[place, list(row.labels)] = 1
+    base, tuned = (_nats(each, gold_NC, several=several) for each in (guess_C, np.asarray(found_NC, dtype=np.float64)))
+    return Likelihoods(base.tolist(), tuned.tolist(), [1] * len(rows))
+
+
+def _nats(chance: FloatArray, gold_NC: FloatArray, *, several: bool) -> FloatArray:
+    """Nats of the labels that are there, and of those that are not where each stands by itself: [N]."""
+    nats: FloatArray = -(gold_NC * np.log(np.maximum(chance, SMALLEST))).sum(axis=1)
+    if several:
+        nats -= ((1 - gold_NC) * np.log(np.maximum(1 - chance, SMALLEST))).sum(axis=1)
+    return nats
+
+
+READINGS: Mapping[str, Reading] = {
+    "chat": Reading(_answers, _written),
+    "complete": Reading(_documents, _written),
+    "fill": Reading(_fillable, _filled),
+    "classify": Reading(_labelled, _chosen),
+}
+"""By objective; where there is none, overfitting and memorising are not asked."""

@@ -1,0 +1,131 @@
+"""What stops a model that answers better: reciting, giving away what it read, an exam that training could read."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from evaluate_trials import answers, general_text, make_items, make_setting
+
+from luthier.evaluate.memorise import memorised, memorised_gate
+from luthier.evaluate.overfit import fit, fit_gate
+from luthier.evaluate.report.evidence import Observed, assemble
+from luthier.evaluate.statistics.clustered import Gain
+from luthier.evaluate.statistics.contrast import contrast_between
+from luthier.evaluate.statistics.fieller import ratio
+
+
+def columns(saved: float, *, documents: int = 30, noise: float = 0.05, seed: int = 0) -> dict[str, list]:
+    """Rows whose answers cost about `saved` nats a byte less than before, two to a document."""
+    random = np.random.default_rng(seed)
+    sizes = random.integers(20, 60, 2 * documents)
+    base = sizes * random.uniform(1.0, 3.0, len(sizes))
+    tuned = base - sizes * (saved + random.normal(0, noise, len(sizes)))
+    names = [f"{seed}-{place // 2}" for place in range(len(sizes))]
+    return {"document": names, "bytes": sizes.tolist(), "base_nats": base.tolist(), "tuned_nats": tuned.tolist()}
+
+
+def sets(train: float, test: float, *, documents: int = 30) -> dict[str, dict[str, list]]:
+    """What TRAIN, VAL and TEST gained."""
+    gains = {"TRAIN": train, "VAL": test, "TEST": test}
+    return {name: columns(gain, documents=documents, seed=seed) for seed, (name, gain) in enumerate(gains.items())}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "is_better", "state"),
+    [
+        (0.8, 0.7, False, "HEALTHY"),
+        (0.8, -0.3, False, "OVERFIT"),  # (a) new questions got harder
+        (0.8, 0.1, False, "OVERFIT"),  # (c) an eighth of what was learnt holds
+        (0.8, 0.1, True, "HEALTHY"),  # a better model does not recite, however well it knows TRAIN
+        (0.8, -0.3, True, "UNPROVEN"),
+        (0.0, 0.0, False, "UNPROVEN"),
+    ],
+)
+def test_what_is_learnt_must_hold_for_documents_never_seen(train, test, is_better, state):
+    gate = fit_gate(fit(sets(train, test), unit="byte"), is_better=is_better)
+    assert gate["state"] == state
+    assert ("advice" in gate) == (state == "OVERFIT")
+
+
+def test_few_documents_prove_nothing():
+    assert fit_gate(fit(sets(0.8, -0.3, documents=4), unit="byte"), is_better=False)["state"] == "UNPROVEN"
+    figure = memorised(sets(0.8, 0.0, documents=4))
+    assert memorised_gate(figure, blocks=True)["state"] == "UNPROVEN"
+    assert fit({}, unit="byte") is None
+
+
+def test_training_documents_that_stand_out_are_memorised_and_others_are_not():
+    told, unseen = memorised(sets(0.8, 0.0)), memorised(sets(0.5, 0.5))
+    assert told["low"] > 0.9
+    assert memorised_gate(told, blocks=False)["state"] == "MEMORISED"
+    assert unseen["low"] < 0.5 < unseen["high"]
+    assert memorised_gate(unseen, blocks=True)["state"] == "NOT SEEN"
+
+
+def test_a_share_lies_where_its_contrast_is_nothing():
+    first, second = (Gain(value, se, df, 0.0, 0.0) for value, se, df in ((0.3, 0.05, 20.0), (0.9, 0.1, 15.0)))
+    found = ratio(first, second, alpha=0.05)
+    assert found.low < found.value < found.high
+    assert found.value == pytest.approx(1 / 3)
+    for end, name in ((found.low, "low"), (found.high, "high")):
+        between = contrast_between(first, second, times=end, alpha=0.05)
+        reach = 1.753050355692555 * between.se  # t(15, .95)
+        assert abs(between.value) == pytest.approx(reach, rel=1e-9), name
+    assert ratio(first, Gain(0.1, 0.1, 15.0, 0.0, 0.0), alpha=0.05).low is None
+
+
+def trial(base, tuned, *, likelihood=None, flagged=(), blocks=False, **exam):
+    """A record of given answers."""
+    items = make_items(40, 5)
+    setting = make_setting(items)
+    setting = dataclasses.replace(
+        setting, exam={**setting.exam, **exam}, plan={**setting.plan, "memorised_blocks": blocks}
+    )
+    arms = (answers(items, right) for right in (base, tuned))
+    chosen = {items[place].id for place in flagged}
+    return assemble(setting, Observed(items, *arms, (), general_text() | (likelihood or {}), flagged=chosen))
+
+
+RIGHT = np.arange(200) % 10 != 0
+WRONG = np.arange(200) % 3 == 0
+
+
+def test_reciting_stops_a_model_without_a_gain():
+    record = trial(WRONG, WRONG, likelihood=sets(0.8, -0.3))
+    assert record["gates"]["overfit"]["state"] == "OVERFIT"
+    assert record["verdict"]["verdict"] == "DON'T SHIP"
+    assert "recites" in record["verdict"]["reasons"][0]
+    assert "epochs" in record["verdict"]["remedy"]
+
+
+def test_what_is_unproven_of_fitting_stops_nothing():
+    record = trial(WRONG, RIGHT, likelihood=sets(0.0, 0.0))
+    assert record["gates"]["overfit"]["state"] == "UNPROVEN"
+    assert record["verdict"]["verdict"] == "SHIP"
+
+
+@pytest.mark.parametrize(("blocks", "verdict"), [(False, "SHIP"), (True, "INCONCLUSIVE")])
+def test_memorising_stops_a_model_only_where_the_plan_says_so(blocks, verdict):
+    record = trial(WRONG, RIGHT, likelihood=sets(0.8, 0.2), blocks=blocks)
+    assert record["gates"]["memorised"]["state"] == "MEMORISED"
+    assert record["verdict"]["verdict"] == verdict
+
+
+def test_a_gain_on_questions_asked_in_training_in_other_words_is_dirty():
+    flagged = range(0, 200, 5)  # one of every document
+    inside = np.isin(np.arange(200), flagged)
+    record = trial(np.zeros(200, dtype=bool), inside, flagged=flagged)
+    assert record["figures"]["flagged"]["value"] == 1.0
+    assert record["gates"]["clean"]["state"] == "DIRTY"
+    even = trial(WRONG, RIGHT, flagged=flagged)
+    assert even["gates"]["clean"]["state"] == "CLEAN"
+    few = trial(np.zeros(200, dtype=bool), np.arange(200) == 3, flagged=[3])
+    assert few["figures"]["flagged"]["low"] is None
+    assert "too few to compare" in few["gates"]["clean"]["reasons"][1]
+
+
+@pytest.mark.parametrize(("free", "state"), [(True, "UNPROVEN"), (False, "CLEAN")])
+def test_an_exam_that_copying_solves_is_unproven_and_does_not_ship(free, state):
+    record = trial(WRONG, RIGHT, copied={"items": 200, "right": 60, "free": free})
+    assert record["gates"]["clean"]["state"] == state
+    assert record["verdict"]["verdict"] == ("INCONCLUSIVE" if free else "SHIP")
