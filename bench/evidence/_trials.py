@@ -145,10 +145,7 @@ def exams(cell: Cell, *, runs: int, random: np.random.Generator) -> Iterator[Exa
         block = min(left, RUNS_PER_SIZES if cell.sizes == "uneven" else max(1, NUMBERS_AT_ONCE // int(items_GK.sum())))
         # Items lie document by document and in it task by task.
         places = np.repeat(np.arange(items_GK.size), items_GK.ravel())
-        shape = block, cell.documents
-        effect = 1 - random.exponential(size=shape) if cell.skewed else random.normal(size=shape)
-        latent = math.sqrt(1 - cell.rho) * random.normal(size=(block, len(places)))
-        latent += math.sqrt(cell.rho) * effect[:, places // items_GK.shape[1]]
+        latent = latents(cell, places // items_GK.shape[1], runs=block, random=random)
         won, lost = (_by_place(side, items_GK) for side in (latent > high, latent < low))
         weights = np.full(items_GK.shape[1], 1 / items_GK.shape[1])
         share = weights / items_GK.sum(axis=0)
@@ -158,6 +155,14 @@ def exams(cell: Cell, *, runs: int, random: np.random.Generator) -> Iterator[Exa
             (lost.sum(axis=1) * share).sum(axis=-1),
         )
         left -= block
+
+
+def latents(cell: Cell, document_N: np.ndarray, *, runs: int, random: np.random.Generator) -> np.ndarray:
+    """Latent numbers of items that lie in these documents [R, N]."""
+    shape = runs, cell.documents
+    effect = 1 - random.exponential(size=shape) if cell.skewed else random.normal(size=shape)
+    own = math.sqrt(1 - cell.rho) * random.normal(size=(runs, len(document_N)))
+    return own + math.sqrt(cell.rho) * effect[:, document_N]
 
 
 def draw_sizes(cell: Cell, random: np.random.Generator) -> np.ndarray:
