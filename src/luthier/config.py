@@ -58,6 +58,17 @@ def hub_allowed() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "0") in {"", "0"}
 
 
+def foreign_environment() -> dict[str, str]:
+    """Variables for a program that is not ours: paths, proxies and the hub's, and no key of another service."""
+    named = {"PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY"}
+    return {name: value for name, value in os.environ.items() if name.upper() in named or name.startswith("HF_")}
+
+
+def secret(variable: str) -> str | None:
+    """The value of a variable that holds a key; None if it is not set."""
+    return os.environ.get(variable)
+
+
 def load_settings(kind: type[SettingsT], path: Path, *, overrides: Sequence[str] = ()) -> SettingsT:
     """Read a YAML file into `kind`, with `a.b=c` overrides on top.
 

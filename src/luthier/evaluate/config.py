@@ -1,7 +1,10 @@
 """Settings of the evaluate stage, and the key of what it writes."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +14,40 @@ from luthier.models.bases import Base
 
 VERSION = 2
 """Rises when the stage writes something else for the same input."""
+
+
+TaskName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+
+
+class SuitesConfig(Settings):
+    """Public suites that lm-eval asks both models; they are shown and decide nothing."""
+
+    tasks: list[TaskName] = Field(min_length=1)
+    """Names of tasks that write their answers, as lm-eval knows them or as a file in `folder` describes them."""
+    folder: str | None = None
+    """Folder with task files of your own; they can hold code, which runs as yours."""
+    limit: int | None = Field(default=None, ge=1)
+    """Ask only so many items of each task, the first ones."""
+    cluster_by: str | None = None
+    """Field of a task's rows that names the document an item is about; none: every item is its own."""
+    python: str | None = None
+    """Python of an environment that has lm-eval; none: the one that runs Luthier."""
+
+
+class JudgeConfig(Settings):
+    """A model that compares base and tuned answers, once it has proved itself; it is shown and decides nothing.
+
+    Questions and answers of the exam are sent to it.
+    """
+
+    address: str = Field(pattern=r"^https?://[^/\s]+(/\S*)?$")
+    """An OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1."""
+    model: str
+    """The name it goes by there."""
+    key_variable: str | None = None
+    """Environment variable that holds its key; none: it needs no key."""
+    items: int = Field(default=200, ge=1)
+    """Most exam items that it is asked about, each in both orders."""
 
 
 class EvaluateConfig(Settings):
@@ -39,6 +76,24 @@ class EvaluateConfig(Settings):
     """The arm that the tuned model must beat to ship. A linear probe is the base of a head that the base lacks."""
     price_per_hour: float | None = Field(default=None, ge=0)
     """What an hour of this machine costs you, in any currency; None: only seconds are told."""
+    suites: SuitesConfig | None = None
+    """Public suites beside the exam; needs `luthier[suites]`."""
+    judge: JudgeConfig | None = None
+    """A model that judges answers beside the exam."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where base and tuned answer like OpenAI's models, and under which names."""
+
+    address: str
+    base: str
+    tuned: str
+    home: Path
+    """Where relative paths of the settings start."""
+
+
+Serve = Callable[[], AbstractContextManager[Served]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +102,8 @@ class Models:
 
     base: Base
     tuned: ModelDir
+    serve: Serve | None = None
+    """Serves both for as long as it is open; None where they do not write."""
 
 
 def evaluate_key(exam: ExamDir, *, dataset: DatasetDir, base: Base, tuned: ModelDir, config: EvaluateConfig) -> str:

@@ -19,12 +19,14 @@ from luthier.evaluate.compare import (
 from luthier.evaluate.cost import token_figures
 from luthier.evaluate.forget import retention
 from luthier.evaluate.gates import FAILED, Gate, judge, passes
+from luthier.evaluate.judge import judge_figures
 from luthier.evaluate.memorise import memorised
 from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, item_metric, oriented
 from luthier.evaluate.overfit import UNITS, fit
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.rivals import advise, face, rival_figures
 from luthier.evaluate.slices import slice_gains
+from luthier.evaluate.suites import suite_gains
 
 LATE = (
     "This is look {look} at the exam. A model chosen after seeing this exam has a weakened guarantee; "
@@ -57,7 +59,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
     figures["memorised"] = memorised(record["likelihood"])
-    return figures
+    return figures | suite_gains(record) | judge_figures(record)
 
 
 def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping[str, Gate]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, 
 from luthier.artifacts.rows import read_worded
 from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
+from luthier.evaluate.judge import calibrate, compare_answers, may_judge
 from luthier.evaluate.looks import exam_root, open_exam
 from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
@@ -21,6 +22,7 @@ from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
 from luthier.evaluate.sets import read_sets
 from luthier.evaluate.sitting import Room
+from luthier.evaluate.suites import ask_suites
 from luthier.evaluate.tasks.sits import SITS
 from luthier.models.engines.hf import BATCH_TOKENS, load_engine
 from luthier.models.engines.slots import ROWS
@@ -49,6 +51,7 @@ def evaluate(
         return found
     _check_same_exam(exam, dataset)
     plan = draft_plan(exam, dataset=dataset, config=config)
+    advisory = _ask_others(dataset, models=models, config=config, listener=listener)
     opened = open_exam(exam, model=models.tuned.digest, plan=plan, why="evaluate")
     started = time.perf_counter()
     engine = load_engine(models.base, tuned=models.tuned)
@@ -63,8 +66,12 @@ def evaluate(
         look=opened.look,
         environment={**_environment(), **sitting.rules},
     )
+    if config.judge is not None and may_judge(advisory["judge"]["planted"]):
+        answers = {"base": sitting.base.texts, "tuned": sitting.tuned.texts}
+        advisory["judge"] |= compare_answers(config.judge, opened.items, **answers, listener=listener)
     arms = (opened.items, sitting.base, sitting.tuned)
-    observed = Observed(*arms, room.labels, likelihood, sitting.rivals, flagged=read_leaks(exam)["reworded"])
+    told = {"flagged": read_leaks(exam)["reworded"], "advisory": advisory}
+    observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
@@ -83,6 +90,20 @@ def _check_same_exam(exam: ExamDir, dataset: DatasetDir) -> None:
             f"{dataset.path}: was made beside another exam (root {str(expected)[:12]}) than {exam.path} "
             f"(root {root[:12]}). Run prepare again, or name the exam that belongs to it."
         )
+
+
+def _ask_others(
+    dataset: DatasetDir, *, models: Models, config: EvaluateConfig, listener: Listener
+) -> dict[str, dict[str, Any]]:
+    """What public suites say, and whether the judge is fit: settled before a look at the exam is spent."""
+    found = {}
+    if config.suites is not None:
+        found["suites"] = ask_suites(config.suites, serve=models.serve, listener=listener)
+    if config.judge is not None:
+        if dataset.manifest.facts["objective"] != "chat":
+            raise UserError("evaluate.judge compares answers in words. Take the section out, or use objective: chat")
+        found["judge"] = calibrate(config.judge, seed=config.seed, listener=listener)
+    return found
 
 
 def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:

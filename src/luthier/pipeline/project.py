@@ -117,10 +117,10 @@ def _seen_from_run(project: Project) -> dict[str, Any]:
     values = project.config.model_dump(mode="json")
     values["out"] = ".."
     values["collect"]["sources"] = [os.path.relpath(source, project.folder) for source in project.sources]
-    private = values["prepare"]["private"]
-    for name in ("key", "names"):
-        if private[name] is not None:
-            private[name] = os.path.relpath(project.home / private[name], project.folder)
+    private, suites = values["prepare"]["private"], values["evaluate"]["suites"] or {}
+    for section, name in ((private, "key"), (private, "names"), (suites, "folder"), (suites, "python")):
+        if section.get(name) is not None:
+            section[name] = os.path.relpath(project.home / section[name], project.folder)
     if (project.home / project.config.base / "config.json").is_file():
         values["base"] = os.path.relpath(project.home / project.config.base, project.folder)
     return values

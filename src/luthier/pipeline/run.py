@@ -5,13 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir, find
 from luthier.artifacts.lock import run_lock
 from luthier.errors import NotFoundError, UserError
-from luthier.evaluate.config import Models
+from luthier.evaluate.config import Models, Serve
 from luthier.evaluate.metrics.units import gain_words, interval_words
 from luthier.models.bases import Base, resolve_base
 from luthier.pipeline.plan import why
@@ -154,12 +155,18 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
                 evaluate(
                     shelf.take(ExamDir),
                     dataset=shelf.take(DatasetDir),
-                    models=Models(base=base, tuned=shelf.take(ModelDir)),
+                    models=Models(base=base, tuned=shelf.take(ModelDir), serve=_serve(project)),
                     config=config.evaluate,
                     out=folder / ReportDir.kind,
                     listener=listener,
                 )
             ]
+
+
+def _serve(project: Project) -> Serve | None:
+    from luthier.pipeline.actions.serving import serving
+
+    return partial(serving, project) if project.objective.head == "causal" else None
 
 
 @contextmanager

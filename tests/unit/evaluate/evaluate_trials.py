@@ -103,8 +103,9 @@ def make_trial(
     items = make_items(documents, per_document, uneven=kwargs.pop("uneven", False))
     base_right, tuned_right = (random.random(len(items)) < chance for chance in (base, tuned))
     likelihood = general_text(ratio=kwargs.pop("ratio", 1.0))
+    told = {"advisory": kwargs.pop("advisory", {})}
     setting = make_setting(items, **kwargs)
-    observed = Observed(items, answers(items, base_right), answers(items, tuned_right), (), likelihood)
+    observed = Observed(items, answers(items, base_right), answers(items, tuned_right), (), likelihood, **told)
     return Trial(assemble(setting, observed), observed, setting)
 
 

@@ -34,6 +34,8 @@ class Observed:
     """Other ways to do the work."""
     flagged: Container[str] = ()
     """Ids of items that training may ask in other words."""
+    advisory: Mapping[str, Any] = field(default_factory=dict)
+    """What decides nothing, where it was wanted: `suites` (`suites.ask_suites`), `judge` (`judge.calibrate`)."""
 
     @property
     def arms(self) -> dict[str, Arm]:
@@ -73,6 +75,7 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
         "cost": token_columns(observed.arms),
     }
+    record |= observed.advisory
     record |= conclude(record)
     record["sha256"] = sha256_of(record)
     # What is written is what is shown: tuples and numpy numbers become plain JSON values here.
