@@ -77,9 +77,9 @@ class EvaluateConfig(Settings):
     price_per_hour: float | None = Field(default=None, ge=0)
     """What an hour of this machine costs you, in any currency; None: only seconds are told."""
     suites: SuitesConfig | None = None
-    """Public suites beside the exam; needs `luthier[suites]`."""
+    """Public suites beside the exam, by lm-eval: tasks, folder, limit, cluster_by, python. Needs `luthier[suites]`."""
     judge: JudgeConfig | None = None
-    """A model that judges answers beside the exam."""
+    """A model that judges answers beside the exam: address, model, key_variable, items."""
 
 
 @dataclass(frozen=True, slots=True)

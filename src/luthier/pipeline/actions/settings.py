@@ -42,7 +42,8 @@ def _row(name: str, meaning: str, project: Project, chosen: set[str], settled: M
     reason = "set with --set" if name in chosen else f"set in {project.file.name}" if given else "default"
     if value == AUTO:
         value, reason = settled.get(name, (AUTO, f"decided when the stage runs. {meaning}"))
-    return {"name": name, "value": value, "reason": reason, "meaning": meaning}
+    shown = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return {"name": name, "value": shown, "reason": reason, "meaning": meaning}
 
 
 def _fields(kind: type[BaseModel], before: str = "") -> Iterator[tuple[str, Any, str]]:
