@@ -7,6 +7,16 @@ from luthier.records import Item
 
 MOST_SLICES = 40
 FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK, BM25 = "few-shot", "retrieval", "tuned + retrieval", "open-book", "BM25"
+IN_WORDS = {
+    "base": "base",
+    "linear probe": "linear probe on the base",
+    FEW_SHOT: "base with examples in its prompt",
+    RETRIEVAL: "base with retrieval",
+    BOTH: "tuned model with retrieval",
+    OPEN_BOOK: "base with each item's own source",
+    BM25: "word search (BM25)",
+}
+"""Arms in a sentence."""
 RIVALS: dict[str, tuple[str, ...]] = {
     "exact_match": (FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK),
     "ndcg_10": (BM25,),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.arms import IN_WORDS
 from luthier.evaluate.clean import clean_gate
 from luthier.evaluate.compare import Figure
 from luthier.evaluate.forget import retention_state
@@ -63,7 +64,7 @@ def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
     interval = f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
     chance = f"p = {gain['p']:.2g}, allowed {alpha:.2g}"
     if gain["low"] > 0 and gain["p"] <= alpha:
-        reason = f"The tuned model is better than the {record['plan']['against']}: gain {interval}, {chance}."
+        reason = f"The tuned model is better than the {IN_WORDS[record['plan']['against']]}: gain {interval}, {chance}."
         return {"state": "passed", "reasons": [reason]}
     reason = f"It is not shown that the tuned model is better: gain {interval}, {chance}."
     return {"state": "open", "reasons": [reason]}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate.arms import BOTH, OPEN_BOOK, RETRIEVAL
+from luthier.evaluate.arms import BOTH, IN_WORDS, OPEN_BOOK, RETRIEVAL
 from luthier.evaluate.compare import Figure, Sample, compare_scores, mean_of, plain_mean, score_of
 from luthier.evaluate.metrics.units import (
     UNBOUNDED,
@@ -51,22 +51,16 @@ def advise(record: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
     rivals, metric = figures.get("rivals", {}), record["plan"]["primary"]
     tuned: float | None = figures["tuned"]["value"] if "tuned" in figures else None
     lines = []
-    for name, what in ((RETRIEVAL, "the base with retrieval"), (OPEN_BOOK, "the base with each item's own source")):
+    for name in (RETRIEVAL, OPEN_BOOK):
         if name in rivals and rivals[name]["gain"]["value"] < 0:
-            reached = f"{what} reaches {score_words(rivals[name]['value'], metric)}"
+            reached = f"the {IN_WORDS[name]} reaches {score_words(rivals[name]['value'], metric)}"
             lines.append(f"Retrieval would serve this better: {reached}, {_against(rivals[name], tuned, metric)}")
-    others = [figure["value"] for name, figure in figures_of_arms(figures).items() if name != BOTH]
+    others = [figures[arm]["value"] for arm in ("base", "tuned") if arm in figures]
+    others += [figure["value"] for name, figure in rivals.items() if name != BOTH]
     if BOTH in rivals and rivals[BOTH]["value"] > max(others):
-        reached = f"the tuned model with retrieval reaches {score_words(rivals[BOTH]['value'], metric)}"
+        reached = f"the {IN_WORDS[BOTH]} reaches {score_words(rivals[BOTH]['value'], metric)}"
         lines.append(f"Both together do best: {reached}, {_against(rivals[BOTH], tuned, metric)}")
     return lines
-
-
-def figures_of_arms(figures: Mapping[str, Any]) -> dict[str, Figure]:
-    """Every arm's own figure: the two of the verdict (`base` is what the plan set the tuned model against), and the
-    rivals.
-    """
-    return {**{arm: figures[arm] for arm in ("base", "tuned") if arm in figures}, **figures.get("rivals", {})}
 
 
 def _rival(record: Mapping[str, Any], name: str, sample: Sample) -> Figure:

@@ -40,12 +40,15 @@ class RunResult:
     report: Path | None
     gain: str = ""
     """The gain with its interval, in words."""
+    advice: str = ""
+    """What would serve better than this model, in words."""
     diagnosis: str = ""
     """What training showed, in words."""
 
     def words(self) -> str:
         """The end of a run as a person reads it."""
-        return "\n".join(line for line in (self.verdict, self.gain, self._training(), f"report: {self.report}") if line)
+        lines = (self.verdict, self.gain, self.advice, self._training(), f"report: {self.report}")
+        return "\n".join(line for line in lines if line)
 
     def _training(self) -> str:
         return f"training: {self.diagnosis}" if self.diagnosis else ""
@@ -217,6 +220,7 @@ def _result(project: Project, shelf: Shelf) -> RunResult:
         evidence=evidence,
         report=report.file("report.html"),
         gain=_gain(record),
+        advice="\n".join(record["verdict"]["advice"]),
         diagnosis=words_of(shelf.take(ModelDir).manifest.facts),
     )
 

@@ -10,10 +10,13 @@ from evaluate_trials import LEAKS
 
 from luthier.artifacts.canonical import canonical_json, merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
-from luthier.artifacts.rows import item_row, write_items, write_worded
+from luthier.artifacts.rows import PASSAGES, item_row, write_items, write_passages, write_worded
+from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
+from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL
 from luthier.evaluate.config import EvaluateConfig, Models
 from luthier.evaluate.metrics.units import gain_words
+from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import read_evidence
 from luthier.evaluate.stage import evaluate
 from luthier.evaluate.verify import verify
@@ -24,6 +27,7 @@ from luthier.objectives import objective
 from luthier.records import Item, Message, Worded
 
 LABELS = ("cat", "dog", "owl")
+PAIR = EvaluateConfig(arms="pair")
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def base(request, make_base):
 def setup(base, tmp_path):
     """Write exam, dataset and a tuned model (its adapter disturbed by `strength`) into a run folder."""
 
-    def make(objective_name, *, strength, run="run"):
+    def make(objective_name, *, strength, run="run", passages=False):
         folder = tmp_path / run
         wording = load_wording(base.folder)
         random = np.random.default_rng(0)
@@ -51,12 +55,17 @@ def setup(base, tmp_path):
                 items.append(Item(f"{place:016x}", f"g{place // 4}", objective_name, message, (gold,), "a:1"))
             else:
                 rows.append(Worded(f"r{place}", f"g{place}", "a:1", ids, (False,) * len(ids), (label,)))
+                if objective_name == "chat":
+                    chat = wording.chat_ids([Message("user", text), Message("assistant", LABELS[label])])
+                    rows[-1] = Worded(f"r{place}", f"g{place}", "a:1", chat.ids, chat.trained)
         leaves = [canonical_json(item_row(item)) for item in items]
         root = merkle_root(leaves)
         facts = {"objective": objective_name, "labels": list(LABELS), "exam_root": root, "base_digest": base.digest}
         with building(folder / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_items(draft.path / "items.parquet", items)
             write_worded(draft.path / "general.parquet", general(wording))
+            if passages:
+                write_passages(draft.path / PASSAGES, {item.id: f"It is a {item.golds[0]}." for item in items[1:]})
             (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(items)}))
             (draft.path / "leaks.json").write_text(json.dumps(LEAKS))
         with building(folder / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
@@ -99,7 +108,7 @@ def test_an_untrained_adapter_changes_nothing_and_does_not_ship(setup, tmp_path)
     exam, dataset, models = setup("chat", strength=0.0)
     ticks = []
     report = evaluate(
-        exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report",
+        exam, dataset=dataset, models=models, config=PAIR, out=tmp_path / "run" / "report",
         listener=ticks.append,
     )  # fmt: skip
     record = read_evidence(report.file("evidence.json"))
@@ -112,9 +121,66 @@ def test_an_untrained_adapter_changes_nothing_and_does_not_ship(setup, tmp_path)
     assert verify(tmp_path / "run") == []
 
 
+def test_every_arm_sits_the_exam(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=1.0, passages=True)
+    config = EvaluateConfig(against="few-shot", price_per_hour=2.0)
+    report = evaluate(exam, dataset=dataset, models=models, config=config, out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    arms = ["base", "tuned", FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK]
+    assert record["plan"]["arms"] == arms
+    assert record["environment"]["examples"] == 48
+    rows = read_table(report.file("answers.parquet"))
+    assert [row["arm"] for row in rows] == [arm for arm in arms for _ in range(48)]
+    asked = {arm: [row["prompt_tokens"] for row in rows if row["arm"] == arm] for arm in arms}
+    assert asked["base"] == asked["tuned"]
+    assert asked[RETRIEVAL] == asked[BOTH]
+    assert all(few > bare for few, bare in zip(asked[FEW_SHOT], asked["base"], strict=True))
+    # The first item has no source: it is asked as it is.
+    assert [place for place in range(48) if asked[OPEN_BOOK][place] == asked["base"][place]] == [0]
+    assert (
+        record["figures"]["cost"]["tuned"]["saved"][FEW_SHOT] > record["figures"]["cost"]["tuned"]["saved"][RETRIEVAL]
+    )
+    told = {arm: [row["text"] for row in rows if row["arm"] == arm] for arm in arms}
+    assert told[RETRIEVAL] != told[BOTH]
+    assert sorted(record["figures"]["rivals"]) == sorted({"base", *arms} - {"tuned", FEW_SHOT})
+    cost = json.loads((report.path / "notes" / "cost.json").read_text())
+    assert sorted(cost["arms"]) == sorted(arms)
+    assert all(arm["cost_per_1000"] > 0 and arm["peak_resident_bytes"] > 0 for arm in cost["arms"].values())
+    assert verify(tmp_path / "run") == []
+
+
+def test_the_plan_names_the_arms_that_can_sit_the_exam(setup, tmp_path):
+    exam, dataset, _ = setup("chat", strength=0.0)
+    arms = {
+        "base": draft_plan(exam, dataset=dataset, config=EvaluateConfig(arms="pair"))["arms"],
+        "retrieval": draft_plan(exam, dataset=dataset, config=EvaluateConfig(arms="pair", against="retrieval"))["arms"],
+        "all": draft_plan(exam, dataset=dataset, config=EvaluateConfig())["arms"],
+    }
+    assert arms["base"] == ["base", "tuned"]
+    assert arms["retrieval"] == ["base", "tuned", "retrieval"]
+    assert arms["all"] == ["base", "tuned", FEW_SHOT, RETRIEVAL, BOTH]
+    with pytest.raises(UserError, match=r"evaluate\.against is 'open-book'.*there are base, few-shot"):
+        draft_plan(exam, dataset=dataset, config=EvaluateConfig(against="open-book"))
+
+
+def test_without_examples_that_can_be_told_again_the_report_says_so(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=0.0)
+    rows = [Worded("x", "h", "a:1", (1, 2), (False, False))]
+    with building(dataset.path, DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
+        write_worded(draft.path / "train.parquet", rows)
+        write_worded(draft.path / "validation.parquet", [])
+        draft.facts |= dataset.manifest.facts
+    changed = DatasetDir.open(dataset.path)
+    config = EvaluateConfig(arms="pair", against="few-shot")
+    report = evaluate(exam, dataset=changed, models=models, config=config, out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    assert any("few-shot was asked without examples" in caveat for caveat in record["verdict"]["caveats"])
+    assert record["scores"]["base"] == record["scores"]["few-shot"]
+
+
 def test_a_disturbed_adapter_is_another_model_and_does_not_ship(setup, tmp_path):
     exam, dataset, models = setup("chat", strength=1.0)
-    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    report = evaluate(exam, dataset=dataset, models=models, config=PAIR, out=tmp_path / "run" / "report")
     record = read_evidence(report.file("evidence.json"))
     columns = record["likelihood"]["GEN-TEST"]
     assert columns["base_nats"] != columns["tuned_nats"]
@@ -123,7 +189,7 @@ def test_a_disturbed_adapter_is_another_model_and_does_not_ship(setup, tmp_path)
 
 def test_raw_text_is_judged_by_bits_per_byte_of_which_less_is_better(setup, tmp_path):
     exam, dataset, models = setup("complete", strength=1.0)
-    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    report = evaluate(exam, dataset=dataset, models=models, config=PAIR, out=tmp_path / "run" / "report")
     record = read_evidence(report.file("evidence.json"))
     base, tuned = (np.array(record["scores"][arm]["bits_per_byte"]) for arm in ("base", "tuned"))
     gain = record["figures"]["gain"]
@@ -138,7 +204,7 @@ def test_raw_text_is_judged_by_bits_per_byte_of_which_less_is_better(setup, tmp_
 def test_again_is_the_same_report_and_the_same_look(setup, tmp_path):
     exam, dataset, models = setup("chat", strength=0.1)
     out = tmp_path / "run" / "report"
-    given = {"dataset": dataset, "models": models, "config": EvaluateConfig()}
+    given = {"dataset": dataset, "models": models, "config": PAIR}
     first = evaluate(exam, **given, out=out)
     stamp = (out / "manifest.json").stat().st_mtime_ns
     assert evaluate(exam, **given, out=out).digest == first.digest
@@ -151,7 +217,7 @@ def test_again_is_the_same_report_and_the_same_look(setup, tmp_path):
 @pytest.mark.parametrize("base", ["decoder", "encoder"], indirect=True)
 def test_classifiers_meet_a_linear_probe(setup, tmp_path, base):
     exam, dataset, models = setup("classify", strength=0.0)
-    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    report = evaluate(exam, dataset=dataset, models=models, config=PAIR, out=tmp_path / "run" / "report")
     record = read_evidence(report.file("evidence.json"))
     assert record["plan"]["against"] == "linear probe"
     assert record["figures"]["base"]["value"] > record["figures"]["tuned"]["value"]
@@ -168,7 +234,7 @@ def test_training_rows_of_exam_groups_are_dirty(setup, tmp_path):
         write_worded(draft.path / "validation.parquet", [])
         draft.facts |= dataset.manifest.facts
     changed = DatasetDir.open(dataset.path)
-    report = evaluate(exam, dataset=changed, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    report = evaluate(exam, dataset=changed, models=models, config=PAIR, out=tmp_path / "run" / "report")
     gate = read_evidence(report.file("evidence.json"))["gates"]["clean"]
     assert gate["state"] == "DIRTY"
     assert len(gate["reasons"]) == 2  # the leak, and that the model was trained on another dataset
@@ -181,14 +247,14 @@ def test_another_exam_is_refused(setup, tmp_path):
         draft.facts |= {**dataset.manifest.facts, "exam_root": "0" * 64}
     other = DatasetDir.open(tmp_path / "other")
     with pytest.raises(UserError, match="another exam"):
-        evaluate(exam, dataset=other, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+        evaluate(exam, dataset=other, models=models, config=PAIR, out=tmp_path / "run" / "report")
     assert not exam.looks.exists()
 
 
 def test_verify_reads_answers_ledger_and_manifest_too(setup, tmp_path):
     exam, dataset, models = setup("chat", strength=0.1)
     out = tmp_path / "run" / "report"
-    evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=out)
+    evaluate(exam, dataset=dataset, models=models, config=PAIR, out=out)
     ledger = exam.looks.read_text()
     exam.looks.write_text(ledger.replace('"look":1', '"look":2'))
     assert any("ledger" in problem for problem in verify(out))
@@ -202,7 +268,7 @@ def test_no_time_path_or_name_is_in_the_hashed_files(setup, tmp_path):
     for run in ("one", "two"):
         exam, dataset, models = setup("chat", strength=0.1, run=run)
         out = tmp_path / run / "report"
-        report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=out)
+        report = evaluate(exam, dataset=dataset, models=models, config=PAIR, out=out)
         digests.append(report.digest)
         for name in ("evidence.json", "report.html", "card.md", "plan.json"):
             assert str(tmp_path) not in (out / name).read_text()

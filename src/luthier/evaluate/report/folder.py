@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 
 from luthier.artifacts.tables import write_table
+from luthier.evaluate.arms import IN_WORDS
 from luthier.evaluate.metrics.units import gain_words, interval_words, item_metric, score_words
 from luthier.evaluate.report import words
 from luthier.evaluate.report.evidence import EVIDENCE, Observed, evidence_bytes
@@ -43,11 +44,11 @@ def card(record: Mapping[str, Any]) -> str:
     """The evaluation part of a model card, in Markdown."""
     verdict, figures, plan = record["verdict"], record["figures"], record["plan"]
     lines = ["## Evaluation", "", f"**{verdict['verdict']}**. {words.lead(record)}", ""]
-    lines += [f"- {reason}" for reason in [*verdict["reasons"], *verdict["caveats"]]]
+    lines += [f"- {reason}" for reason in [*verdict["advice"], *verdict["reasons"], *verdict["caveats"]]]
     if "gain" in figures:
         metric = words.METRICS[plan["primary"]]
         lines += ["", f"| | {metric} | interval ({words.level(record['look']['alpha'])}) |", "|---|---|---|"]
-        for arm, name in (("base", words.ARMS[plan["against"]]), ("tuned", "tuned")):
+        for arm, name in (("base", IN_WORDS[plan["against"]]), ("tuned", "tuned")):
             value = score_words(figures[arm]["value"], plan["primary"])
             lines.append(f"| {name} | {value} | {words.between(figures[arm], plan['primary'])} |")
         gain = figures["gain"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luthier.evaluate.arms import BM25, BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL
+from luthier.evaluate.arms import BM25, BOTH, FEW_SHOT, IN_WORDS, OPEN_BOOK, RETRIEVAL
 from luthier.evaluate.metrics.units import BITS, RELATIVE, gain_words, interval_words, score_words
 from luthier.models.spans import entity_of
 from luthier.records import Item
@@ -26,15 +26,6 @@ EXPLAINED = {
     "no change counts half."
 }
 """What a metric is, where its name does not say it."""
-ARMS = {
-    "base": "base",
-    "linear probe": "linear probe on the base",
-    FEW_SHOT: "base with examples in its prompt",
-    RETRIEVAL: "base with retrieval",
-    BOTH: "tuned model with retrieval",
-    OPEN_BOOK: "base with each item's own source",
-    BM25: "BM25",
-}
 SHORT = {
     "base": "Base",
     "linear probe": "Probe",
@@ -126,7 +117,7 @@ def lead(record: Mapping[str, Any]) -> str:
     gain = figures["gain"]
     metric = METRICS[plan["primary"]]
     size = f"{gain['n']:,} sealed items from {gain['documents']:,} documents never trained on"
-    rival = ARMS[plan["against"]]
+    rival = IN_WORDS[plan["against"]]
     arms = [score_words(figures[arm]["value"], plan["primary"]) for arm in ("tuned", "base")]
     if plan["primary"] in RELATIVE:
         return (

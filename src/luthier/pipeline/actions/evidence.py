@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from luthier.evaluate.arms import IN_WORDS
 from luthier.evaluate.contrast_reports import Contrast, SideBySide, contrast_reports
 from luthier.evaluate.metrics.units import gain_words, interval_words, score_words
 from luthier.evaluate.report import words
@@ -63,7 +64,7 @@ def _side(record: Mapping[str, Any]) -> dict[str, Any]:
     """What a person compares, in words."""
     plan, figures, look = record["plan"], record["figures"], record["look"]["number"]
     metric = plan["primary"]
-    told = {"tuned": "-", "base": words.ARMS[plan["against"]], "gain": "not measured"}
+    told = {"tuned": "-", "base": IN_WORDS[plan["against"]], "gain": "not measured"}
     if "gain" in figures:
         scores = {
             arm: f"{score_words(figures[arm]['value'], metric)} ({words.between(figures[arm], metric)})"
