@@ -4,23 +4,25 @@ The pairs are those of the example `synonym-search`; nDCG@10 of terms of categor
 """
 
 import json
-import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.kept import kept
+from bench.objectives._sides import compared, run_peer
 from bench.objectives._synonyms import read_pairs, split_pairs, worded_row
 from bench.objectives.ner import PEERS
 from bench.peers import peer_python
-from bench.record import ROOT, Asked, say
+from bench.record import Asked, say
 
 from luthier.artifacts.folders import DatasetDir, building
 from luthier.artifacts.rows import write_worded
 from luthier.evaluate.metrics.ranking import ndcg, ranks_of
-from luthier.evaluate.statistics.clustered import FloatArray, clustered_gain, sum_by_document
+from luthier.evaluate.statistics.clustered import FloatArray
 from luthier.models.bases import Base, resolve_base
 from luthier.models.chat import load_wording
 from luthier.models.engines.hf import load_engine
@@ -33,46 +35,67 @@ BASE = "minilm-l6"
 HELD_OUT = 0.25
 TOGETHER = 64
 """Pairs of a step."""
-EPOCHS = 2
+EPOCHS = 1
 SEEDS = 3
 
 
 def compare(asked: Asked) -> dict[str, Mapping[str, Any]]:
     """Three seeds; the quick form takes one, on a tenth of the categories."""
     use_all_cores()
-    python = peer_python("encoders", requirements=PEERS)
     base = resolve_base(BASE, relative_to=Path())
     pairs = read_pairs()[:: 10 if asked.quick else 1]
     learn, held = split_pairs(pairs, held_out=HELD_OUT, seed=asked.seed)
     titles = sorted({title for _, title, _ in pairs})
-    texts = [*titles, *(pairs[place][0] for place in held)]
-    golds = [titles.index(pairs[place][1]) for place in held]
-    found: dict[str, list[list[float]]] = {"ours": [], "peer": []}
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(asked.seed, asked.seed + (1 if asked.quick else SEEDS)):
-            place = Path(folder) / f"{seed}"
-            place.mkdir()
-            trained = [pairs[number] for number in learn]
-            ours, before, rate = _ours(place, base, trained, texts, seed)
-            theirs = _theirs(python, place, base, trained, texts, seed=seed, rate=rate)
-            for who, vectors in {"ours": ours, "peer": theirs}.items():
-                found[who].append(scores_of(vectors, golds, pool=len(titles)))
-            told = {who: f"{np.mean(each[-1]):.4f}" for who, each in found.items()}
-            say(f"seed {seed}: nDCG@10 ours {told['ours']}, sentence-transformers {told['peer']}")
-    means = {who: np.array(each).mean(axis=0) for who, each in found.items()}
-    categories = [pairs[place][2][:3] for place in held]
-    _, documents = np.unique(categories, return_inverse=True)
-    sums = sum_by_document(
-        means["ours"] - means["peer"],
-        document_N=documents.astype(np.int64),
-        task_N=np.zeros(len(held), dtype=np.int64),
-        weights_K=np.ones(1),
+    bout = _Bout(
+        base,
+        [pairs[place] for place in learn],
+        [*titles, *(pairs[place][0] for place in held)],
+        [titles.index(pairs[place][1]) for place in held],
+        pool=len(titles),
     )
-    gain = clustered_gain(sums, alpha=0.025)
-    result = {"difference": gain.value, "low": gain.low, "high": gain.high, "metric": "nDCG@10"}
-    result |= {who: float(each.mean()) for who, each in means.items()}
-    result |= {"base": float(np.mean(scores_of(before, golds, pool=len(titles)))), "rate": rate}
-    return {"embed (pairs)": {**result, "pairs": len(learn), "items": len(held), "pool": len(titles)}}
+    scores: dict[str, list[list[float]]] = {"ours": [], "peer": []}
+    found: dict[str, Any] = {}
+    for seed in range(asked.seed, asked.seed + (1 if asked.quick else SEEDS)):
+        found = bout.run("ours", seed)
+        scores["ours"].append(found["scores"])
+        scores["peer"].append(bout.run("peer", seed, rate=found["rate"])["scores"])
+        told = {who: f"{np.mean(each[-1]):.4f}" for who, each in scores.items()}
+        say(f"seed {seed}: nDCG@10 ours {told['ours']}, sentence-transformers {told['peer']}")
+    result = compared(scores, [pairs[place][2][:3] for place in held], metric="nDCG@10")
+    about = {"base": float(np.mean(found["before"])), "rate": found["rate"], "pairs": len(learn), "pool": len(titles)}
+    return {"embed (pairs)": {**result, **about}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bout:
+    """Pairs that both sides learn from, and the texts that tell: the pool, and behind it the queries."""
+
+    base: Base
+    trained: Sequence[tuple[str, str, str]]
+    texts: Sequence[str]
+    golds: Sequence[int]
+    """The place in the pool of what each query asks for."""
+    pool: int
+
+    def run(self, who: str, seed: int, *, rate: float = 0.0) -> dict[str, Any]:
+        """nDCG@10 of every query, of the model and of the base before, and the rate: that of our `auto`, which the peer
+        takes over.
+        """
+        about = {"who": who, "seed": seed, "rate": rate, "plan": [EPOCHS, TOGETHER]}
+        about |= {"pairs": list(self.trained), "texts": list(self.texts)}
+        return kept("quality-embed", about, partial(self._made, who, seed, rate), ours=who == "ours")
+
+    def _made(self, who: str, seed: int, rate: float) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            if who == "ours":
+                ours, before, rate = _ours(folder, self.base, self.trained, self.texts, seed)
+                return {"scores": self._scores(ours), "before": self._scores(before), "rate": rate}
+            theirs = _theirs(folder, self.base, self.trained, self.texts, seed=seed, rate=rate)
+            return {"scores": self._scores(theirs), "rate": rate}
+
+    def _scores(self, vectors: FloatArray) -> list[float]:
+        return scores_of(vectors, self.golds, pool=self.pool)
 
 
 def scores_of(vectors: FloatArray, golds: Sequence[int], *, pool: int) -> list[float]:
@@ -102,22 +125,11 @@ def _ours(
 
 
 def _theirs(
-    python: Path,
-    folder: Path,
-    base: Base,
-    pairs: Sequence[tuple[str, str, str]],
-    texts: Sequence[str],
-    **settings: float,
+    folder: Path, base: Base, pairs: Sequence[tuple[str, str, str]], texts: Sequence[str], **settings: float
 ) -> FloatArray:
-    """The peer's vectors; RuntimeError if the script fails."""
+    """The peer's vectors."""
     asked = {"pairs": [pair[:2] for pair in pairs], "texts": list(texts), "base": str(base.folder), **settings}
     (folder / "asked.json").write_text(json.dumps({**asked, "epochs": EPOCHS, "together": TOGETHER}), encoding="utf-8")
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    words = [str(python), str(ROOT / "bench" / "objectives" / "_sentence_embed_loop.py"), str(folder)]
-    done = subprocess.run(
-        words, env={**environment, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"sentence-transformers failed:\n{done.stderr[-3000:]}")
+    run_peer(peer_python("encoders", requirements=PEERS), "_sentence_embed_loop.py", folder)
     vectors: FloatArray = np.load(folder / "vectors.npy").astype(np.float64)
     return vectors

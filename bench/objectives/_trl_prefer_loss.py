@@ -1,13 +1,15 @@
-"""Loss and gradient of one batch of better and worse answers by TRL's own code; imports nothing of ours.
+"""Loss and gradient of batches of better and worse answers by TRL's own code; imports nothing of ours.
 
-    python _trl_prefer_loss.py CASE_FOLDER
+    python _trl_prefer_loss.py float32|float64 CASE_FOLDER...
 
 A case holds `case.json` (kind, method, base, padding, tokenized rows) and `tuned`: the adapter, or the whole model,
 before its first step. DPO, IPO, KTO and the reward are what the trainers compute on the batch that their collators
 make; ORPO and SimPO are experimental in TRL and cannot be fed ids, so their loss functions get the log-likelihoods that
 TRL's own `get_batch_logps` finds. ORPO's likelihood term is taken over the answer, as in its paper; TRL takes the
 prompt along.
-Leaves the gradients in `trl.safetensors` by the name of the parameter, and prints the loss.
+In float64 TRL's per-token likelihoods are torch's, for its own kernel computes in float32 whatever it is given; norms
+and rotations stay in float32, as `transformers` has them.
+Leaves the gradients in float32 in `trl-<type>.safetensors` by the name of the parameter, and the loss beside them.
 """
 
 import json
@@ -18,6 +20,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
+import torch.nn.functional as F
+import trl.trainer.utils
 from datasets import Dataset
 from peft import PeftModel
 from safetensors.torch import save_file
@@ -27,20 +31,39 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 def main():
     """Compute and keep."""
     warnings.simplefilter("ignore")
-    folder = Path(sys.argv[1])
-    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    torch.manual_seed(0)
-    model = load(folder, case)
-    step = {"orpo": by_parts, "simpo": by_parts}.get(case["kind"], by_trainer)
-    loss = step(model, case)
-    loss.backward()
-    gradients = {
-        name.replace(".modules_to_save.default", "").replace(".default.", "."): weight.grad
-        for name, weight in model.named_parameters()
-        if weight.grad is not None
-    }
-    save_file({name: value.float().contiguous() for name, value in gradients.items()}, folder / "trl.safetensors")
-    print(float(loss))
+    way, *folders = sys.argv[1:]
+    if way == "float64":
+        trl.trainer.utils._ChunkedLogProbFunction = PlainHead
+    for folder in map(Path, folders):
+        case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+        case["double"] = way == "float64"
+        torch.manual_seed(0)
+        model = load(folder, case)
+        loss = {"orpo": by_parts, "simpo": by_parts}.get(case["kind"], by_trainer)(model, case)
+        loss.backward()
+        gradients = {
+            name.replace(".modules_to_save.default", "").replace(".default.", "."): weight.grad.float().contiguous()
+            for name, weight in model.named_parameters()
+            if weight.grad is not None
+        }
+        save_file(gradients, folder / f"trl-{way}.safetensors")
+        (folder / f"trl-{way}.json").write_text(json.dumps(float(loss)), encoding="utf-8")
+        del model, loss, gradients
+
+
+class PlainHead:
+    """Stands in for TRL's kernel."""
+
+    @staticmethod
+    def apply(hidden, weight, bias, targets, *others):
+        logp = F.linear(hidden, weight, bias).log_softmax(dim=-1).gather(-1, targets[:, None])[:, 0]
+        logged = torch.zeros_like(logp)
+        return logp, logged, logged, logged, logged.bool()
+
+
+def base_model(case):
+    model = AutoModelForCausalLM.from_pretrained(case["base"], dtype=torch.float32)
+    return model.double() if case["double"] else model
 
 
 def load(folder, case):
@@ -51,7 +74,8 @@ def load(folder, case):
         model = AutoModelForSequenceClassification.from_pretrained(source, dtype=torch.float32, **head)
     else:
         model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
-    return PeftModel.from_pretrained(model, folder / "tuned", is_trainable=True) if adapted else model
+    model = PeftModel.from_pretrained(model, folder / "tuned", is_trainable=True) if adapted else model
+    return model.double() if case["double"] else model
 
 
 def by_trainer(model, case):
@@ -79,7 +103,7 @@ def by_trainer(model, case):
         words = AutoTokenizer.from_pretrained(case["base"])
         more = {}
         if kind != "reward" and case["method"] == "full":
-            more["ref_model"] = AutoModelForCausalLM.from_pretrained(case["base"], dtype=torch.float32)
+            more["ref_model"] = base_model(case)
         trainer = trainer_class(
             model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=words, **more
         )
