@@ -1,13 +1,16 @@
 """T3 for every objective: loss and gradient of one batch against the peer's own code, in float32, on the real bases.
 
 The error of a gradient is the length of the difference relative to the gradient's. Each part is a file of its own, and
-says beside its errors how far the peer is from float64 where that is known.
+says beside its errors how far the peer is from float64 where that is known. Finished parts are kept in `bench/runs`:
+run again to go on.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
+from bench.kept import kept
 from bench.record import Asked, Outcome, run_bench
 
 BAR = 1e-5
@@ -26,7 +29,8 @@ def measure(asked: Asked) -> Outcome:
     versions: dict[str, str] = {}
     for name in PARTS:
         part = import_module(name)
-        found |= part.compare(asked)
+        about = {"part": name, "seed": asked.seed, "quick": asked.quick}
+        found |= kept("parity", about, partial(part.compare, asked), ours=True)
         versions |= part.VERSIONS
     worst = {key: max(float(each[key]) for each in found.values()) for key in ("loss", "gradient")}
     return Outcome(
