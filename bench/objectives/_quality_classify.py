@@ -104,15 +104,15 @@ def _result(
 
 
 def _rows(base: Base, *, seed: int, share: int) -> dict[str, Any]:
-    """Names of the labels, and the questions of every part, shuffled; each as everybody reads it."""
+    """Names of the labels that are learnt, and the questions of every part, shuffled; each as everybody reads it."""
     wording = load_wording(base.folder)
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
     random.Random(seed).shuffle(rows)
-    labels = sorted({row["label"] for row in rows})
+    labels = sorted({row["label"] for row in rows[: PARTS["learn"] // share]})
     told: dict[str, Any] = {"labels": labels}
     start = 0
     for part, size in PARTS.items():
-        chosen = rows[start : start + size // share]
+        chosen = [row for row in rows[start : start + size // share] if row["label"] in labels]
         start += size // share
         told[part] = [{"ids": wording.text_ids(row["text"]), "label": labels.index(row["label"])} for row in chosen]
     return told
