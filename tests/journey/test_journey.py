@@ -116,7 +116,8 @@ def test_ask_words_the_question_as_the_exam_did(finished: dict[str, str]) -> Non
 
 @pytest.mark.slow
 def test_learning_rate_zero_never_ships(tmp_path: Path) -> None:
-    ended = run_example(tmp_path, *SHORT, "train.learning_rate=0.0", "train.replay=0.0", "train.epochs=0.01")
+    zero = ["train.learning_rate=0.0", "train.replay=0.0", "train.epochs=0.01", "evaluate.arms=pair"]
+    ended = run_example(tmp_path, *SHORT, *zero)
     assert ended["verdict"] != "SHIP"
 
 

@@ -69,8 +69,8 @@ class EvaluateConfig(Settings):
     seed: int = Field(default=0, ge=0)
     """Seed of the swap test's random signs."""
     arms: Literal["all", "pair"] = "all"
-    """`all`: also few-shot, retrieval and what else makes sense for the objective, for up to three minutes more on the
-    example of 211 items; `pair`: base and tuned only.
+    """`all`: also few-shot, retrieval and what else makes sense for the objective; `pair`: base and tuned only. Each
+    adds up to 2,048 tokens to every question: minutes where examples are short, hours where they are long.
     """
     against: Literal["base", "few-shot", "retrieval", "open-book", "BM25"] = "base"
     """The arm that the tuned model must beat to ship. A linear probe is the base of a head that the base lacks."""

@@ -20,6 +20,8 @@ SHOTS = 5
 """Examples in a few-shot prompt."""
 TEXTS = 3
 """Texts in a retrieval prompt."""
+MOST_ADDED = 2_048
+"""Tokens that examples or texts add to a prompt: every one of them costs time, item by item."""
 CANDIDATES = 20
 """Rows among which the examples of an item are chosen: some cannot be told again, word for word."""
 FOUND = "These texts may help you to answer:\n\n{texts}\n\n{question}"
@@ -35,9 +37,13 @@ class Limits:
     answer: int
     """Tokens kept free for the answer."""
 
+    def of_examples(self, bare: int) -> int:
+        """Most tokens of a prompt with examples that has `bare` without."""
+        return min(self.context - self.answer, bare + MOST_ADDED)
+
     def of_texts(self, bare: int) -> int:
-        """Most tokens of a prompt with texts, where it has `bare` without: texts take at most half the window."""
-        return min(self.context - self.answer, bare + self.context // 2)
+        """Most tokens of a prompt with texts that has `bare` without: texts take at most half the window."""
+        return min(self.of_examples(bare), bare + self.context // 2)
 
 
 class Shelf:
@@ -68,7 +74,7 @@ class Shelf:
             turns = [turn for shot in reversed(kept) for turn in shot.turns]
             return [*item.messages[:first], *turns, *item.messages[first:]]
 
-        return self._fitting(item, shots, told, most=limits.context - limits.answer)
+        return self._fitting(item, shots, told, most=limits.of_examples)
 
     def retrieval(self, item: Item, limits: Limits) -> Prompt:
         """The prompt with the texts before its question that share most words with it."""
@@ -84,18 +90,23 @@ class Shelf:
             shown = FOUND.format(texts="\n\n".join(kept), question=turn.content)
             return [*item.messages[:last], replace(turn, content=shown), *item.messages[last + 1 :]]
 
-        bare = len(self._wording.prompt_ids(item.messages, tools=item.tools))
-        return self._fitting(item, texts, told, most=limits.of_texts(bare))
+        return self._fitting(item, texts, told, most=limits.of_texts)
 
     def _fitting(
-        self, item: Item, parts: Sequence[Part], told: Callable[[Sequence[Part]], list[Message]], *, most: int
+        self,
+        item: Item,
+        parts: Sequence[Part],
+        told: Callable[[Sequence[Part]], list[Message]],
+        *,
+        most: Callable[[int], int],
     ) -> Prompt:
         """The prompt with as many parts as fit, the first before the last."""
+        bare = self._wording.prompt_ids(item.messages, tools=item.tools)
         for count in range(len(parts), 0, -1):
             ids = self._wording.prompt_ids(told(parts[:count]), tools=item.tools)
-            if len(ids) <= most:
+            if len(ids) <= most(len(bare)):
                 return ids
-        return self._wording.prompt_ids(item.messages, tools=item.tools)
+        return bare
 
     def _nearest(self, item: Item) -> Iterator[Exchange]:
         """Examples whose questions share most words with the item's, word for word as they were learnt."""

@@ -48,18 +48,18 @@ def advise(record: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
     """What a person should know before anything else but the verdict: that retrieval would serve this better than
     training, or training and retrieval together best of all, with the numbers. Empty if neither is so.
     """
-    rivals, metric = figures.get("rivals", {}), record["plan"]["primary"]
-    tuned: float | None = figures["tuned"]["value"] if "tuned" in figures else None
+    metric, against = record["plan"]["primary"], record["plan"]["against"]
+    if "gain" not in figures:
+        return []
+    tuned = figures["tuned"]["value"]
+    rivals = {against: {"value": figures["base"]["value"], "gain": figures["gain"]}, **figures["rivals"]}
     lines = []
     for name in (RETRIEVAL, OPEN_BOOK):
         if name in rivals and rivals[name]["gain"]["value"] < 0:
-            reached = f"the {IN_WORDS[name]} reaches {score_words(rivals[name]['value'], metric)}"
-            lines.append(f"Retrieval would serve this better: {reached}, {_against(rivals[name], tuned, metric)}")
-    others = [figures[arm]["value"] for arm in ("base", "tuned") if arm in figures]
-    others += [figure["value"] for name, figure in rivals.items() if name != BOTH]
-    if BOTH in rivals and rivals[BOTH]["value"] > max(others):
-        reached = f"the {IN_WORDS[BOTH]} reaches {score_words(rivals[BOTH]['value'], metric)}"
-        lines.append(f"Both together do best: {reached}, {_against(rivals[BOTH], tuned, metric)}")
+            lines.append(f"Retrieval would serve this better: {_leads(name, rivals[name], tuned, metric)}")
+    others = [figure["value"] for name, figure in rivals.items() if name != BOTH]
+    if BOTH in rivals and rivals[BOTH]["value"] > max(tuned, *others):
+        lines.append(f"Both together do best: {_leads(BOTH, rivals[BOTH], tuned, metric)}")
     return lines
 
 
@@ -80,10 +80,11 @@ def _rival(record: Mapping[str, Any], name: str, sample: Sample) -> Figure:
     return {**bounded(scores[name][metric], sample=sample, alpha=alpha), "gain": gain}
 
 
-def _against(rival: Figure, tuned: float | None, metric: str) -> str:
-    """The tuned model beside a rival that does better."""
+def _leads(name: str, rival: Figure, tuned: float, metric: str) -> str:
+    """A rival that does better, beside the tuned model."""
     gain = rival["gain"]
-    told = f"the tuned model alone {score_words(tuned, metric)}: {gain_words(gain['value'], metric)}"
+    told = f"the {IN_WORDS[name]} reaches {score_words(rival['value'], metric)}, the tuned model alone "
+    told += f"{score_words(tuned, metric)}: {gain_words(gain['value'], metric)}"
     if gain["low"] is None:
         return f"{told}, on too few documents to bound it."
     luck = LUCK if gain["high"] >= 0 else ""

@@ -95,6 +95,12 @@ def test_texts_take_at_most_half_the_window(train: Path, wording: Wording) -> No
     assert shelf.with_texts(item, [], Limits(4096, 16)) == wording.prompt_ids(item.messages)
 
 
+def test_however_wide_the_window_prompts_stay_short(train: Path, wording: Wording) -> None:
+    item = asks("red fox in snow at noon")
+    prompt = shelf_of(train, wording, item).with_texts(item, ["x" * 900, "y" * 900, "z" * 900], Limits(100_000, 16))
+    assert [letter in wording.decode(prompt) for letter in ("xxx", "yyy", "zzz")] == [True, True, False]
+
+
 def test_an_index_of_asked_words_finds_what_a_whole_one_finds() -> None:
     random = np.random.default_rng(0)
     texts = [" ".join(f"w{word}" for word in random.integers(0, 30, 12)) for _ in range(50)]

@@ -86,6 +86,13 @@ def test_a_lead_that_may_be_luck_is_called_so() -> None:
     assert "may be luck" in line
 
 
+def test_a_rival_that_the_verdict_is_about_is_advised_too() -> None:
+    chances = {"base": 0.1, "tuned": 0.5, RETRIEVAL: 0.8, BOTH: 0.7}
+    easy, hard = (record_of(chances, against=against)["verdict"]["advice"] for against in ("base", RETRIEVAL))
+    assert easy == hard
+    assert easy[0].startswith("Retrieval would serve this better")
+
+
 def test_an_exam_too_small_to_bound_anything_bounds_no_rival() -> None:
     record = record_of({"base": 0.1, "tuned": 0.5, RETRIEVAL: 0.9}, documents=1)
     gain = record["figures"]["rivals"][RETRIEVAL]["gain"]
