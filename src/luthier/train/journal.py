@@ -10,7 +10,7 @@ import orjson
 
 from luthier.artifacts.storage import write_atomic
 from luthier.records import Listener, Tick
-from luthier.train.tracking import GRACE, Feed, Load, Run
+from luthier.train.tracking import GRACE, Feed, Run
 
 CURVE = "curve.jsonl"
 
@@ -20,7 +20,7 @@ class Journal:
     what cannot be written is told once, and the run goes on.
     """
 
-    def __init__(self, path: Path, *, trackers: Mapping[str, Load], run: Run, listener: Listener) -> None:
+    def __init__(self, path: Path, *, trackers: Sequence[str], run: Run, listener: Listener) -> None:
         self.path = path
         self._trackers = trackers
         self._run = run
@@ -37,7 +37,7 @@ class Journal:
             self._file = self.path.open("ab", buffering=0)
         except OSError as error:
             self._say(f"{self.path} cannot be written ({error.strerror})")
-        self._feeds = [Feed(name, load, self._run) for name, load in self._trackers.items()]
+        self._feeds = [Feed(name, self._run) for name in self._trackers]
         try:
             yield
         finally:
@@ -72,6 +72,7 @@ class Journal:
         for feed in [feed for feed in self._feeds if feed.trouble is not None]:
             self._say(f"tracker '{feed.name}' {feed.trouble}. It is left out from now on")
             self._feeds.remove(feed)
+            feed.stop()
 
     def _say(self, note: str) -> None:
         self._listener(Tick("train", 0, 0, f"{note}; training goes on"))
