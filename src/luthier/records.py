@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+Claim = Literal["SKILL", "KNOWLEDGE"]
+"""What an exam can show: work on documents never trained on, or facts of documents that are trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,15 @@ class Item:
     at: str
     tools: tuple[str, ...] = ()
     """Declarations of the tools that the prompt shows."""
+    claim: Claim = "SKILL"
+    options: tuple[str, ...] = ()
+    """Answers to choose from, one of which is gold; empty if the answer is written."""
+    span: Span | None = None
+    """Bytes of the document that hold the answer of a made item; None of rows that people wrote."""
+    family: str = ""
+    """Pattern that a made item is worded by; training never uses one of these."""
+    flags: tuple[str, ...] = ()
+    """What may make it easier than it looks, for the report."""
 
 
 @dataclass(frozen=True, slots=True)

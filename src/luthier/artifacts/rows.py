@@ -53,12 +53,13 @@ MESSAGES = pa.list_(
         ]
     )
 )
+SPAN = pa.struct([("document", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
 ORIGIN_FIELDS = [
     ("at", pa.string()),
     ("file", pa.string()),
     ("line", pa.int64()),
     ("columns", pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))),
-    ("spans", pa.list_(pa.struct([("document", pa.string()), ("start", pa.int64()), ("end", pa.int64())]))),
+    ("spans", pa.list_(SPAN)),
     ("made_by", pa.string()),
     ("parent", pa.string()),
 ]
@@ -97,6 +98,11 @@ ITEM_SCHEMA = pa.schema(
         ("golds", pa.list_(pa.string())),
         ("at", pa.string()),
         ("tools", pa.list_(pa.string())),
+        ("claim", pa.string()),
+        ("options", pa.list_(pa.string())),
+        ("span", SPAN),
+        ("family", pa.string()),
+        ("flags", pa.list_(pa.string())),
     ]
 )
 PASSAGES = "passages.parquet"
@@ -130,7 +136,7 @@ def read_worded(path: Path) -> list[Worded]:
 
 def item_row(item: Item) -> dict[str, Any]:
     """One exam item as plain JSON values: the leaf of the seal is its canonical JSON."""
-    row = {
+    row: dict[str, Any] = {
         "id": item.id,
         "document": item.document,
         "task": item.task,
@@ -138,7 +144,11 @@ def item_row(item: Item) -> dict[str, Any]:
         "golds": list(item.golds),
         "at": item.at,
     }
-    return row | ({"tools": list(item.tools)} if item.tools else {})
+    # Absent where empty, so that the leaf of an item is the same whether or not such things exist.
+    lists = {name: list(value) for name in ("tools", "options", "flags") if (value := getattr(item, name))}
+    row |= {"claim": item.claim} if item.claim != "SKILL" else {}
+    row |= {"span": asdict(item.span)} if item.span else {}
+    return row | lists | ({"family": item.family} if item.family else {})
 
 
 def write_items(path: Path, items: Iterable[Item]) -> int:
@@ -157,6 +167,11 @@ def read_items(path: Path) -> list[Item]:
             golds=tuple(row["golds"]),
             at=row["at"],
             tools=tuple(row.get("tools") or ()),
+            claim=row.get("claim") or "SKILL",
+            options=tuple(row.get("options") or ()),
+            span=Span(**row["span"]) if row.get("span") else None,
+            family=row.get("family") or "",
+            flags=tuple(row.get("flags") or ()),
         )
         for row in read_table(path)
     ]

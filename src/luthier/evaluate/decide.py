@@ -18,6 +18,7 @@ from luthier.evaluate.compare import (
 )
 from luthier.evaluate.cost import token_figures
 from luthier.evaluate.forget import retention
+from luthier.evaluate.further import further_figures
 from luthier.evaluate.gates import FAILED, Gate, judge, passes
 from luthier.evaluate.judge import judge_figures
 from luthier.evaluate.memorise import memorised
@@ -55,6 +56,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
         figures["slices"] = slice_gains(faced, sample)
         figures["rivals"] = rival_figures(record, sample)
         figures["flagged"] = flagged_contrast(faced, sample)
+        figures |= {"further": found} if (found := further_figures(record)) else {}
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))

@@ -8,6 +8,7 @@ from luthier.artifacts.rows import PASSAGES, read_items
 from luthier.errors import UserError
 from luthier.evaluate.arms import OPEN_BOOK, RIVALS
 from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.further import KNOWN_BY, deciding, planned
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.metrics.units import RELATIVE
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
@@ -31,14 +32,16 @@ AGAINST = {
 
 def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) -> dict[str, Any]:
     """The plan of an evaluation as plain JSON; its hash is `sha256_of(plan)`. Counting items is not a look at them."""
-    items = read_items(exam.file("items.parquet"))
     goal = objective(str(dataset.manifest.facts["objective"]))
+    everything = read_items(exam.file("items.parquet"))
+    claim = str(dataset.manifest.facts.get("claim", "SKILL"))
+    items = deciding(everything, claim=claim, objective=goal.name)
     is_decoder = goal.head == "causal"
-    primary = _primary(goal, items)
+    primary = KNOWN_BY if claim == "KNOWLEDGE" else _primary(goal, items)
     arms = _arms(primary, config, has_passages=PASSAGES in exam.manifest.files)
     return {
         "format": FORMAT,
-        "claim": "SKILL",
+        "claim": claim,
         "objective": goal.name,
         "primary": primary,
         "against": _against(goal, arms, config),
@@ -50,6 +53,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),
         "items": len(items),
         "documents": len({item.document for item in items}),
+        "further": planned(everything, items),
         "exam_root": exam_root(exam),
         "dataset_digest": dataset.digest,
         "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens}

@@ -14,6 +14,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, 
 from luthier.artifacts.rows import read_worded
 from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
+from luthier.evaluate.further import KNOWN_BY, deciding
 from luthier.evaluate.judge import calibrate, compare_answers, may_judge
 from luthier.evaluate.looks import exam_root, open_exam
 from luthier.evaluate.plan import draft_plan
@@ -23,6 +24,7 @@ from luthier.evaluate.report.learnt import read_learnt
 from luthier.evaluate.sets import read_sets
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.suites import ask_suites
+from luthier.evaluate.tasks import made
 from luthier.evaluate.tasks.sits import SITS
 from luthier.models.engines.hf import BATCH_TOKENS, load_engine
 from luthier.models.engines.slots import ROWS
@@ -56,8 +58,11 @@ def evaluate(
     started = time.perf_counter()
     engine = load_engine(models.base, tuned=models.tuned)
     room = Room(exam, dataset, engine, config, listener, plan)
-    sitting = SITS[str(dataset.manifest.facts["objective"])](opened.items, room)
-    likelihood = read_sets(opened.items, room)
+    items = deciding(opened.items, claim=plan["claim"], objective=plan["objective"])
+    sit = made.SITS[KNOWN_BY] if plan["claim"] == "KNOWLEDGE" else SITS[plan["objective"]]
+    sitting = sit(items, room)
+    further = made.sit_further(opened.items, items, room)
+    likelihood = read_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
@@ -68,16 +73,16 @@ def evaluate(
     )
     if config.judge is not None and may_judge(advisory["judge"]["planted"]):
         answers = {"base": sitting.base.texts, "tuned": sitting.tuned.texts}
-        advisory["judge"] |= compare_answers(config.judge, opened.items, **answers, listener=listener)
-    arms = (opened.items, sitting.base, sitting.tuned)
-    told = {"flagged": read_leaks(exam)["reworded"], "advisory": advisory}
+        advisory["judge"] |= compare_answers(config.judge, items, **answers, listener=listener)
+    arms = (items, sitting.base, sitting.tuned)
+    told = {"flagged": read_leaks(exam)["reworded"], "advisory": advisory, "further": further}
     observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
     record = assemble(setting, observed)
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
         learnt = read_learnt(models.tuned)
         write_report(draft.path, record, observed, learnt=learnt, texts=not config.private)
-        draft.counts |= {"items": len(opened.items), "documents": plan["documents"]}
+        draft.counts |= {"items": len(items), "documents": plan["documents"]}
         draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
         _write_cost(draft.path, room, items=len(opened.items), seconds=seconds)
     return ReportDir.open(out)
@@ -121,7 +126,7 @@ def read_leaks(exam: ExamDir) -> dict[str, Any]:
 
 def _exam_facts(exam: ExamDir, dataset: DatasetDir, models: Models, items: Sequence[Item]) -> dict[str, Any]:
     """What the clean gate looks at; rows of an exam group in TRAIN or VAL are counted here once more."""
-    documents = {item.document for item in items}
+    documents = {item.document for item in items if item.claim == "SKILL"}
     groups = [row.group for name in ("train.parquet", "validation.parquet") for row in read_worded(dataset.file(name))]
     found = read_leaks(exam)
     inside = sum(group in documents for group in groups)

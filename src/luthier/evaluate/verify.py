@@ -16,7 +16,10 @@ from luthier.artifacts.rows import read_items
 from luthier.artifacts.tables import read_table
 from luthier.errors import LuthierError, UserError
 from luthier.evaluate.decide import conclude
+from luthier.evaluate.further import METRICS
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
+from luthier.evaluate.metrics.numeric import number_score
+from luthier.evaluate.metrics.options import option_scores, told_logs
 from luthier.evaluate.metrics.pairs import PREFERENCES, says
 from luthier.evaluate.metrics.ranking import ndcg, spearman_shares, told_ranks
 from luthier.evaluate.metrics.text import exact_match, spell_labels, token_f1
@@ -26,6 +29,8 @@ from luthier.evaluate.report.schema import schema_problems
 from luthier.records import Item
 
 TOLERANCE = 1e-12
+MOST = {"brier": 2}
+"""Metrics of single items that are neither shares nor unbounded -> the largest they can be."""
 UNKNOWABLE = (
     "whether the models really gave these answers: that takes the models, and a run of your own",
     "whether somebody rewrote the whole file so that it fits together: compare its sha256, and the last line of the "
@@ -143,6 +148,8 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
         yield "items: an id occurs twice"
     if (plan["items"], plan["documents"]) != (size, len(set(items["document"]))):
         yield "items: another number of items or documents than planned"
+    if plan.get("further", []) != [_told_of(one) for one in _further(record)]:
+        yield "further: other tasks than planned"
     if record["plan_sha256"] != sha256_of(plan):
         yield "plan_sha256: not the hash of the plan"
     if plan["exam_root"] != record["exam"]["root"] or plan["dataset_digest"] != record["exam"]["dataset"]:
@@ -150,10 +157,7 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
     if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
         yield "look.alpha: not what this look may spend"
     yield from _agreeing_arms(record)
-    for name, column in (pair for arm in scores.values() for pair in arm.items()):
-        least, most = (-math.inf if name == "spearman" else 0, math.inf if name in UNBOUNDED else 1)
-        if any(not least <= score <= most for score in column):
-            yield f"scores.{name}: a number that it cannot have"
+    yield from _impossible(record)
     if "spans" in record["counts"]:
         yield from _agreeing_spans(record["counts"]["spans"], scores)
 
@@ -168,6 +172,29 @@ def _agreeing_arms(record: Mapping[str, Any]) -> Iterator[str]:
         right = [float(gold == named) for gold, named in zip(labels["gold"], labels[arm], strict=True)]
         if right != scores[arm]["accuracy"]:
             yield f"scores.{arm}.accuracy: does not follow from the labels"
+
+
+def _impossible(record: Mapping[str, Any]) -> Iterator[str]:
+    """Scores that no answer can have."""
+    arms = [*record["scores"].values(), *(arm for one in _further(record) for arm in one["scores"].values())]
+    for name, column in (pair for arm in arms for pair in arm.items()):
+        least, most = (-math.inf if name == "spearman" else 0, MOST.get(name, math.inf if name in UNBOUNDED else 1))
+        if any(not least <= score <= most for score in column):
+            yield f"scores.{name}: a number that it cannot have"
+
+
+def _further(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = record.get("further", ())
+    return found
+
+
+def _told_of(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A further task as the plan names it; its columns are as long as it has items."""
+    sizes = {len(column) for columns in (one["items"], *one["scores"].values()) for column in columns.values()}
+    items, documents = len(one["items"]["id"]), len(set(one["items"]["document"]))
+    assert sizes == {items}, "columns of one length"
+    about = {"claim": one["claim"], "task": one["task"], "metric": item_metric(one["scores"]["base"])}
+    return {**about, "items": items, "documents": documents}
 
 
 def _agreeing_spans(counts: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
@@ -223,7 +250,9 @@ def _folder_problems(record: Mapping[str, Any], folder: Path, beside: _Beside) -
 
 
 def _answer_problems(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> list[str]:
-    told = {(arm, *found) for arm in record["scores"] for found in _told(record, arm)}
+    told = {
+        (arm, *found) for part in (record, *_further(record)) for arm in part["scores"] for found in _told(part, arm)
+    }
     names = ("arm", "item", "score", "prompt_tokens", "answer_tokens")
     found = [tuple(row[name] for name in names) for row in rows]
     if len(found) == len(told) and set(found) == told:
@@ -233,14 +262,21 @@ def _answer_problems(record: Mapping[str, Any], rows: list[dict[str, Any]]) -> l
 
 def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: list[Item]) -> list[str]:
     golds = {item.id: item.golds for item in items}
-    primary = record["plan"]["primary"]
-    shares = _pair_shares(rows, golds) if primary == "spearman" else {}
+    options = {item.id: item.options for item in items}
+    metrics = {name: record["plan"]["primary"] for name in record["items"]["id"]}
+    metrics |= {name: METRICS[one["task"]] for one in _further(record) for name in one["items"]["id"]}
+    shares = _pair_shares(rows, golds) if record["plan"]["primary"] == "spearman" else {}
     problems = []
-    if [document_id(item.document) for item in items] != record["items"]["document"]:
+    parts = [record["items"], *(one["items"] for one in _further(record))]
+    told = {pair for part in parts for pair in zip(part["id"], part["document"], strict=True)}
+    if {(item.id, document_id(item.document)) for item in items} != told:
         problems.append("items.document: not the documents of the exam")
     for row in rows:
-        wanted = golds.get(row["item"], ())
-        if primary == "ndcg_10":
+        wanted, primary = golds.get(row["item"], ()), metrics.get(row["item"], "")
+        if primary == "p_gold":
+            again = option_scores(told_logs(row["text"]), options[row["item"]].index(wanted[0]))
+            agrees = math.isclose(again["p_gold"], row["score"], rel_tol=1e-9)
+        elif primary == "ndcg_10":
             agrees = ndcg(told_ranks(row["text"])) == row["score"]
         elif primary == "spearman":
             agrees = math.isclose(shares[row["arm"], row["item"]], row["score"], rel_tol=1e-9, abs_tol=1e-9)
@@ -260,6 +296,8 @@ def _scored(text: str, golds: tuple[str, ...], primary: str) -> float:
     match primary:
         case "exact_match":
             return exact_match(text, golds)
+        case "numeric_match":
+            return number_score(text, golds[0])
         case "token_f1":
             return token_f1(text, golds)
         case "span_f1":
@@ -296,8 +334,8 @@ def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:
 
 
 def _told(record: Mapping[str, Any], arm: str) -> Iterator[tuple[Any, ...]]:
-    """Id, score and tokens of every item of an arm."""
+    """Id, score and tokens of every item of an arm, of the record or of a further task."""
     scores, items = record["scores"][arm], record["items"]["id"]
     none = [None] * len(items)
-    spent = record["cost"].get(arm, {"prompt_tokens": none, "answer_tokens": none})
+    spent = record.get("cost", {}).get(arm, {"prompt_tokens": none, "answer_tokens": none})
     yield from zip(items, scores[item_metric(scores)], spent["prompt_tokens"], spent["answer_tokens"], strict=True)

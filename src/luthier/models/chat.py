@@ -164,6 +164,18 @@ class Wording:
         size = len(text.encode())
         return Worded(id=row_id, group=group, at=at, ids=ids, trained=trained, answer_bytes=size)
 
+    def continued_row(self, text: str, more: str, *, row_id: str, group: str, at: str) -> Worded:
+        """Raw text and what may come next, of which only the latter is counted, with its bytes.
+
+        They are read as one; a token that holds letters of both counts. What the context cannot hold leaves in front.
+        """
+        encoding = self.tokenizer.encode(text + more, add_special_tokens=False)
+        start = () if self.start_id is None else (self.start_id,)
+        room = self.context - len(start)
+        ids = (*start, *encoding.ids[-room:])
+        counted = (*(False for _ in start), *(end > len(text) for _begin, end in encoding.offsets[-room:]))
+        return Worded(row_id, group, at, ids, counted, answer_bytes=len(more.encode()))
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids; special tokens are left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -94,6 +94,24 @@ def tree_order(rows: Sequence[Ids]) -> list[int]:
     return sorted(range(len(rows)), key=lambda index: rows[index].astype(">u4").tobytes())
 
 
+def neighbours(rows: TokenRows, *, tokens: int) -> list[list[int]]:
+    """Indices of rows in batches of at most `tokens` that they do not begin with alike, in the order given."""
+    batches: list[list[int]] = []
+    size = 0
+    before = np.zeros(0, dtype=np.int64)
+    for index, row in enumerate(rows):
+        ids = np.asarray(row, dtype=np.int64)
+        added = len(ids) - common_length(before, ids)
+        if batches and size + added <= tokens:
+            batches[-1].append(index)
+            size += added
+        else:
+            batches.append([index])
+            size = len(ids)
+        before = ids
+    return batches
+
+
 def common_length(first: Ids, second: Ids) -> int:
     """How many tokens two rows begin with alike."""
     size = min(len(first), len(second))

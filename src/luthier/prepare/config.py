@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,9 @@ from luthier.prepare.private.pseudonym import PseudonymKey
 
 VERSION = 7
 """Rises when the stage writes something else for the same input."""
+
+ExamTask = Literal["cloze", "definition", "order", "table", "number"]
+EXAM_TASKS: tuple[ExamTask, ...] = get_args(ExamTask)
 
 
 class SplitConfig(Settings):
@@ -54,6 +57,18 @@ class SplitConfig(Settings):
         return self
 
 
+class ExamConfig(Settings):
+    """Questions that are made from documents, beside held-out documents themselves (objective complete)."""
+
+    claim: Literal["skill", "knowledge", "both"] = "skill"
+    """What the model is to be judged by. `skill`: work on documents never trained on. `knowledge`: facts of documents
+    that are trained on, asked without them; skill is shown beside it. `both`: skill decides, knowledge is shown."""
+    make: list[ExamTask] = Field(default=list(EXAM_TASKS))
+    """Which of four answers goes on a text that breaks off: before a rare term, number or quantity (`cloze`), before
+    what a term is said to be (`definition`), or between two sentences (`order`); which of four values a cell of a table
+    holds, or which row the most (`table`); and what number stands in a cell, to be written (`number`). []: nothing."""
+
+
 class PrepareConfig(Settings):
     """How examples become what the model reads."""
 
@@ -64,6 +79,7 @@ class PrepareConfig(Settings):
     instruction: str | None = None
     """Text put before every question (chat, prefer, reward); others have no prompt."""
     split: SplitConfig = SplitConfig()
+    exam: ExamConfig = ExamConfig()
     max_length: Annotated[int, Field(ge=16)] | Literal["auto"] = "auto"
     """Longest text in tokens (two texts that are read as one count together); `auto`: the smaller of 2,048 and
     what the base can read."""

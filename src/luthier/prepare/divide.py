@@ -8,9 +8,11 @@ from typing import Any
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.objectives import Objective
-from luthier.prepare.candidate import PARTS, Books, Part
-from luthier.prepare.config import SplitConfig
+from luthier.prepare.candidate import PARTS, Books, Candidate, Part
+from luthier.prepare.config import ExamConfig, SplitConfig
 from luthier.prepare.exam.choose import Chosen, Terms, choose_items
+from luthier.prepare.exam.make import Made, joined, make_items
+from luthier.prepare.exam.passage import Rarity, passages_of
 from luthier.prepare.gather import Gathered
 from luthier.prepare.general.text import General, general_text
 from luthier.prepare.label.known import Labels, known_labels
@@ -26,7 +28,7 @@ from luthier.prepare.split.newest import moments_of
 from luthier.prepare.split.seal import root_of
 from luthier.prepare.warn import warnings_of
 from luthier.prepare.word import word
-from luthier.records import Item, Listener, Preference, Rating, Worded
+from luthier.records import Claim, Item, Listener, Preference, Rating, Worded
 
 FEWEST_ROWS = 10
 """Training on fewer rows than this shows nothing."""
@@ -39,6 +41,9 @@ class Divided:
     train: list[Worded]
     validation: list[Worded]
     items: list[Item]
+    """Items that are held-out rows."""
+    made: Made
+    """Items that are made from held-out documents."""
     prompts: dict[str, str]
     """Fingerprint of an item's prompt ids -> item id."""
     leaks: list[Leak]
@@ -55,7 +60,12 @@ class Divided:
     @property
     def root(self) -> str:
         """Merkle root of the exam."""
-        return root_of(self.items)
+        return root_of(self.all_items)
+
+    @property
+    def all_items(self) -> list[Item]:
+        """Held-out rows, then made items."""
+        return [*self.items, *self.made.items]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class Means:
 
     objective: Objective
     split: SplitConfig
+    exam: ExamConfig
     wording: Wording
     frame: Frame
 
@@ -106,6 +117,7 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         train=train,
         validation=validation,
         items=chosen.items,
+        made=_made({"SKILL": chosen.untold, "KNOWLEDGE": sides["train"]}, means, candidates, group_of),
         prompts={
             asked_in(row, apart=means.objective.apart): item.id for row, item in zip(exam, chosen.items, strict=True)
         },
@@ -122,6 +134,26 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
             *carved.notes,
         ],
     )
+
+
+def _made(
+    about: Mapping[Claim, Sequence[Reading]],
+    means: Means,
+    candidates: Sequence[Candidate],
+    group_of: Mapping[str, str],
+) -> Made:
+    """Questions about documents under each claim that is made, if the model learns to write from raw text."""
+    if means.objective.record != "text" or means.objective.head != "causal" or not means.exam.make:
+        return Made(items=[], counts={})
+    passages = passages_of(candidates, group_of)
+    rarity = Rarity(passages)
+    made = []
+    for claim, readings in about.items():
+        if claim == "SKILL" or means.exam.claim != "skill":
+            rows = {one.candidate.id for one in readings}
+            asked = [passage for passage in passages if passage.id in rows]
+            made.append(make_items(asked, rarity, claim=claim, tasks=means.exam.make))
+    return joined(made)
 
 
 def _why(left: Sequence[Mapping[str, Any]]) -> str:

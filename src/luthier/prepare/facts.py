@@ -1,17 +1,25 @@
 """The fact ledger: facts the exam asks about, and training rows that would teach them.
 
-It is for exams on documents that are trained, where a question is held out and not its document. Today's exams hold
-whole documents out, so no stage asks it yet: it is the hook for whoever makes training rows and exam items from
-documents, who ask `barred_by` before a row is worded.
+It is for the claim KNOWLEDGE, whose documents are trained on: a question is held out and not its document. Raw text
+stays in training. Whoever makes training rows from documents asks `barred_by` before a row is worded; the ledger of an
+exam lies beside its items.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import pyarrow as pa
+
+from luthier.artifacts.tables import read_table, write_table
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.records import Span
+from luthier.records import Item, Span
 
+FACTS = "facts.parquet"
+FACT_SCHEMA = pa.schema(
+    [("document", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("answer", pa.string())]
+)
 TELLING = 6
 """Letters from which one word alone tells a fact: `yes` and `12` answer many questions of a document."""
 
@@ -32,6 +40,29 @@ class Taught:
     """The bytes that hold its answer."""
     question: str
     answer: str
+
+
+def facts_of(items: Iterable[Item]) -> list[Fact]:
+    """What the items ask about documents that are trained on."""
+    return [
+        fact(item.span, gold)
+        for item in items
+        if item.claim == "KNOWLEDGE" and item.span is not None
+        for gold in item.golds
+    ]
+
+
+def write_facts(path: Path, items: Iterable[Item]) -> None:
+    """Write the ledger of an exam; no file if it asks about no trained document."""
+    facts = facts_of(items)
+    rows = ({**asdict(one.span), "answer": one.answer} for one in facts)
+    if facts:
+        write_table(path, rows, schema=FACT_SCHEMA)
+
+
+def read_ledger(path: Path) -> "FactLedger":
+    """The ledger that `write_facts` wrote."""
+    return FactLedger(Fact(Span(row["document"], row["start"], row["end"]), row["answer"]) for row in read_table(path))
 
 
 def fact(span: Span, answer: str) -> Fact:

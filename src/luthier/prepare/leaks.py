@@ -203,7 +203,8 @@ def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:
     count as leaks in training and in validation: both decide what the model becomes.
     """
     prompts: dict[str, str] = orjson.loads(exam.file(LEAKS).read_bytes())["prompts"]
-    documents = pa.array(sorted({item.document for item in read_items(exam.file("items.parquet"))}), type=pa.string())
+    held_out = {item.document for item in read_items(exam.file("items.parquet")) if item.claim == "SKILL"}
+    documents = pa.array(sorted(held_out), type=pa.string())
     apart = objective(str(dataset.manifest.facts["objective"])).apart
     problems = []
     for name in ("train.parquet", "validation.parquet"):

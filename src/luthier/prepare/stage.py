@@ -21,6 +21,8 @@ from luthier.objectives import Objective
 from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
 from luthier.prepare.config import PrepareConfig, Target, has_same_codes, inputs_of, prepare_key, recorded_settings
 from luthier.prepare.divide import Divided, Means, divide
+from luthier.prepare.exam.audit import AUDIT, write_audit
+from luthier.prepare.facts import FACTS, write_facts
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.leaks import LEAKS, leak_report
@@ -68,6 +70,7 @@ def prepare(
     means = Means(
         objective=objective,
         split=config.split,
+        exam=config.exam,
         wording=load_wording(base.folder),
         frame=_frame(config, base, objective),
     )
@@ -128,15 +131,18 @@ def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
 
 
 def _write_exam(draft: Draft, divided: Divided, *, free: bool) -> None:
-    write_items(draft.path / "items.parquet", divided.items)
+    write_items(draft.path / "items.parquet", divided.all_items)
     write_worded(draft.path / "general.parquet", divided.general.exam)
     report = leak_report(
         divided.leaks, prompts=divided.prompts, reworded=divided.reworded, copied=divided.copied, free=free
     )
     (draft.path / LEAKS).write_bytes(report)
-    _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.items)})
+    _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.all_items)})
+    write_audit(draft.path / AUDIT, divided.made.items)
+    write_facts(draft.path / FACTS, divided.made.items)
     groups = len({item.document for item in divided.items})
     draft.counts |= {"items": len(divided.items), "groups": groups, "general": len(divided.general.exam)}
+    draft.counts |= {"made": divided.made.counts} if divided.made.counts else {}
 
 
 def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]:
@@ -168,6 +174,7 @@ def _facts(means: Means, *, base: Base, divided: Divided) -> dict[str, Any]:
         "system": means.frame.system,
         "instruction": means.frame.instruction,
         "warnings": divided.warnings,
+        "claim": "KNOWLEDGE" if means.exam.claim == "knowledge" else "SKILL",
     }
 
 

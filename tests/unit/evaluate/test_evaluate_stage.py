@@ -19,9 +19,11 @@ from luthier.evaluate.metrics.units import gain_words
 from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import read_evidence
 from luthier.evaluate.stage import evaluate
+from luthier.evaluate.tasks.choice import option_rows
 from luthier.evaluate.verify import verify
 from luthier.models.adapters import AdapterShape, inject, lora_layers, save_adapter
 from luthier.models.chat import load_wording, save_wording
+from luthier.models.engines.hf import load_engine
 from luthier.models.load import load_model
 from luthier.objectives import objective
 from luthier.records import Item, Message, Worded
@@ -40,7 +42,7 @@ def base(request, make_base):
 def setup(base, tmp_path):
     """Write exam, dataset and a tuned model (its adapter disturbed by `strength`) into a run folder."""
 
-    def make(objective_name, *, strength, run="run", passages=False):
+    def make(objective_name, *, strength, run="run", passages=False, made=0):
         folder = tmp_path / run
         wording = load_wording(base.folder)
         random = np.random.default_rng(0)
@@ -58,6 +60,7 @@ def setup(base, tmp_path):
                 if objective_name == "chat":
                     chat = wording.chat_ids([Message("user", text), Message("assistant", LABELS[label])])
                     rows[-1] = Worded(f"r{place}", f"g{place}", "a:1", chat.ids, chat.trained)
+        items += [cloze(place) for place in range(made)]
         leaves = [canonical_json(item_row(item)) for item in items]
         root = merkle_root(leaves)
         facts = {"objective": objective_name, "labels": list(LABELS), "exam_root": root, "base_digest": base.digest}
@@ -82,6 +85,16 @@ def setup(base, tmp_path):
         return ExamDir.open(folder / "exam"), dataset, Models(base=base, tuned=ModelDir.open(folder / "model"))
 
     return make
+
+
+def cloze(place):
+    """A question with four options, of which the base knows nothing."""
+    options = tuple(f"{word}{place % 5}" for word in ("ant", "bee", "cow", "eel"))
+    asked = (Message("user", f"In the field number {place} there is an animal called"),)
+    gold = (options[place % 4],)
+    if place % 4 == 3:
+        return Item(f"f{place:015x}", f"g{place // 4}", "number", asked, ("1,200",), "a:1", family="number:cell")
+    return Item(f"f{place:015x}", f"g{place // 4}", "cloze", asked, gold, "a:1", options=options, family="cloze")
 
 
 def general(wording):
@@ -274,3 +287,35 @@ def test_no_time_path_or_name_is_in_the_hashed_files(setup, tmp_path):
             assert str(tmp_path) not in (out / name).read_text()
         assert (out / "notes" / "cost.json").is_file()
     assert digests[0] == digests[1]
+
+
+def test_tasks_beside_the_one_that_decides_are_shown_and_change_no_verdict(setup, tmp_path):
+    exam, dataset, models = setup("complete", strength=0.4, made=40)
+    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    assert record["plan"]["items"] == len(record["items"]["id"]) == 48
+    planned, shown, told = (part["further"][0] for part in (record["plan"], record["figures"], record))
+    assert planned == {"claim": "SKILL", "task": "cloze", "metric": "p_gold", "items": 30, "documents": 10}
+    assert [one["metric"] for one in record["figures"]["further"]] == ["p_gold", "numeric_match"]
+    assert shown["base"]["p_gold"] == pytest.approx(np.mean(told["scores"]["base"]["p_gold"]))
+    assert shown["gain"]["value"] == pytest.approx(shown["tuned"]["p_gold"] - shown["base"]["p_gold"])
+    assert shown["adjusted"] == min(1, 2 * shown["gain"]["p"])
+    assert told["scores"]["base"] != told["scores"]["tuned"]
+    assert "which of four terms" in report.file("report.html").read_text()
+    assert verify(tmp_path / "run") == []
+    exam, dataset, models = setup("complete", strength=0.4, run="plain")
+    plain = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "plain" / "report")
+    assert read_evidence(plain.file("evidence.json"))["figures"]["gain"] == record["figures"]["gain"]
+
+
+def test_options_are_asked_as_a_tree_with_the_numbers_of_each_alone(setup):
+    _exam, _dataset, models = setup("complete", strength=0.4)
+    engine = load_engine(models.base, tuned=models.tuned)
+    rows = [row for place in range(3) for row in option_rows(cloze(place), engine.wording)]
+    for row, option in zip(rows[:4], cloze(0).options, strict=True):
+        learnt = [token for token, counted in zip(row.ids, row.trained, strict=True) if counted]
+        assert engine.wording.decode(learnt).strip() == option
+        assert row.answer_bytes == len(option) + 1
+    found = engine.branch_nats(rows, adapter=True)
+    alone = [engine.nats([row], adapter=True)[0] for row in rows]
+    assert found == pytest.approx(alone, rel=1e-4)

@@ -37,7 +37,8 @@ def preparing(tmp_path: Path, base: Base) -> Preparing:
         documents: Sequence[Document] = (),
         **settings: object,
     ) -> Prepared:
-        split = {name: settings.pop(name) for name in list(settings) if name in SplitConfig.model_fields}
+        named = [name for name in settings if name in SplitConfig.model_fields and not isinstance(settings[name], dict)]
+        split = {name: settings.pop(name) for name in named}
         config = PrepareConfig.model_validate({"split": {"group_by": "code[:4]", **split}, **settings})
         corpus = write_corpus(tmp_path / run / "corpus", examples, documents)
         goal = objective(objective_name)

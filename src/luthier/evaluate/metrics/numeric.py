@@ -25,6 +25,13 @@ def numeric_match(text: str, truth: float, *, decimals: int | None = None) -> fl
     return float(near or (is_percent and abs(value / 100 - truth) <= accepted))
 
 
+def number_score(text: str, gold: str) -> float:
+    """`numeric_match` with a gold that is written as a number; asked for are the digits after its point."""
+    truth = last_number(gold)
+    assert truth is not None, f"not a number: {gold}"
+    return numeric_match(text, truth[0], decimals=len(gold.partition(".")[2]))
+
+
 def last_number(text: str) -> tuple[float, bool] | None:
     """The last number of a text and whether a % follows; None if there is none.
 

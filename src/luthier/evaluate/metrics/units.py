@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PER_ITEM = (
-    *("token_f1", "exact_match", "accuracy", "bits_per_byte", "bits_per_token", "win_rate", "pair_accuracy"),
+    *(
+        "token_f1",
+        "exact_match",
+        "p_gold",
+        "numeric_match",
+        "accuracy",
+        "bits_per_byte",
+        "bits_per_token",
+        "win_rate",
+        "pair_accuracy",
+    ),
     *("spearman", "ndcg_10", "recall_1", "recall_10", "recall_100", "mrr_10"),
 )
 """Metrics with one number per item; the first that an arm has is the one by which items are won and lost."""

@@ -12,6 +12,7 @@ from luthier.errors import NotFoundError, UserError
 from luthier.evaluate.arms import Arm, slices_of
 from luthier.evaluate.cost import token_columns
 from luthier.evaluate.decide import conclude
+from luthier.evaluate.further import Further
 from luthier.evaluate.looks import Look
 from luthier.records import Item
 
@@ -36,6 +37,8 @@ class Observed:
     """Ids of items that training may ask in other words."""
     advisory: Mapping[str, Any] = field(default_factory=dict)
     """What decides nothing, where it was wanted: `suites` (`suites.ask_suites`), `judge` (`judge.calibrate`)."""
+    further: Sequence[Further] = ()
+    """Tasks that do not decide."""
 
     @property
     def arms(self) -> dict[str, Arm]:
@@ -74,6 +77,7 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "counts": _counts(observed),
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
         "cost": token_columns(observed.arms),
+        "further": [_further(one) for one in observed.further],
     }
     record |= observed.advisory
     record |= conclude(record)
@@ -115,6 +119,12 @@ def _items(observed: Observed) -> dict[str, list[Any]]:
         "slice": list(slices_of(items).column),
         "flagged": [item.id in observed.flagged for item in items],
     }
+
+
+def _further(one: Further) -> dict[str, Any]:
+    items = {"id": [item.id for item in one.items], "document": [document_id(item.document) for item in one.items]}
+    scores = {name: arm.scores for name, arm in one.arms.items()}
+    return {"claim": one.claim, "task": one.task, "items": items, "scores": scores}
 
 
 def _counts(observed: Observed) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate.metrics.units import RELATIVE
+from luthier.evaluate.report import words
 from luthier.evaluate.report.answers import WON_BY
 from luthier.evaluate.report.parts import Cell, Figure, Section, Table
 
 READ = {
     "bits_per_byte": "none: every token of the text is scored given those before it",
+    "p_gold": "none: every option is scored given the text before it",
     "bits_per_token": "none: tokens that were hidden are scored given all that stands around them",
 }
 MEANING = (
@@ -23,7 +24,7 @@ def facts(record: Mapping[str, Any]) -> Section:
     lines = [
         *_method(record["figures"].get("gain")),
         ("Look", f"{look['number']}, spends {look['alpha']:.4g} on each side"),
-        ("Claim", f"{plan['claim']}: items of documents never trained on"),
+        ("Claim", f"{plan['claim']}: items of documents {words.CLAIMS[plan['claim']]}"),
         ("Decoding", _decoding(record)),
         *_environment(record["environment"]),
     ]
@@ -57,7 +58,7 @@ def _environment(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _decoding(record: Mapping[str, Any]) -> str:
-    if record["plan"]["primary"] in RELATIVE:
+    if record["plan"]["primary"] in READ:
         return READ[record["plan"]["primary"]]
     if record["plan"]["primary"] == "win_rate":
         return "none: both answers of an item are read, and each is judged by how much likelier it became"

@@ -1,6 +1,6 @@
 """The files of a ReportDir."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,13 @@ import orjson
 import pyarrow as pa
 
 from luthier.artifacts.tables import write_table
-from luthier.evaluate.arms import IN_WORDS
+from luthier.evaluate.arms import IN_WORDS, Arm
 from luthier.evaluate.metrics.units import gain_words, interval_words, item_metric, score_words
 from luthier.evaluate.report import words
 from luthier.evaluate.report.evidence import EVIDENCE, Observed, evidence_bytes
 from luthier.evaluate.report.learnt import Learnt
 from luthier.evaluate.report.page import render_page
+from luthier.records import Item
 
 ANSWER_SCHEMA = pa.schema(
     [
@@ -60,12 +61,14 @@ def card(record: Mapping[str, Any]) -> str:
 
 
 def _answers(observed: Observed) -> list[dict[str, Any]]:
-    rows = []
-    for name, arm in observed.arms.items():
-        metric = item_metric(arm.scores)
-        for place, item in enumerate(observed.items):
-            answer = {"text": arm.texts[place], "ended": arm.ended[place], "score": arm.scores[metric][place]}
-            asked, answered = arm.tokens[place] if arm.tokens is not None else (None, None)
-            spent = {"prompt_tokens": asked, "answer_tokens": answered}
-            rows.append({"item": item.id, "arm": name, **answer, **spent})
-    return rows
+    asked = [(observed.items, observed.arms)]
+    asked += [(one.items, one.arms) for one in observed.further]
+    return [row for items, arms in asked for name, arm in arms.items() for row in _answered(items, name, arm)]
+
+
+def _answered(items: Sequence[Item], name: str, arm: Arm) -> Iterator[dict[str, Any]]:
+    metric = item_metric(arm.scores)
+    for place, item in enumerate(items):
+        answer = {"text": arm.texts[place], "ended": arm.ended[place], "score": arm.scores[metric][place]}
+        asked, answered = arm.tokens[place] if arm.tokens is not None else (None, None)
+        yield {"item": item.id, "arm": name, **answer, "prompt_tokens": asked, "answer_tokens": answered}

@@ -11,6 +11,7 @@ from luthier.evaluate.report.conditions import conditions, kind_of
 from luthier.evaluate.report.costs import costs
 from luthier.evaluate.report.evidence import Observed
 from luthier.evaluate.report.facts import facts
+from luthier.evaluate.report.further import further
 from luthier.evaluate.report.gain import gain, power
 from luthier.evaluate.report.learnt import Learnt, training
 from luthier.evaluate.report.retention import retention
@@ -31,6 +32,7 @@ def render_page(
     shown = [
         gain(record),
         power(record),
+        further(record),
         rivals(record),
         conditions(record),
         retention(record),

@@ -14,6 +14,8 @@ METRICS = {
     "token_f1": "token F1",
     "span_f1": "entity span F1",
     "macro_f1": "macro-F1",
+    "p_gold": "probability of the right option",
+    "numeric_match": "numeric match",
     "accuracy": "accuracy",
     **BITS,
     "win_rate": "win rate",
@@ -21,6 +23,8 @@ METRICS = {
     "ndcg_10": "nDCG@10",
     "spearman": "Spearman's rank correlation",
 }
+CLAIMS = {"SKILL": "never trained on", "KNOWLEDGE": "that were trained on, asked without them"}
+"""Which documents a claim is about."""
 EXPLAINED = {
     "win_rate": " A pair is won if training raised the likelihood of its better answer by more than that of its worse; "
     "no change counts half."
@@ -102,6 +106,8 @@ def listed(names: Sequence[str]) -> str:
 
 def readable(item: Item, text: str) -> str:
     """A gold or an answer as a person reads it: entities by their words."""
+    if item.options:
+        return text.partition(": ")[2] or text
     if item.task != "tag":
         return text
     asked = item.messages[0].content
@@ -116,7 +122,7 @@ def lead(record: Mapping[str, Any]) -> str:
         return "The exam is too small to measure a gain."
     gain = figures["gain"]
     metric = METRICS[plan["primary"]]
-    size = f"{gain['n']:,} sealed items from {gain['documents']:,} documents never trained on"
+    size = f"{gain['n']:,} sealed items from {gain['documents']:,} documents {CLAIMS[plan['claim']]}"
     rival = IN_WORDS[plan["against"]]
     arms = [score_words(figures[arm]["value"], plan["primary"]) for arm in ("tuned", "base")]
     if plan["primary"] in RELATIVE:

@@ -25,7 +25,14 @@ from luthier.models.embed import padded_vectors
 from luthier.models.encoder import type_arguments
 from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
-from luthier.models.forward import TokenRows, batches_by_length, pad_rows, padded_states
+from luthier.models.forward import (
+    Forward,
+    TokenRows,
+    batches_by_length,
+    choose_forward,
+    pad_rows,
+    padded_states,
+)
 from luthier.models.fused import token_nats
 from luthier.models.heads import mean_states
 from luthier.models.load import head_weight, load_model
@@ -34,11 +41,14 @@ from luthier.models.masked import fill_nats, padded_hidden, targets_of
 from luthier.models.pooling import Pooling
 from luthier.models.products import quicken_products
 from luthier.models.tokens import padded_token_logits, padded_token_states
+from luthier.models.tree import choose_tree, neighbours, tree_states
 from luthier.models.whole import load_whole
 from luthier.objectives import Objective, objective
 from luthier.records import Answer, Listener, Tick, Worded, nobody_listens
 
 BATCH_TOKENS = 4096
+SAMPLE = 4
+"""Rows on which ways to compute the same states are compared."""
 
 FloatArray = NDArray[np.float64]
 
@@ -69,6 +79,8 @@ class Engine:
         self.new_parts: tuple[str, ...] = ()
         """Parts of the base's model that its files lack: they know nothing."""
         self._decoders: dict[bool, Decoder] = {}
+        self._branch: Forward | None = None
+        """How states of rows that begin alike are computed; chosen with the first."""
 
     def generate(
         self,
@@ -106,6 +118,19 @@ class Engine:
     def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
         """Total nats of the trained tokens of each row."""
         return self._totals(rows, self._nats, adapter=adapter, listener=listener)
+
+    def branch_nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
+        """`nats` of rows of which neighbours begin alike: what they share is computed once, where that can be done."""
+        self._switch(adapter)
+        if self._branch is None:
+            sample = [row.ids for row in rows[:SAMPLE]]
+            forward, _reason = choose_forward(self.model, sample)
+            self._branch = tree_states if choose_tree(self.model, sample, forward=forward) is None else padded_states
+        totals: list[float] = []
+        for batch in neighbours([row.ids for row in rows], tokens=BATCH_TOKENS):
+            totals += self._nats([rows[index] for index in batch], forward=self._branch)
+            listener(Tick("likelihood", len(totals), len(rows)))
+        return totals
 
     def fill_nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
         """Total nats of the hidden tokens of each row (`Masker`), given all that stands around them."""
@@ -263,9 +288,9 @@ class Engine:
             nats = fill_nats(self.model, padded_hidden(self.model, rows, pad_id=self.wording.pad_id), targets)
         return _sums(nats, owners, count=len(rows))
 
-    def _nats(self, rows: Sequence[Worded]) -> list[float]:
+    def _nats(self, rows: Sequence[Worded], forward: Forward = padded_states) -> list[float]:
         with torch.no_grad():
-            states = padded_states(self.model, [row.ids for row in rows])
+            states = forward(self.model, [row.ids for row in rows])
             positions, targets, owners = labelled_positions(rows)
             nats = token_nats(states[positions], head_weight(self.model), targets)
         return _sums(nats, owners, count=len(rows))

@@ -29,6 +29,8 @@ class Chosen:
     """Items that training may ask in other words: for a person to look at."""
     copied: Copied
     """What copying the nearest training answer scores."""
+    untold: list[Reading]
+    """Held-out readings that training does not give away, surplus included: what questions are made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,14 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     copied = copy_baseline([(one.question, one.answer) for one in kept], [(one.question, one.answer) for one in said])
     if terms.free:
         check_copy_baseline(copied)
-    return Chosen(items=items, readings=readings, leaks=leaks, reworded=find_reworded(said, kept), copied=copied)
+    return Chosen(
+        items=items,
+        readings=readings,
+        leaks=leaks,
+        reworded=find_reworded(said, kept),
+        copied=copied,
+        untold=[made[item.id][1] for item in clean],
+    )
 
 
 def _ungradable(one: Reading, conflicts: frozenset[str]) -> str | None:

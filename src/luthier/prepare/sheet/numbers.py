@@ -232,6 +232,7 @@ def _split(account: Account) -> dict[str, Any]:
         "leaks_removed": dict(sorted(Counter(leak.kind for leak in divided.leaks).items())),
         "leaks_left": 0,
         "conflicts": len(gathered.conflicts),
+        "made": divided.made.counts,
         "exam_root": divided.root,
     }
 

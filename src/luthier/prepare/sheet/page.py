@@ -60,6 +60,13 @@ MEANINGS = {
     ),
 }
 
+LEFT = {
+    "guessed": "can be guessed from their options alone",
+    "same": "ask the same again",
+    "surplus": "beyond what one document may hold",
+}
+"""Why questions that were proposed are not asked."""
+
 
 def render_sheet(sheet: Mapping[str, Any]) -> bytes:
     """The page as UTF-8; the same sheet gives the same bytes."""
@@ -120,6 +127,12 @@ def _split_lines(sheet: Mapping[str, Any]) -> list[str]:
         share = copied["right"] / copied["items"]
         kind = "a baseline to beat" if copied["closed_set_of_answers"] else "at most 25 % may be"
         lines.append(f"Copying the answer of the most similar training question gets {share:.0%} right ({kind}).")
+    for task, counts in split["made"].items():
+        left = ", ".join(f"{counts[name]:,} {said}" for name, said in LEFT.items() if counts[name])
+        lines.append(
+            f"{counts['kept']:,} of {counts['proposed']:,} questions made from documents were sealed ({task})"
+            f"{f'; the others: {left}' if left else ''}."
+        )
     if split["largest_groups"]:
         lines.append(f"Largest groups: {', '.join(f'{size:,}' for size in split['largest_groups'])} rows.")
     return lines

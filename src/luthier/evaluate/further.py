@@ -1,0 +1,98 @@
+"""Tasks beside the one that decides: shown with Holm's correction, and never part of the verdict."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from luthier.evaluate.arms import Arm
+from luthier.evaluate.compare import Figure, Sample, compare_scores, plain_mean, sample_of
+from luthier.evaluate.metrics.units import item_metric, oriented
+from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
+from luthier.evaluate.statistics.several import holm
+from luthier.records import Item
+
+KNOWN_BY = "p_gold"
+"""The metric of the claim KNOWLEDGE."""
+METRICS = {
+    "complete": "bits_per_byte",
+    "cloze": "p_gold",
+    "definition": "p_gold",
+    "order": "p_gold",
+    "table": "p_gold",
+    "number": "numeric_match",
+}
+"""Task that may not decide -> metric by which it is judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """Items of one task under one claim, and both arms' answers."""
+
+    claim: str
+    task: str
+    items: Sequence[Item]
+    base: Arm
+    tuned: Arm
+
+    @property
+    def arms(self) -> dict[str, Arm]:
+        """Both by name."""
+        return {"base": self.base, "tuned": self.tuned}
+
+
+def deciding(items: Sequence[Item], *, claim: str, objective: str) -> list[Item]:
+    """Items that the verdict is about: held-out rows of the objective, or what is chosen about trained documents."""
+    own = [item for item in items if item.claim == claim]
+    if claim == "KNOWLEDGE":
+        return [item for item in own if METRICS[item.task] == KNOWN_BY]
+    return [item for item in own if item.task == objective]
+
+
+def further_tasks(items: Sequence[Item], deciding: Sequence[Item]) -> dict[tuple[str, str], list[Item]]:
+    """Claim and task -> its items, of all items that do not decide."""
+    decide = {item.id for item in deciding}
+    found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        if item.id not in decide:
+            found[item.claim, item.task].append(item)
+    return dict(sorted(found.items()))
+
+
+def planned(items: Sequence[Item], deciding: Sequence[Item]) -> list[dict[str, Any]]:
+    """What the plan says of further tasks."""
+    return [
+        {
+            "claim": claim,
+            "task": task,
+            "metric": METRICS[task],
+            "items": len(found),
+            "documents": len({item.document for item in found}),
+        }
+        for (claim, task), found in further_tasks(items, deciding).items()
+    ]
+
+
+def further_figures(record: Mapping[str, Any]) -> list[Figure]:
+    """Both arms and the gain of every further task, and p by Holm over those of 6 documents or more."""
+    rows = [_figure(one, record) for one in record.get("further", ())]
+    tested = [row for row in rows if row["gain"] is not None]
+    adjusted = holm([row["gain"]["p"] for row in tested]).tolist() if tested else []
+    for row, chance in zip(tested, adjusted, strict=True):
+        row["adjusted"] = chance
+    return rows
+
+
+def _figure(one: Mapping[str, Any], record: Mapping[str, Any]) -> Figure:
+    scores, size = one["scores"], len(one["items"]["id"])
+    sample = sample_of(one["items"]["document"], [one["task"]] * size, weights={one["task"]: 1.0})
+    metric = item_metric(scores["base"])
+    means = {arm: {name: plain_mean(scores[arm][name], sample) for name in scores[arm]} for arm in ("base", "tuned")}
+    gain = _gain(scores, metric, sample, record) if sample.documents >= FEWEST_DOCUMENTS else None
+    about = {"claim": one["claim"], "task": one["task"], "metric": metric, "n": size, "documents": sample.documents}
+    return {**about, **means, "gain": gain, "adjusted": None}
+
+
+def _gain(scores: Mapping[str, Any], metric: str, sample: Sample, record: Mapping[str, Any]) -> Figure:
+    arms = oriented(scores["tuned"][metric], metric), oriented(scores["base"][metric], metric)
+    return compare_scores(*arms, sample=sample, alpha=record["look"]["alpha"], seed=record["plan"]["seed"])

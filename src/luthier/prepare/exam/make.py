@@ -1,0 +1,112 @@
+"""Items made from documents: proposed by makers, judged, capped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from luthier.artifacts.canonical import hash_order, sha256_of
+from luthier.prepare.exam.cloze import cloze_questions
+from luthier.prepare.exam.define import definition_questions
+from luthier.prepare.exam.guess import GUESSED, guessed
+from luthier.prepare.exam.items import within_caps
+from luthier.prepare.exam.order import order_questions
+from luthier.prepare.exam.passage import Passage, Rarity
+from luthier.prepare.exam.question import Maker, Material, Question
+from luthier.prepare.exam.table import number_questions, table_questions
+from luthier.records import Claim, Item, Message
+
+PER_DOCUMENT = 5
+"""Items of one task from one document."""
+MOST_DOCUMENTS = 400
+"""With 5 items each they show a gain of 4 points."""
+PROPOSED = 3
+"""Questions that are proposed for each that may stay."""
+ROUNDS = 3
+"""How often a question that can be guessed is judged: with its first wrong answers, and with the next."""
+MAKERS: Mapping[str, Maker] = {
+    "cloze": cloze_questions,
+    "definition": definition_questions,
+    "order": order_questions,
+    "table": table_questions,
+    "number": number_questions,
+}
+"""Task -> who makes its questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Items of all tasks in order of id, and what became of every proposal."""
+
+    items: list[Item]
+    counts: dict[str, dict[str, int]]
+    """Claim and task -> proposed = same + guessed + surplus + kept."""
+
+
+def make_items(passages: Sequence[Passage], rarity: Rarity, *, claim: Claim, tasks: Sequence[str]) -> Made:
+    """Make items about these passages, or about those of 400 documents; the same passages give the same items."""
+    names = set(sorted({passage.document for passage in passages}, key=hash_order)[:MOST_DOCUMENTS])
+    asked = [passage for passage in passages if passage.document in names]
+    material = Material(asked, rarity, claim, PER_DOCUMENT * PROPOSED)
+    items: list[Item] = []
+    counts = {}
+    for task in tasks:
+        proposed = list(MAKERS[task](material))
+        kept = _hard_to_guess(proposed, rarity)
+        made = {item.id: item for item in (item_of(one, claim) for one in kept)}
+        chosen = within_caps(list(made.values()), per_group=PER_DOCUMENT)
+        items += chosen
+        counts[f"{claim} {task}"] = {
+            "proposed": len(proposed),
+            "guessed": len(proposed) - len(kept),
+            "same": len(kept) - len(made),
+            "surplus": len(made) - len(chosen),
+            "kept": len(chosen),
+        }
+    return Made(sorted(items, key=lambda item: item.id), counts)
+
+
+def joined(parts: Sequence[Made]) -> Made:
+    """Items of several claims as one."""
+    items = sorted((item for part in parts for item in part.items), key=lambda item: item.id)
+    return Made(items, {name: counts for part in parts for name, counts in part.counts.items()})
+
+
+def item_of(question: Question, claim: Claim) -> Item:
+    """The item; its id is the first 16 hex digits of SHA-256 over claim, document, span, task, family and question."""
+    passage = question.passage
+    span = passage.bytes_of(question.start, question.end)
+    about = {
+        "claim": claim,
+        "document": passage.document,
+        "span": [span.document, span.start, span.end] if span else [passage.id, question.start, question.end],
+        "task": question.task,
+        "family": question.family,
+        "question": [question.prompt, question.gold, *question.options],
+    }
+    return Item(
+        sha256_of(about)[:16],
+        document=passage.document,
+        task=question.task,
+        messages=(Message("user", question.prompt),),
+        golds=(question.gold,),
+        at=passage.at,
+        claim=claim,
+        options=question.options,
+        span=span,
+        family=question.family,
+    )
+
+
+def _hard_to_guess(proposed: Sequence[Question], rarity: Rarity) -> list[Question]:
+    """Questions that their options do not give away; one that is guessed gets other wrong answers, or leaves."""
+    kept = list(proposed)
+    for turn in range(ROUNDS):
+        chances = guessed(kept, rarity)
+        if chances is None:
+            break
+        judged = zip(kept, chances, strict=True)
+        again = [
+            question if chance <= GUESSED else question.with_others() if turn < ROUNDS - 1 else None
+            for question, chance in judged
+        ]
+        kept = [question for question in again if question is not None]
+    return kept
