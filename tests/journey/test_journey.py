@@ -115,13 +115,6 @@ def test_ask_words_the_question_as_the_exam_did(finished: dict[str, str]) -> Non
 
 
 @pytest.mark.slow
-def test_learning_rate_zero_never_ships(tmp_path: Path) -> None:
-    zero = ["train.learning_rate=0.0", "train.replay=0.0", "train.epochs=0.01", "evaluate.arms=pair"]
-    ended = run_example(tmp_path, *SHORT, *zero)
-    assert ended["verdict"] != "SHIP"
-
-
-@pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_bytes(tmp_path: Path) -> None:
     file = EXAMPLE / "classify.yaml"
     short = ["--set", "train.epochs=0.4", "--set", "train.checkpoint_minutes=0.01"]
