@@ -169,6 +169,13 @@ class Learner:
         self.optimizer.restore(tensors)
         torch.set_rng_state(tensors["random"])
 
-    def restore_weights(self, tensors: dict[str, Tensor]) -> None:
-        """Take only the weights of a saved state."""
-        self.optimizer.restore_weights(tensors)
+    def restore_weights(self, *states: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Take only the weights of a saved state, or their mean over several.
+
+        Izmailov et al. 2018, arXiv:1803.05407.
+        """
+        self.optimizer.restore_weights(*states)
+
+    def close(self) -> None:
+        """Give back what only learning needs."""
+        self.optimizer.close()

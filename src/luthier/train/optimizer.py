@@ -3,7 +3,7 @@
 # P all trained numbers, one weight after the other
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
 import torch
@@ -38,6 +38,7 @@ class AdamW:
             name: slice(stop - weight.numel(), stop)
             for (name, weight), stop in zip(weights.items(), stops, strict=True)
         }
+        self._weights = list(weights.values())
         self._shapes = {name: weight.shape for name, weight in weights.items()}
         self._groups = [
             (ratio, slice(self._spans[group[0]].start, self._spans[group[-1]].stop))
@@ -84,11 +85,22 @@ class AdamW:
         self.steps.copy_(tensors["optimizer.steps"])
         self._copy_out()
 
-    def restore_weights(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take only the weights of a saved state."""
-        for name in self._spans:
-            self._view(self.master_P, name).copy_(tensors[f"weight.{name}"])
+    def restore_weights(self, *states: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Take only the weights of a saved state, or their mean over several, of which one at a time is in memory."""
+        for place, read in enumerate(states):
+            tensors = read()
+            for name in self._spans:
+                view, weight = self._view(self.master_P, name), tensors[f"weight.{name}"]
+                view.add_(weight) if place else view.copy_(weight)
+        if len(states) > 1:
+            self.master_P.div_(len(states))
         self._copy_out()
+
+    def close(self) -> None:
+        """Give back the memory of gradients and moments: nothing will be learnt any more."""
+        self.mean_P, self.square_P, self.gradient_P = (torch.zeros(0) for _ in range(3))
+        for weight in self._weights:
+            weight.grad = None
 
     def _norm(self) -> float:
         """Of all gradients together; each block's is summed in float32, the blocks' in float64."""

@@ -4,6 +4,7 @@ import math
 import signal
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -71,6 +72,7 @@ class Session:
             if self.request.number is not None:  # it came while the last step was saved
                 raise self._stopped(f"the checkpoint of step {self.saved} is written")
         self._keep_best()
+        self.setup.learner.close()
 
     def recover(self, _plan: StepPlan, _learned: Learned) -> None:
         """After three steps in a row that were not finite, go back."""
@@ -153,22 +155,14 @@ class Session:
         if history.best_loss is None:
             return
         if len(history.recent) == AVERAGED:
-            learner.restore_weights(self._mean(history.recent))
+            learner.restore_weights(*(partial(self._weights, step) for step in history.recent))
             loss = self.validation.look(learner).loss
             if loss < history.best_loss:
                 history.best_loss, history.averaged = loss, history.recent
                 return
         history.prefer_last()
         if history.best_step != history.step or len(history.recent) == AVERAGED:
-            learner.restore_weights(self._weights(history.best_step))
-
-    def _mean(self, steps: list[int]) -> dict[str, Tensor]:
-        """Mean weights of some checkpoints (Izmailov et al. 2018, arXiv:1803.05407)."""
-        mean: dict[str, Tensor] = {}
-        for step in steps:
-            for name, weight in self._weights(step).items():
-                mean[name] = mean[name] + weight if name in mean else weight
-        return {name: total / len(steps) for name, total in mean.items()}
+            learner.restore_weights(partial(self._weights, history.best_step))
 
     def _weights(self, step: int) -> dict[str, Tensor]:
         found = self.store.weights(step)

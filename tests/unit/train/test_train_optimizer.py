@@ -115,8 +115,14 @@ def test_what_was_saved_continues_bit_for_bit() -> None:
         again.forget()
     for found, expected in zip((again.state(), others), saved[-1], strict=True):
         assert all(torch.equal(found[name], value) for name, value in expected.items())
-    again.restore_weights(saved[0][0])
+    again.restore_weights(lambda: saved[0][0])
     assert all(torch.equal(others[name], value) for name, value in saved[0][1].items())
+    again.restore_weights(lambda: saved[0][0], lambda: saved[1][0], lambda: saved[2][0])
+    for name, weight in others.items():
+        parts = [state[f"weight.{name}"] for state, _ in saved[:3]]
+        assert torch.equal(weight, (sum(parts) / 3).to(weight.dtype))
+    again.close()
+    assert all(weight.grad is None for weight in others.values())
 
 
 def clones(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
