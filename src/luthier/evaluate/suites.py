@@ -1,6 +1,8 @@
 """Public suites: lm-eval asks both models through our own server, and our paired statistics read its logs. Advisory."""
 
 import json
+import math
+import re
 import subprocess
 import sys
 import tempfile
@@ -56,7 +58,7 @@ def read_logs(folder: Path) -> Logs:
     told = json.loads(results[-1].read_text(encoding="utf-8"))
     samples = {}
     for task in told["configs"]:
-        [file] = folder.rglob(f"samples_{task}_*.jsonl")
+        file = _samples(folder, task)
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         samples[task] = [row for row in rows if row["filter"] == rows[0]["filter"]]
     return Logs(told, samples)
@@ -76,7 +78,7 @@ def pair_logs(base: Logs, tuned: Logs, *, cluster_by: str | None = None) -> dict
         if asked[0] != asked[1]:
             raise UserError(f"lm-eval did not ask both models the same items of {task}. Run again.")
         rows = [(arms[0][place], arms[1][place]) for place in sorted(arms[0])]
-        metric = next((name for name in rows[0][0]["metrics"] if _is_number(rows[0][0].get(name))), None)
+        metric = next((name for name in rows[0][0]["metrics"] if _is_score(rows[0][0].get(name))), None)
         if metric is None:
             left_out[task] = "lm-eval gives no score of single items"
             continue
@@ -163,8 +165,17 @@ def _document(row: Mapping[str, Any], cluster_by: str | None) -> str:
     return sha256_of([row["doc_hash"], row["doc_id"]] if named is None else [named])[:16]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _samples(folder: Path, task: str) -> Path:
+    # One task may be called like the beginning of another.
+    wanted = re.compile(rf"samples_{re.escape(task)}_\d{4}-\d\d-\d\dT.*\.jsonl")
+    found = [file for file in sorted(folder.rglob("samples_*.jsonl")) if wanted.fullmatch(file.name)]
+    if not found:
+        raise UserError(f"evaluate.suites: lm-eval left no answers to the items of {task}.")
+    return found[-1]
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _last(text: str) -> str:

@@ -119,6 +119,19 @@ def test_what_lm_eval_says_is_told(stand_in, tmp_path, tasks, broken, said):
         ask_suites(config, serve=serve_from(tmp_path), listener=nobody_listens)
 
 
+def test_right_and_wrong_count_as_1_and_0_and_tasks_may_begin_alike(tmp_path):
+    shutil.copytree(LOGS / "base", tmp_path / "base")
+    [file] = (tmp_path / "base").rglob("samples_*.jsonl")
+    file.with_name(file.name.replace("chapters", "chapters_hard")).write_text("no rows of this task")
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps({**row, "exact_match": True}) + "\n" for row in rows))
+    told = pair_logs(read_logs(tmp_path / "base"), read_logs(LOGS / "tuned"))
+    assert told["scores"]["icd_chapters"]["base"] == [1.0] * 12
+    file.unlink()
+    with pytest.raises(UserError, match="no answers to the items of icd_chapters"):
+        read_logs(tmp_path / "base")
+
+
 def test_models_that_do_not_write_cannot_be_asked():
     with pytest.raises(UserError, match="models that write"):
         ask_suites(SuitesConfig(tasks=["gsm8k"]), serve=None, listener=nobody_listens)
