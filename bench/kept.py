@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ def kept(name: str, told: Mapping[str, Any], make: Callable[[], dict[str, Any]],
 
     `ours`: it also depends on our own code, so that a result of other code is none.
     """
-    facts = json.dumps({"told": told, "code": _code() if ours else ""}, sort_keys=True)
+    facts = json.dumps({"told": told, "code": code_of(OURS) if ours else ""}, sort_keys=True)
     path = WORKSHOP / name / f"{hashlib.sha256(facts.encode()).hexdigest()[:20]}.json"
     if path.is_file():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -36,9 +36,10 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _code() -> str:
+def code_of(rooms: Sequence[str]) -> str:
+    """Of the code of rooms of the package."""
     total = hashlib.sha256()
-    for room in OURS:
+    for room in rooms:
         for path in sorted((ROOT / "src" / "luthier" / room).rglob("*.py")):
             total.update(path.read_bytes())
     return total.hexdigest()

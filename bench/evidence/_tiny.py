@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bench.kept import code_of, kept
 from bench.record import ROOT
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
@@ -107,8 +108,13 @@ def evidence(folder: Path, answer: Answer, *, base: Path, seed: int, train: dict
     return record
 
 
-def told(record: dict[str, Any]) -> dict[str, Any]:
-    """What a row keeps of a run."""
+def kept_run(bench: str, kind: str, seed: int, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a row keeps of a run that `make` gives the evidence of; one that is done is not done again."""
+    about = {"kind": kind, "seed": seed, "code": code_of(("prepare", "evaluate"))}
+    return kept(bench, about, lambda: _told(make()), ours=True)
+
+
+def _told(record: dict[str, Any]) -> dict[str, Any]:
     gain, gates = record["figures"]["gain"], record["gates"]
     return {
         "verdict": record["verdict"]["verdict"],

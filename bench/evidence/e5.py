@@ -2,14 +2,15 @@
 
 A two-layer model goes through prepare, train and evaluate: 20 times with learning rate 0, 20 times with answers that
 were dealt anew over the questions, and 10 times two seeds of a training that does help stand against each other, the
-first in the place of the base. No SHIP of 50.
+first in the place of the base. No SHIP of 50. Finished runs are kept in `bench/runs`: run again to go on.
 """
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.evidence._tiny import any_colour, by_rule, evidence, told, write_taught_base
+from bench.evidence._tiny import any_colour, by_rule, evidence, kept_run, write_taught_base
 from bench.record import Asked, Outcome, run_bench, say
 
 from luthier.evaluate.decide import conclude
@@ -27,8 +28,9 @@ def measure(asked: Asked) -> Outcome:
         for name, count in (QUICK_RUNS if asked.quick else RUNS).items():
             found[name] = []
             for place in range(count):
-                record = _run(name, Path(folder) / name / str(place), base=base, seed=1_000 * asked.seed + place)
-                found[name].append(told(record))
+                seed = 1_000 * asked.seed + place
+                make = partial(_run, name, Path(folder) / name / str(place), base=base, seed=seed)
+                found[name].append(kept_run("e5", name, seed, make))
                 say(f"{name}, {place + 1} of {count}: {found[name][-1]}")
     ships = {name: sum(each["verdict"] == "SHIP" for each in runs) for name, runs in found.items()}
     count = sum(map(len, found.values()))

@@ -2,14 +2,15 @@
 
 A two-layer model goes through prepare, train and evaluate, 50 times on answers that follow a rule and 50 times on
 answers that follow from nothing and can only be learnt by heart. SHIP in 45 or more of the first, OVERFIT or DON'T SHIP
-in 48 or more of the second.
+in 48 or more of the second. Finished runs are kept in `bench/runs`: run again to go on.
 """
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.evidence._tiny import any_letters, by_rule, evidence, told, write_taught_base
+from bench.evidence._tiny import any_letters, by_rule, evidence, kept_run, write_taught_base
 from bench.record import Asked, Outcome, run_bench, say
 
 RUNS, QUICK_RUNS = 50, 2
@@ -30,8 +31,9 @@ def measure(asked: Asked) -> Outcome:
             found[name] = []
             for place in range(count):
                 seed = 1_000 * asked.seed + place
-                record = evidence(Path(folder) / name / str(place), answer, base=base, seed=seed, train=train)
-                found[name].append(told(record))
+                place_of = Path(folder) / name / str(place)
+                make = partial(evidence, place_of, answer, base=base, seed=seed, train=train)
+                found[name].append(kept_run("e6", name, seed, make))
                 say(f"{name}, {place + 1} of {count}: {found[name][-1]}")
     shipped = sum(each["verdict"] == "SHIP" for each in found["a rule to learn"])
     refused = sum(_refused(each) for each in found["answers to recite"])

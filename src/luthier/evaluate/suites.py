@@ -167,7 +167,7 @@ def _document(row: Mapping[str, Any], cluster_by: str | None) -> str:
 
 def _samples(folder: Path, task: str) -> Path:
     # One task may be called like the beginning of another.
-    wanted = re.compile(rf"samples_{re.escape(task)}_\d{4}-\d\d-\d\dT.*\.jsonl")
+    wanted = re.compile(rf"samples_{re.escape(task)}_\d{{4}}-\d\d-\d\dT.*\.jsonl")
     found = [file for file in sorted(folder.rglob("samples_*.jsonl")) if wanted.fullmatch(file.name)]
     if not found:
         raise UserError(f"evaluate.suites: lm-eval left no answers to the items of {task}.")
