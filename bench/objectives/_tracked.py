@@ -13,7 +13,7 @@ from luthier.train.journal import Journal
 from luthier.train.tracking import Run
 
 CLASSES = {"tensorboard": "TensorBoard", "mlflow": "MlFlow", "wandb": "WeightsAndBiases", "trackio": "TrackIo"}
-PAUSE = 0.02
+PAUSE = 0.1
 """Seconds of a step."""
 
 
