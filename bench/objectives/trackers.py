@@ -1,8 +1,9 @@
 """TensorBoard, MLflow, Weights & Biases (offline) and trackio, with their real libraries: what arrives, what it costs.
 
-A run of 300 points, ten a second, is handed to each; the tool then reads back what it holds. MLflow and Weights & Biases
-get a server, too, that takes every connection and never answers. It holds if every point that a tool can read back is
-there, no hand-over took longer than a tenth of a second, and every process ended in the time that trackers are given.
+A run of 300 points, ten a second, is handed to each; the tool then reads back what it holds. MLflow and Weights &
+Biases get a server, too, that takes every connection and never answers. It holds if every point that a tool can read
+back is there, no hand-over took longer than a tenth of a second, and every process ended in the time that trackers are
+given.
 """
 
 import json
