@@ -26,7 +26,7 @@ from luthier.errors import UserError
 GROUP = "luthier.trackers"
 WAITING = 1000
 """Points that may wait for a tracker; one that is further behind is given up."""
-GRACE = 10.0
+GRACE = 30.0
 """Seconds that the end of a run waits for its trackers, all together."""
 
 
