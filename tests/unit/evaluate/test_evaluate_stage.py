@@ -42,7 +42,7 @@ def base(request, make_base):
 def setup(base, tmp_path):
     """Write exam, dataset and a tuned model (its adapter disturbed by `strength`) into a run folder."""
 
-    def make(objective_name, *, strength, run="run", passages=False, made=0):
+    def make(objective_name, *, strength, run="run", passages=False, made=0, claim="SKILL"):
         folder = tmp_path / run
         wording = load_wording(base.folder)
         random = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def setup(base, tmp_path):
                 if objective_name == "chat":
                     chat = wording.chat_ids([Message("user", text), Message("assistant", LABELS[label])])
                     rows[-1] = Worded(f"r{place}", f"g{place}", "a:1", chat.ids, chat.trained)
-        items += [cloze(place) for place in range(made)]
+        items += [cloze(place, claim) for place in range(made)]
         leaves = [canonical_json(item_row(item)) for item in items]
         root = merkle_root(leaves)
         facts = {"objective": objective_name, "labels": list(LABELS), "exam_root": root, "base_digest": base.digest}
@@ -74,7 +74,7 @@ def setup(base, tmp_path):
         with building(folder / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_worded(draft.path / "train.parquet", rows[:48])
             write_worded(draft.path / "validation.parquet", rows[48:])
-            draft.facts |= facts
+            draft.facts |= {**facts, "claim": claim}
         dataset = DatasetDir.open(folder / "dataset")
         inputs = {"dataset": dataset.digest, "base": base.digest}
         with building(folder / "model", ModelDir, key="m" * 64, settings={}, inputs=inputs) as draft:
@@ -87,14 +87,18 @@ def setup(base, tmp_path):
     return make
 
 
-def cloze(place):
+def cloze(place, claim="SKILL"):
     """A question with four options, of which the base knows nothing."""
     options = tuple(f"{word}{place % 5}" for word in ("ant", "bee", "cow", "eel"))
     asked = (Message("user", f"In the field number {place} there is an animal called"),)
     gold = (options[place % 4],)
     if place % 4 == 3:
-        return Item(f"f{place:015x}", f"g{place // 4}", "number", asked, ("1,200",), "a:1", family="number:cell")
-    return Item(f"f{place:015x}", f"g{place // 4}", "cloze", asked, gold, "a:1", options=options, family="cloze")
+        return Item(
+            f"f{place:015x}", f"g{place // 4}", "number", asked, ("1,200",), "a:1", claim=claim, family="number:cell"
+        )
+    return Item(
+        f"f{place:015x}", f"g{place // 4}", "cloze", asked, gold, "a:1", claim=claim, options=options, family="cloze"
+    )
 
 
 def general(wording):
@@ -306,6 +310,22 @@ def test_tasks_beside_the_one_that_decides_are_shown_and_change_no_verdict(setup
     exam, dataset, models = setup("complete", strength=0.4, run="plain")
     plain = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "plain" / "report")
     assert read_evidence(plain.file("evidence.json"))["figures"]["gain"] == record["figures"]["gain"]
+
+
+def test_knowledge_decides_where_it_is_the_declared_use_and_skill_is_shown_beside_it(setup, tmp_path):
+    exam, dataset, models = setup("complete", strength=0.4, made=60, claim="KNOWLEDGE")
+    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    plan = record["plan"]
+    assert (plan["claim"], plan["primary"], plan["weights"]) == ("KNOWLEDGE", "p_gold", {"cloze": 1.0})
+    assert plan["items"] == record["figures"]["gain"]["n"] == 45
+    assert {(one["claim"], one["task"]) for one in record["further"]} == {
+        ("KNOWLEDGE", "number"),
+        ("SKILL", "complete"),
+    }
+    assert "asked without them" in report.file("report.html").read_text()
+    assert sum(record["likelihood"]["TEST"]["bytes"]) > 0
+    assert verify(tmp_path / "run") == []
 
 
 def test_options_are_asked_as_a_tree_with_the_numbers_of_each_alone(setup):

@@ -12,7 +12,7 @@ from luthier.records import Span, Text
 
 FENCE = "```"
 PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-SENTENCE = re.compile(r"(?<=[.!?])[”\")]*\s+(?=[A-Z0-9“\"(])")
+SENTENCE = re.compile(r"(?<=[.!?])(?P<close>[”\")]*)\s+(?=[A-Z0-9“\"(])")
 SHORT_FORMS = ("e.g.", "i.e.", "etc.", "cf.", "vs.", "Dr.", "Mr.", "Mrs.", "No.", "Fig.", "approx.")
 WORD = re.compile(r"\w+(?:[.$-]\w+)*")
 
@@ -94,7 +94,7 @@ def _sentences(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     first = start + (2 if text.startswith(": ", start) else 0)
     for match in SENTENCE.finditer(text, start, end):
         if not text[: match.start()].endswith(SHORT_FORMS):
-            yield first, match.start()
+            yield first, match.end("close")
             first = match.end()
     if first < end:
         yield first, end
