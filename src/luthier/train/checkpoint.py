@@ -67,6 +67,26 @@ class Checkpoint:
     history: dict[str, Any]
 
 
+class StoredWeights(Mapping[str, Tensor]):
+    """The weights in a file of tensors, each read when it is asked for: pages of a mapped file count as memory, too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with safe_open(path, framework="pt") as file:
+            self._names: list[str] = [name for name in file.keys() if name.startswith(WEIGHT)]  # noqa: SIM118
+
+    def __getitem__(self, name: str) -> Tensor:
+        with safe_open(self._path, framework="pt") as file:
+            weight: Tensor = file.get_tensor(name)
+        return weight
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 class CheckpointStore:
     """The checkpoints of one training run, written under the run lock that this context holds."""
 
@@ -101,14 +121,10 @@ class CheckpointStore:
         path = self._at(step)
         return self._read(path) if path.exists() else None
 
-    def weights(self, step: int) -> dict[str, Tensor] | None:
+    def weights(self, step: int) -> "StoredWeights | None":
         """Only the weights of one checkpoint, or None if it is gone or damaged."""
         path = self._at(step)
-        if not self._verifies(path):
-            return None
-        with safe_open(path / TENSORS, framework="pt") as file:
-            names: list[str] = file.keys()
-            return {name: file.get_tensor(name) for name in names if name.startswith(WEIGHT)}
+        return StoredWeights(path / TENSORS) if self._verifies(path) else None
 
     def discard_after(self, step: int) -> None:
         """Put later checkpoints aside: training goes another way from this step."""

@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from luthier.errors import DiskFullError, DivergedError, LuthierError, StoppedError
 from luthier.records import Tick
 from luthier.train.batches import StepPlan, Steps
-from luthier.train.checkpoint import Checkpoint, CheckpointStore
+from luthier.train.checkpoint import Checkpoint, CheckpointStore, StoredWeights
 from luthier.train.diagnosis import Circumstances, diagnose
 from luthier.train.journal import Journal
 from luthier.train.learner import Learned
@@ -164,7 +163,7 @@ class Session:
         if history.best_step != history.step or len(history.recent) == AVERAGED:
             learner.restore_weights(partial(self._weights, history.best_step))
 
-    def _weights(self, step: int) -> dict[str, Tensor]:
+    def _weights(self, step: int) -> StoredWeights:
         found = self.store.weights(step)
         if found is None:
             raise self._lost(step)
