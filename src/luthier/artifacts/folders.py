@@ -27,6 +27,8 @@ from luthier.errors import NotFoundError, UserError
 
 REPLACED = "replaced"
 LOOKS = "looks.jsonl"
+PLAN = "plan.json"
+"""What an evaluation will ask and count: written where a training begins, and in the report that followed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ Row = Annotated[str | None, typer.Option("--row", help="Show one row, by its id 
 Mask = Annotated[int, typer.Option("--mask", help="Show this many rows as the model reads them, learnt text marked.")]
 First = Annotated[Path, typer.Argument(help="Run folder, report folder, or evidence.json.", metavar="RUN")]
 Second = Annotated[Path, typer.Argument(help="Another one, which is set against the first.", metavar="RUN")]
+Exam = Annotated[
+    int, typer.Option("--exam", help="Read this many items of the sealed exam: a look, which weakens what follows.")
+]
 Evidence = Annotated[Path, typer.Argument(help="Run folder, report folder, or evidence.json.")]
 OptionalProject = Annotated[Path | None, typer.Argument(help="Project file; without one, the schema alone.")]
 
@@ -24,14 +27,16 @@ def register(app: typer.Typer) -> None:
     verb(app, SETS)(config)
 
 
-def show(asked: Asked, run: RunFolder, row: Row = None, mask: Mask = 0) -> None:
-    """Show a run: what each stage made, the verdict, a row, or the mask of what is learnt."""
+def show(asked: Asked, run: RunFolder, row: Row = None, mask: Mask = 0, exam: Exam = 0) -> None:
+    """Show a run: what each stage made, the verdict, a row, the mask of what is learnt, or items of the exam."""
     from luthier.pipeline.actions import show as shows
 
     if row is not None:
         shown = shows.show_row(run, row)
     elif mask:
         shown = shows.show_mask(run, count=mask, colour=asked.colour)
+    elif exam:
+        shown = shows.show_exam(run, count=exam)
     else:
         shown = shows.show_run(run)
     asked.answer(shown.values, shown.text)

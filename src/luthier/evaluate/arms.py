@@ -1,7 +1,9 @@
 """What one arm answered, whatever kind of model it is, and which arms an exam of each kind has."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain
+from typing import Any
 
 from luthier.records import Item
 
@@ -43,6 +45,19 @@ class Arm:
     """Indices of the predicted labels, where a text can have several."""
     tokens: tuple[tuple[int, int], ...] | None = None
     """Tokens of the prompt and of the answer, where answers are written."""
+
+
+def joined(arms: Sequence[Arm]) -> Arm:
+    """The same arm's answers to one lot of items after another."""
+    first = arms[0]
+    values: dict[str, Any] = {}
+    for name in (field.name for field in fields(first)):
+        parts = [getattr(arm, name) for arm in arms]
+        if name == "scores":
+            values[name] = {metric: [score for part in parts for score in part[metric]] for metric in first.scores}
+        else:
+            values[name] = None if parts[0] is None else tuple(chain.from_iterable(parts))
+    return Arm(**values)
 
 
 @dataclass(frozen=True, slots=True)

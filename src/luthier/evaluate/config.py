@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, stage_key
 from luthier.config import Settings
 from luthier.models.bases import Base
@@ -66,8 +67,11 @@ class EvaluateConfig(Settings):
     """`auto`: the longest gold answer plus 8, at least 16."""
     private: bool = False
     """Keep questions, answers and labels out of report.html: ids and scores alone. answers.parquet has them anyway."""
+    sequential: bool = False
+    """Ask document by document in random order, and end as soon as the gain is shown (chat): far fewer answers where it
+    is large, some power lost where it is small, and after an early end an interval that promises nothing."""
     seed: int = Field(default=0, ge=0)
-    """Seed of the swap test's random signs."""
+    """Seed of the swap test's random signs, and of the order in which a sequential exam asks."""
     arms: Literal["all", "pair"] = "all"
     """`all`: also few-shot, retrieval and what else makes sense for the objective; `pair`: base and tuned only. Each
     adds up to 2,048 tokens to every question: minutes where examples are short, hours where they are long.
@@ -119,4 +123,6 @@ def evaluate_inputs(exam: ExamDir, *, dataset: DatasetDir, models: Models) -> di
         "dataset": dataset.digest,
         "base": models.base.digest,
         "model": models.tuned.digest,
+        # Not part of the model, and yet the report tells of it.
+        "plan": sha256_of(models.tuned.manifest.facts.get("plan")),
     }

@@ -62,7 +62,8 @@ class Meter:
         started = time.perf_counter()
         with _most_resident() as most:
             answers = ask()
-        self.spent[arm] = time.perf_counter() - started, most()
+        seconds, held = self.spent.get(arm, (0.0, 0))
+        self.spent[arm] = seconds + time.perf_counter() - started, max(held, most())
         return answers
 
     def warm_up(self, ask: Callable[[], object]) -> None:

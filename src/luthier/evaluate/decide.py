@@ -27,11 +27,19 @@ from luthier.evaluate.overfit import UNITS, fit
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.rivals import advise, face, rival_figures
 from luthier.evaluate.slices import slice_gains
+from luthier.evaluate.statistics.several import holm
 from luthier.evaluate.suites import suite_gains
+from luthier.evaluate.watch import followed
 
 LATE = (
     "This is look {look} at the exam. A model chosen after seeing this exam has a weakened guarantee; "
     "fresh documents restore it."
+)
+
+
+EARLY = (
+    "The exam ended after {documents} of {planned} documents, when the gain was shown. That the tuned model is better "
+    "holds; by how much is told too high on average, and the interval is not covered."
 )
 
 
@@ -57,6 +65,9 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
         figures["rivals"] = rival_figures(record, sample)
         figures["flagged"] = flagged_contrast(faced, sample)
         figures |= {"further": found} if (found := further_figures(record)) else {}
+        if record["sequential"] is not None:
+            figures["watch"] = followed(record)
+            figures["gain"] = {**figures["gain"], "covered": not figures["watch"]["early"]}
     if plan["retention_margin"] is not None:
         figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
@@ -76,9 +87,20 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
     reasons = [reason for name in _order(verdict, gates) for reason in gates[name]["reasons"]]
     power = missing_power(record, figures, states)
     caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
+    caveats += _planning(record["frozen_plan"])
+    if "watch" in figures and figures["watch"]["early"]:
+        caveats.append(EARLY.format(**figures["watch"]))
     caveats += record["environment"].get("caveats", [])
     advice = advise(record, figures)
     return {"verdict": verdict, "reasons": reasons, "advice": advice, "caveats": caveats, **power}
+
+
+def _planning(frozen: Mapping[str, Any] | None) -> list[str]:
+    """Whether what counts was settled before the model was trained."""
+    if frozen is None:
+        return ["No plan was kept when this model was trained: what counts may have been settled afterwards."]
+    changes = [f"{name} was {then}, is {now}" for name, (then, now) in sorted(frozen["changed"].items())]
+    return [f"The plan was changed after training began: {'; '.join(changes)}."] if changes else []
 
 
 def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
@@ -97,11 +119,22 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     further = {other: _by_item(record, other, sample) for other in further_metrics(scores["base"])}
     shown = {"items": tally, "unfinished": unfinished, **further}
     if plan["primary"] == name:
-        return {**by_item, **shown}
+        return corrected({**by_item, **shown})
     [(kind, counts)] = record["counts"].items()
     compare = {"labels": compare_labels, "several_labels": compare_several, "spans": compare_spans}[kind]
     corpus = compare(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
-    return {**corpus, **shown, name: by_item}
+    return corrected({**corpus, **shown, name: by_item})
+
+
+def corrected(figures: dict[str, Any]) -> dict[str, Any]:
+    """With Holm's p of the gain under every further metric: they are shown and never move the verdict."""
+    gains = {name: figure["gain"] for name, figure in figures.items() if "gain" in figure}
+    tested = {name: gain for name, gain in gains.items() if gain["p"] is not None}
+    adjusted = dict(zip(tested, holm([gain["p"] for gain in tested.values()]).tolist(), strict=True))
+    further = {
+        name: {**figures[name], "gain": {**gain, "adjusted": adjusted.get(name)}} for name, gain in gains.items()
+    }
+    return {**figures, **further}
 
 
 def _by_item(record: Mapping[str, Any], name: str, sample: Sample) -> dict[str, Figure]:

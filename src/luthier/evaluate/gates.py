@@ -21,7 +21,7 @@ FAILED = {"failed", "FORGOT", "DIRTY", "OVERFIT"}
 
 def judge(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Gate]:
     """State and reasons of every gate."""
-    superiority = _superiority(record, figures.get("gain"))
+    superiority = _watched(record, figures) if "watch" in figures else _superiority(record, figures.get("gain"))
     return {
         "size": _size(record["plan"], figures),
         "superiority": superiority,
@@ -70,12 +70,28 @@ def _superiority(record: Mapping[str, Any], gain: Figure | None) -> Gate:
     return {"state": "open", "reasons": [reason]}
 
 
+def _watched(record: Mapping[str, Any], figures: Mapping[str, Any]) -> Gate:
+    """Superiority of a sequential exam: E >= 1/alpha stands for low > 0 and p <= alpha."""
+    watch, metric, against = figures["watch"], record["plan"]["primary"], record["plan"]["against"]
+    documents, won, lost, log_e = watch["path"][-1]
+    score = f"of {documents:,} documents {won:,} won and {lost:,} lost"
+    odds = f"evidence {math.exp(min(log_e, 700)):,.3g}, needed {1 / record['look']['alpha']:,.3g}"
+    if watch["stopped"]:
+        gain = gain_words(figures["gain"]["value"], metric)
+        return {
+            "state": "passed",
+            "reasons": [f"The tuned model is better than the {against}: {score} ({odds}); gain {gain}."],
+        }
+    return {"state": "open", "reasons": [f"It is not shown that the tuned model is better: {score} ({odds})."]}
+
+
 def _minimum_effect(plan: Mapping[str, Any], gain: Figure | None) -> Gate:
     metric = plan["primary"]
     least = f"the smallest gain worth shipping, {gain_words(plan['minimum_effect'], metric)}"
     if gain is None:
         return {"state": "open", "reasons": []}
-    if gain["high"] is not None and gain["high"] < plan["minimum_effect"]:
+    # An interval after an early end rules nothing out.
+    if gain.get("covered", True) and gain["high"] is not None and gain["high"] < plan["minimum_effect"]:
         reason = f"A useful gain is ruled out: at most {gain_words(gain['high'], metric)}, below {least}."
         return {"state": "failed", "reasons": [reason]}
     if gain["value"] >= plan["minimum_effect"]:

@@ -4,7 +4,7 @@ import getpass
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,10 @@ from luthier.records import Item
 
 _NOT_HASHED = {"time", "who", "sha256"}
 """Told to people, outside the chain: the evidence of a resumed run equals the unbroken one's."""
+
+
+PERSON = "a person"
+"""Stands for the model where somebody reads the items: whatever is chosen after that has seen the exam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def exam_root(exam: ExamDir) -> str:
 def open_exam(exam: ExamDir, *, model: str, plan: Mapping[str, Any], why: str) -> OpenExam:
     """Write the look, then read the items and check them against the seal.
 
-    The same model (digest) under the same plan is the same look: a killed evaluation continues its own.
+    The same model (digest, or `PERSON`) under the same plan is the same look: a killed evaluation continues its own.
     Raises UserError if the ledger was edited or the items are not the sealed ones.
     """
     root = exam_root(exam)
@@ -72,6 +76,14 @@ def open_exam(exam: ExamDir, *, model: str, plan: Mapping[str, Any], why: str) -
         )
     number = int(line["look"])
     return OpenExam(items=items, look=Look(number, alpha_of(number, alpha=float(plan["alpha"])), str(line["sha256"])))
+
+
+def close_look(exam: ExamDir, look: Look, *, result: str) -> None:
+    """Add what a look led to (hash of the evidence) to the ledger, once."""
+    ledger = read_ledger(exam.looks)
+    entry = {"of": look.sha256, "result": result}
+    if not any(entry.items() <= line.items() for line in ledger):
+        _append(exam.looks, entry, ledger)
 
 
 def read_ledger(path: Path) -> list[dict[str, Any]]:
@@ -101,11 +113,15 @@ def _parse(text: str) -> dict[str, Any] | None:
 
 def _written(path: Path, entry: Mapping[str, str]) -> dict[str, Any]:
     ledger = read_ledger(path)
-    for line in ledger:
+    looks = [line for line in ledger if "look" in line]
+    for line in looks:
         if all(line[key] == entry[key] for key in ("exam", "model", "plan")):
             return line
-    look = 1 + sum(line["exam"] == entry["exam"] for line in ledger)
-    line = {**entry, "look": look, "previous": ledger[-1]["sha256"] if ledger else ""}
+    return _append(path, {**entry, "look": 1 + sum(line["exam"] == entry["exam"] for line in looks)}, ledger)
+
+
+def _append(path: Path, entry: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    line = {**entry, "previous": ledger[-1]["sha256"] if ledger else ""}
     line |= {"time": datetime.now(UTC).isoformat(timespec="seconds"), "who": _who()}
     line["sha256"] = _line_hash(line)
     append_line(path, canonical_json(line))

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.rows import PASSAGES, read_items
 from luthier.errors import UserError
 from luthier.evaluate.arms import OPEN_BOOK, RIVALS
-from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.config import EvaluateConfig, Models
 from luthier.evaluate.further import KNOWN_BY, deciding, planned
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.metrics.units import RELATIVE
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
+from luthier.evaluate.watch import draft_watch
 from luthier.objectives import Objective, objective
 from luthier.records import Item
 
@@ -53,6 +55,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),
         "items": len(items),
         "documents": len({item.document for item in items}),
+        "sequential": _watch(goal, claim, items) if config.sequential else None,
         "further": planned(everything, items),
         "exam_root": exam_root(exam),
         "dataset_digest": dataset.digest,
@@ -79,6 +82,15 @@ def _against(goal: Objective, arms: Sequence[str], config: EvaluateConfig) -> st
             f"there are {', '.join(name for name in arms if name != 'tuned')}). Name one of these."
         )
     return config.against
+
+
+def _watch(goal: Objective, claim: str, items: Sequence[Item]) -> dict[str, Any]:
+    if goal.record != "chat" or claim != "SKILL":
+        raise UserError(
+            f"evaluate.sequential spares answers that are written, and an exam of {claim} for objective '{goal.name}' "
+            "writes none. Take the line out."
+        )
+    return draft_watch([item.task for item in items], documents=len({item.document for item in items}))
 
 
 def _primary(goal: Objective, items: Sequence[Item]) -> str:
@@ -113,6 +125,18 @@ def _is_unmasked(dataset: DatasetDir) -> bool:
     """Whether some type of private data was only counted in what was learnt, not masked or dropped."""
     private = dataset.manifest.settings.get("private", {})
     return "report" in private.get("actions", {}).values()
+
+
+def plan_changes(models: Models, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The plan that the model's training began under: its hash, and name -> [then, now] of what is no more the same.
+
+    None if there was none.
+    """
+    frozen = models.tuned.manifest.facts.get("plan")
+    if frozen is None:
+        return None
+    names = sorted(name for name in {*frozen, *plan} if frozen.get(name) != plan.get(name))
+    return {"sha256": sha256_of(frozen), "changed": {name: [frozen.get(name), plan.get(name)] for name in names}}
 
 
 def _documents(items: list[Item], task: str) -> int:

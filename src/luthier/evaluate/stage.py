@@ -13,11 +13,12 @@ import orjson
 from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, find
 from luthier.artifacts.rows import read_worded
 from luthier.errors import UserError
+from luthier.evaluate.asking import ask_exam
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
 from luthier.evaluate.further import KNOWN_BY, deciding
 from luthier.evaluate.judge import calibrate, compare_answers, may_judge
-from luthier.evaluate.looks import exam_root, open_exam
-from luthier.evaluate.plan import draft_plan
+from luthier.evaluate.looks import close_look, exam_root, open_exam
+from luthier.evaluate.plan import draft_plan, plan_changes
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
@@ -58,18 +59,21 @@ def evaluate(
     started = time.perf_counter()
     engine = load_engine(models.base, tuned=models.tuned)
     room = Room(exam, dataset, engine, config, listener, plan)
-    items = deciding(opened.items, claim=plan["claim"], objective=plan["objective"])
+    decided = deciding(opened.items, claim=plan["claim"], objective=plan["objective"])
     sit = made.SITS[KNOWN_BY] if plan["claim"] == "KNOWLEDGE" else SITS[plan["objective"]]
-    sitting = sit(items, room)
-    further = made.sit_further(opened.items, items, room)
+    asked = ask_exam(decided, room, sit, alpha=opened.look.alpha)
+    items, sitting = asked.items, asked.sitting
+    further = made.sit_further(opened.items, decided, room)
     likelihood = read_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
+        frozen_plan=plan_changes(models, plan),
         models=_described(models, plan),
         exam=_exam_facts(exam, dataset, models, opened.items),
         look=opened.look,
         environment={**_environment(), **sitting.rules},
+        order=asked.order,
     )
     if config.judge is not None and may_judge(advisory["judge"]["planted"]):
         answers = {"base": sitting.base.texts, "tuned": sitting.tuned.texts}
@@ -78,13 +82,14 @@ def evaluate(
     told = {"flagged": read_leaks(exam)["reworded"], "advisory": advisory, "further": further}
     observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
     record = assemble(setting, observed)
+    close_look(exam, opened.look, result=record["sha256"])
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
         learnt = read_learnt(models.tuned)
         write_report(draft.path, record, observed, learnt=learnt, texts=not config.private)
-        draft.counts |= {"items": len(items), "documents": plan["documents"]}
+        draft.counts |= {"items": len(items), "documents": len({item.document for item in items})}
         draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
-        _write_cost(draft.path, room, items=len(opened.items), seconds=seconds)
+        _write_cost(draft.path, room, items=len(items), seconds=seconds)
     return ReportDir.open(out)
 
 

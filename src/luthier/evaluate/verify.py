@@ -15,6 +15,7 @@ from luthier.artifacts.manifest import MANIFEST, check_files
 from luthier.artifacts.rows import read_items
 from luthier.artifacts.tables import read_table
 from luthier.errors import LuthierError, UserError
+from luthier.evaluate import watch
 from luthier.evaluate.decide import conclude
 from luthier.evaluate.further import METRICS
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
@@ -146,16 +147,13 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
         yield "items: columns of different length"
     if len(set(items["id"])) != size:
         yield "items: an id occurs twice"
-    if (plan["items"], plan["documents"]) != (size, len(set(items["document"]))):
+    if record["sequential"] is not None:
+        yield from watch.problems(record)
+    elif (plan["items"], plan["documents"]) != (size, len(set(items["document"]))):
         yield "items: another number of items or documents than planned"
     if plan.get("further", []) != [_told_of(one) for one in _further(record)]:
         yield "further: other tasks than planned"
-    if record["plan_sha256"] != sha256_of(plan):
-        yield "plan_sha256: not the hash of the plan"
-    if plan["exam_root"] != record["exam"]["root"] or plan["dataset_digest"] != record["exam"]["dataset"]:
-        yield "exam: not the exam or the dataset of the plan"
-    if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
-        yield "look.alpha: not what this look may spend"
+    yield from _as_planned(record)
     yield from _agreeing_arms(record)
     yield from _impossible(record)
     if "spans" in record["counts"]:
@@ -195,6 +193,20 @@ def _told_of(one: Mapping[str, Any]) -> dict[str, Any]:
     assert sizes == {items}, "columns of one length"
     about = {"claim": one["claim"], "task": one["task"], "metric": item_metric(one["scores"]["base"])}
     return {**about, "items": items, "documents": documents}
+
+
+def _as_planned(record: Mapping[str, Any]) -> Iterator[str]:
+    plan, frozen = record["plan"], record["frozen_plan"]
+    if record["plan_sha256"] != sha256_of(plan):
+        yield "plan_sha256: not the hash of the plan"
+    if frozen is not None and (frozen["sha256"] == record["plan_sha256"]) == bool(frozen["changed"]):
+        yield "frozen_plan: its hash and what is said to have changed do not fit"
+    if (plan.get("sequential") is None) != (record["sequential"] is None):
+        yield "sequential: not as planned"
+    if plan["exam_root"] != record["exam"]["root"] or plan["dataset_digest"] != record["exam"]["dataset"]:
+        yield "exam: not the exam or the dataset of the plan"
+    if record["look"]["alpha"] != alpha_of(record["look"]["number"], alpha=plan["alpha"]):
+        yield "look.alpha: not what this look may spend"
 
 
 def _agreeing_spans(counts: Mapping[str, Any], scores: Mapping[str, Any]) -> Iterator[str]:
@@ -269,7 +281,8 @@ def _scored_again(record: Mapping[str, Any], rows: list[dict[str, Any]], items: 
     problems = []
     parts = [record["items"], *(one["items"] for one in _further(record))]
     told = {pair for part in parts for pair in zip(part["id"], part["document"], strict=True)}
-    if {(item.id, document_id(item.document)) for item in items} != told:
+    known = {(item.id, document_id(item.document)) for item in items}
+    if told != known and (record["sequential"] is None or not told <= known):
         problems.append("items.document: not the documents of the exam")
     for row in rows:
         wanted, primary = golds.get(row["item"], ()), metrics.get(row["item"], "")
@@ -320,9 +333,12 @@ def _pair_shares(rows: list[dict[str, Any]], golds: Mapping[str, Sequence[str]])
 def _ledger_problems(record: Mapping[str, Any], ledger: Path) -> list[str]:
     if not ledger.is_file():
         return []
-    line = next((line for line in read_ledger(ledger) if line["sha256"] == record["look"]["line"]), None)
+    lines = read_ledger(ledger)
+    line = next((line for line in lines if line["sha256"] == record["look"]["line"]), None)
     if line is None:
         return [f"{ledger}: does not hold the look of this evidence"]
+    if not any((line.get("of"), line.get("result")) == (record["look"]["line"], record["sha256"]) for line in lines):
+        return [f"{ledger}: names another result of this look than the evidence"]
     told = (
         record["look"]["number"],
         record["exam"]["root"],

@@ -147,8 +147,9 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
                 from luthier.train.stage import train
 
             _check_leaks(shelf)
-            out = folder / ModelDir.kind
-            return [train(shelf.take(DatasetDir), base=base, config=config.train, out=out, listener=listener)]
+            dataset, out = shelf.take(DatasetDir), folder / ModelDir.kind
+            plan = _planned(shelf, project)
+            return [train(dataset, base=base, config=config.train, out=out, plan=plan, listener=listener)]
         case "evaluate":
             with _importing():
                 from luthier.evaluate.stage import evaluate
@@ -189,15 +190,21 @@ def _check_leaks(shelf: Shelf) -> None:
     check_leaks(shelf.take(DatasetDir), shelf.take(ExamDir))
 
 
-def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
-    from luthier.evaluate.plan import draft_plan, foresight
+def _planned(shelf: Shelf, project: Project) -> dict[str, Any]:
+    """How the model will be judged, as the settings stand now."""
+    from luthier.evaluate.plan import draft_plan
 
-    dataset = shelf.take(DatasetDir)
-    warnings = [str(warning) for warning in dataset.manifest.facts.get("warnings", [])]
+    return draft_plan(shelf.take(ExamDir), dataset=shelf.take(DatasetDir), config=project.config.evaluate)
+
+
+def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
+    from luthier.evaluate.plan import foresight
+
+    warnings = [str(warning) for warning in shelf.take(DatasetDir).manifest.facts.get("warnings", [])]
     for warning in warnings:
         tell(f"warning: {warning}")
     if not any(warning.startswith("INCONCLUSIVE") for warning in warnings):
-        tell(f"exam: {foresight(draft_plan(shelf.take(ExamDir), dataset=dataset, config=project.config.evaluate))}")
+        tell(f"exam: {foresight(_planned(shelf, project))}")
 
 
 def _prove(shelf: Shelf, project: Project, *, base: Base, listener: Listener, tell: Tell) -> None:

@@ -1,6 +1,6 @@
 """What a training run needs before its first step: model, loss, settled settings, replay."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -53,6 +53,8 @@ class Job:
     wording: Wording
     scratch: Path
     listener: Listener
+    plan: Mapping[str, Any] | None = None
+    """How the model will be judged, settled before the first step; None: it was not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from luthier.artifacts.folders import DatasetDir, Draft, ModelDir, building, find
+from luthier.artifacts.canonical import canonical_json, sha256_of
+from luthier.artifacts.folders import PLAN, DatasetDir, Draft, ModelDir, building, find
 from luthier.artifacts.lock import run_lock
 from luthier.artifacts.rows import read_worded
-from luthier.artifacts.storage import explain_disk, make_folder
+from luthier.artifacts.storage import explain_disk, make_folder, write_atomic
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
@@ -37,13 +39,21 @@ GUESSED = 1000
 
 
 def train(
-    dataset: DatasetDir, *, base: Base, config: TrainConfig, out: Path, listener: Listener = nobody_listens
+    dataset: DatasetDir,
+    *,
+    base: Base,
+    config: TrainConfig,
+    out: Path,
+    plan: Mapping[str, Any] | None = None,
+    listener: Listener = nobody_listens,
 ) -> ModelDir:
     """Train the base further on a dataset; continues from the last checkpoint if there is one.
 
-    Checkpoints live in `out.parent/training`. Raises StoppedError after SIGINT or SIGTERM (a checkpoint is written
-    first), ConflictError if another process works on the run or took it over, DivergedError if the loss stays without a
-    number, DiskFullError if the disk is full and stays so.
+    Checkpoints live in `out.parent/training`, and beside them the plan of the evaluation (plain JSON), which the
+    manifest names: nothing is learnt from it, and a training that continues keeps the one it began under.
+    Raises StoppedError after SIGINT or SIGTERM (a checkpoint is written first), ConflictError if another process works
+    on the run or took it over, DivergedError if the loss stays without a number, DiskFullError if the disk is full and
+    stays so.
     """
     with run_lock(out.parent):
         key = train_key(config, dataset_digest=dataset.digest, base_digest=base.digest)
@@ -53,9 +63,10 @@ def train(
         dataset.check()
         wording = load_wording(base.folder)
         check_template(str(dataset.manifest.facts["template_hash"]), wording)
-        job = Job(dataset, base, config, wording, out.parent / "training" / key[:12], listener)
+        scratch = out.parent / "training" / key[:12]
         with explain_disk(out):
-            make_folder(job.scratch)
+            make_folder(scratch)
+            job = Job(dataset, base, config, wording, scratch, listener, plan=_frozen(plan, scratch))
         if config.seeds > 1:
             repeat(job, key=key, out=out, train_once=_train)
         else:
@@ -75,6 +86,15 @@ def foresee(dataset: DatasetDir, *, base: Base, config: TrainConfig) -> str:
     return f"{told}; micro-batches of {choices.micro_batch_tokens.value} tokens, checkpointing {recompute}"
 
 
+def _frozen(plan: Mapping[str, Any] | None, scratch: Path) -> Mapping[str, Any] | None:
+    """The plan that this training began under, which is this one if it begins now."""
+    file = scratch / PLAN
+    if not file.is_file():
+        write_atomic(file, canonical_json(None if plan is None else dict(plan)))
+    kept: Mapping[str, Any] | None = orjson.loads(file.read_bytes())
+    return kept
+
+
 def _train(job: Job, key: str, out: Path) -> None:
     threads, trackers = use_all_cores(), find_trackers(job.config.track)
     setup = set_up(job)
@@ -92,6 +112,7 @@ def _train(job: Job, key: str, out: Path) -> None:
         _write(draft, session, job, scale=scale)
         (draft.path / "receipts.json").write_bytes(orjson.dumps(receipts, option=orjson.OPT_INDENT_2))
         draft.facts.update(objective=facts["objective"], labels=facts.get("labels"), threads=threads)
+        draft.facts["plan"] = job.plan
         draft.facts.update(method=job.config.method, several_labels=bool(facts.get("several_labels")))
         draft.facts["tuning"] = setup.choices.tuning(frozen_layers=job.config.freeze_layers)
         draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)
@@ -120,8 +141,9 @@ def _described(session: Session, job: Job, *, key: str) -> Run:
     """What trackers are told: settings, none of which is secret or names a place on this machine."""
     about = {"base": Path(job.base.name).name, "objective": str(job.dataset.manifest.facts["objective"])}
     settings = {name: choice["value"] for name, choice in session.setup.choices.as_rows().items()}
+    planned = {} if job.plan is None else {"plan": sha256_of(dict(job.plan))[:12]}
     name = f"{about['objective']} {key[:6]}"
-    return Run(key[:12], name, job.scratch, {**about, **settings, "seed": job.config.seed})
+    return Run(key[:12], name, job.scratch, {**about, **settings, **planned, "seed": job.config.seed})
 
 
 def _search(session: Session, *, folder: Path) -> None:

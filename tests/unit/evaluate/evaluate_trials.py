@@ -60,10 +60,12 @@ def make_setting(items: Sequence[Item], *, objective: str = "chat", look: int = 
         "exam_root": "r" * 64,
         "dataset_digest": "d" * 64,
         "decoding": {"method": "greedy", "max_answer_tokens": "auto"} if objective == "chat" else None,
+        "sequential": None,
         "seed": 0,
     }
     return Setting(
         plan=plan,
+        frozen_plan={"sha256": sha256_of(plan), "changed": {}},
         models={"base": {"name": "tiny", "digest": "b" * 64, "arm": plan["against"]}, "tuned": {"digest": "t" * 64}},
         exam={
             "root": "r" * 64,

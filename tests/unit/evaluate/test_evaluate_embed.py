@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import ndcg_score
 from tiny_bases import write_tiny_tokenizer
 
+from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import DatasetDir, building
 from luthier.artifacts.rows import write_worded
 from luthier.evaluate.arms import Arm
@@ -136,7 +137,8 @@ def record_of(items: list[Item], base: Arm, tuned: Arm, primary: str, **rivals: 
     plan = {**setting.plan, "primary": primary, "against": "base", "weights": {"embed": 1.0}}
     plan["arms"] = ["base", "tuned", *rivals]
     environment = {**setting.environment, "pool": 9}
-    setting = replace(setting, plan=plan, environment=environment)
+    frozen = {"sha256": sha256_of(plan), "changed": {}}
+    setting = replace(setting, plan=plan, frozen_plan=frozen, environment=environment)
     observed = Observed(items, base, tuned, (), {}, rivals)
     return {"observed": observed, "record": assemble(setting, observed)}
 

@@ -10,7 +10,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, building
 from luthier.artifacts.rows import item_row, write_items, write_worded
 from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig
-from luthier.evaluate.looks import alpha_of, open_exam, read_ledger
+from luthier.evaluate.looks import alpha_of, close_look, open_exam, read_ledger
 from luthier.evaluate.plan import draft_plan, foresight
 
 PLAN = {"alpha": 0.025, "n": 1}
@@ -41,6 +41,14 @@ def test_each_new_model_or_plan_pays_and_the_same_one_continues(exam):
     assert [look.number for look in (first, second, third)] == [1, 2, 3]
     assert (first.alpha, second.alpha) == (0.025, pytest.approx(0.025 * 6 / 3.141592653589793**2 / 4))
     assert len(read_ledger(exam.looks)) == 3
+
+
+def test_a_result_is_kept_once_and_is_no_look(exam):
+    look = open_exam(exam, model="m", plan=PLAN, why="test").look
+    close_look(exam, look, result="r")
+    close_look(exam, look, result="r")
+    assert open_exam(exam, model="other", plan=PLAN, why="test").look.number == 2
+    assert [line.get("result") for line in read_ledger(exam.looks)] == [None, "r", None]
 
 
 def test_all_looks_together_spend_at_most_one_and_four_tenths_of_alpha():

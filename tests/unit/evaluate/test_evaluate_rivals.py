@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from evaluate_trials import answers, general_text, make_items, make_setting
 
+from luthier.artifacts.canonical import sha256_of
 from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL, Arm
 from luthier.evaluate.cost import Meter, token_columns, token_figures
 from luthier.evaluate.report.evidence import Observed, assemble, evidence_bytes
@@ -32,7 +33,8 @@ def trial_of(chances: dict[str, float], *, against: str, documents: int = 40, se
     spent = {name: tuple((40 + 10 * place, 5) for _ in items) for place, name in enumerate(arms)}
     arms = {name: dataclasses.replace(arm, tokens=spent[name]) for name, arm in arms.items()}
     setting = make_setting(items)
-    setting = dataclasses.replace(setting, plan={**setting.plan, "against": against, "arms": list(arms)})
+    plan = {**setting.plan, "against": against, "arms": list(arms)}
+    setting = dataclasses.replace(setting, plan=plan, frozen_plan={"sha256": sha256_of(plan), "changed": {}})
     base, tuned = arms.pop("base"), arms.pop("tuned")
     return setting, Observed(items, base, tuned, (), general_text(), arms)
 

@@ -228,7 +228,7 @@ def test_again_is_the_same_report_and_the_same_look(setup, tmp_path):
     assert (out / "manifest.json").stat().st_mtime_ns == stamp
     shutil.rmtree(out)  # as if killed before the report was there
     assert evaluate(exam, **given, out=out).digest == first.digest
-    assert len(exam.looks.read_text().splitlines()) == 1
+    assert len(exam.looks.read_text().splitlines()) == 2  # the look and its result
 
 
 @pytest.mark.parametrize("base", ["decoder", "encoder"], indirect=True)
@@ -257,6 +257,29 @@ def test_training_rows_of_exam_groups_are_dirty(setup, tmp_path):
     assert len(gate["reasons"]) == 2  # the leak, and that the model was trained on another dataset
 
 
+def test_a_watched_exam_is_asked_lot_by_lot_with_one_limit_for_all(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=0.1)
+    config = EvaluateConfig(sequential=True, arms="pair")
+    report = evaluate(exam, dataset=dataset, models=models, config=config, out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    fixed = EvaluateConfig(arms="pair")
+    whole = evaluate(exam, dataset=dataset, models=models, config=fixed, out=tmp_path / "fixed" / "report")
+    plain = read_evidence(whole.file("evidence.json"))
+    assert record["figures"]["watch"]["documents"] == plain["plan"]["documents"]  # nothing to find: asked to the end
+    for column in ("id", "document"):
+        assert sorted(record["items"][column]) == sorted(plain["items"][column])
+    assert record["environment"]["max_answer_tokens"] == plain["environment"]["max_answer_tokens"]
+    assert record["figures"]["gain"]["value"] == plain["figures"]["gain"]["value"]
+    assert verify(tmp_path / "run") == []
+
+
+def test_only_what_writes_is_watched(setup, tmp_path):
+    exam, dataset, models = setup("classify", strength=0.0)
+    with pytest.raises(UserError, match="writes none"):
+        evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(sequential=True), out=tmp_path / "report")
+    assert not exam.looks.exists()
+
+
 def test_another_exam_is_refused(setup, tmp_path):
     exam, dataset, models = setup("chat", strength=0.0)
     with building(tmp_path / "other", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
@@ -275,6 +298,9 @@ def test_verify_reads_answers_ledger_and_manifest_too(setup, tmp_path):
     ledger = exam.looks.read_text()
     exam.looks.write_text(ledger.replace('"look":1', '"look":2'))
     assert any("ledger" in problem for problem in verify(out))
+    exam.looks.write_text(ledger)
+    exam.looks.write_text(ledger.splitlines(keepends=True)[0])
+    assert any("another result" in problem for problem in verify(out))
     exam.looks.write_text(ledger)
     (out / "report.html").write_bytes(b"<h1>SHIP</h1>")
     assert any("report.html" in problem for problem in verify(out))

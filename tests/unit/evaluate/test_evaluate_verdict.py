@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from evaluate_trials import answers, general_text, make_items, make_setting
 
+from luthier.evaluate.decide import corrected
 from luthier.evaluate.report.evidence import Observed, assemble
 
 
@@ -88,6 +89,26 @@ def test_a_later_look_pays_and_says_so(trial):
     assert second["figures"]["gain"]["low"] < first["figures"]["gain"]["low"]
     assert not first["verdict"]["caveats"]
     assert "weakened" in second["verdict"]["caveats"][0]
+
+
+def test_a_plan_that_changed_or_was_never_kept_is_told(trial):
+    made = trial(0.4, 0.6)
+    for frozen, told in (
+        (None, "No plan was kept"),
+        ({"sha256": "0", "changed": {"alpha": [0.1, 0.025]}}, "alpha was 0.1"),
+    ):
+        verdict = assemble(dataclasses.replace(made.setting, frozen_plan=frozen), made.observed)["verdict"]
+        assert told in verdict["caveats"][0]
+        assert verdict["verdict"] == made.record["verdict"]["verdict"]
+
+
+def test_further_metrics_are_corrected_for_their_number(label_trial):
+    record = label_trial(0.5, 0.9).record
+    gain = record["figures"]["accuracy"]["gain"]
+    assert gain["adjusted"] == gain["p"]
+    gains = {name: {"gain": {"p": p}} for name, p in (("a", 0.01), ("b", 0.04), ("c", None))}
+    found = corrected(gains)
+    assert [found[name]["gain"]["adjusted"] for name in gains] == [0.02, 0.04, None]
 
 
 def test_independent_items_use_mcnemar_and_tango(trial):

@@ -125,6 +125,6 @@ def test_a_hundred_thousand_items_take_under_five_seconds(tmp_path):
     record = assemble(make_setting(items), Observed(items, arms[0], arms[1], (), general_text()))
     path = tmp_path / "evidence.json"
     path.write_bytes(evidence_bytes(record))
-    start = time.perf_counter()
+    start = time.process_time()
     assert verify(path) == []
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

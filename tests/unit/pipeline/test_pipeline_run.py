@@ -15,6 +15,9 @@ from luthier.artifacts.rows import read_items, read_worded, write_worded
 from luthier.artifacts.tables import read_table
 from luthier.cli.main import _stop
 from luthier.errors import ConflictError, NotFoundError, StoppedError, UserError
+from luthier.evaluate.looks import read_ledger
+from luthier.evaluate.report.evidence import read_evidence
+from luthier.pipeline.actions.show import show_exam
 from luthier.pipeline.plan import plan
 from luthier.pipeline.project import open_project
 from luthier.pipeline.run import run
@@ -49,7 +52,8 @@ def test_a_run_goes_from_files_to_a_verdict_and_a_second_one_does_nothing(projec
     assert run_again(project_file) == []
     assert digests(result.run) == before
     assert {kind: (result.run / kind).stat().st_mtime_ns for kind in KINDS} == times
-    assert len((result.run / "looks.jsonl").read_text().splitlines()) == 1
+    assert len((result.run / "looks.jsonl").read_text().splitlines()) == 2  # the look and its result
+    assert read_evidence(result.evidence)["frozen_plan"]["changed"] == {}
 
 
 def test_equal_input_gives_equal_bytes_wherever_it_lies(finished_file: Path, tmp_path: Path) -> None:
@@ -65,6 +69,9 @@ def test_equal_input_gives_equal_bytes_wherever_it_lies(finished_file: Path, tmp
 @chat_only
 def test_a_changed_setting_runs_what_depends_on_it_and_changing_back_runs_nothing(finished_file: Path) -> None:
     assert run_again(finished_file, "evaluate.alpha=0.02") == ["evaluate"]
+    evidence = read_evidence(finished_file.parent / "runs" / "small" / "report" / "evidence.json")
+    assert evidence["frozen_plan"]["changed"] == {"alpha": [0.025, 0.02]}
+    assert "The plan was changed after training began: alpha was 0.025, is 0.02." in evidence["verdict"]["caveats"]
     assert run_again(finished_file, "evaluate.alpha=0.02", "train.epochs=2") == ["train", "evaluate"]
     assert run_again(finished_file) == []
 
@@ -266,3 +273,14 @@ def test_answers_of_the_command_line_are_those_of_the_exam(finished_file: Path) 
         question = items[row["item"]].messages[-1].content.removeprefix("Is it hot?\n\n")
         answer = ask(folder, question, use_base=arm == "base").values
         assert str(answer["answer"]).startswith(row["text"])
+
+
+@chat_only
+def test_to_read_the_exam_is_a_look(finished_file: Path) -> None:
+    folder = finished_file.parent / "runs" / "small"
+    shown = show_exam(folder, count=2)
+    assert shown.values["look"] == 2
+    assert len(shown.values["items"]) == 2
+    assert all(item["messages"][-1]["content"] in shown.text for item in shown.values["items"])
+    assert show_exam(folder, count=1).values["look"] == 2
+    assert [line.get("look") for line in read_ledger(folder / "looks.jsonl")] == [1, None, 2]

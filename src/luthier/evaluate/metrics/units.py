@@ -52,9 +52,10 @@ def interval_words(figure: Mapping[str, Any], metric: str) -> str:
     """Ends of a gain's interval in its unit, inside what is possible: '+1.2 to +3.4'."""
     if figure["low"] is None:
         return "no interval"
+    promise = "" if figure.get("covered", True) else ", not covered"
     if metric in RELATIVE:
-        return f"{fewer(figure['low']):.1f} to {fewer(figure['high']):.1f} % fewer"
-    return f"{100 * max(-1.0, figure['low']):+.1f} to {100 * min(1.0, figure['high']):+.1f}"
+        return f"{fewer(figure['low']):.1f} to {fewer(figure['high']):.1f} % fewer{promise}"
+    return f"{100 * max(-1.0, figure['low']):+.1f} to {100 * min(1.0, figure['high']):+.1f}{promise}"
 
 
 def score_words(value: float | None, metric: str) -> str:

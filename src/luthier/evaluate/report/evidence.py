@@ -55,11 +55,15 @@ class Setting:
     """Everything that was fixed: plain JSON, no times, no paths."""
 
     plan: Mapping[str, Any]
+    frozen_plan: Mapping[str, Any] | None
+    """Hash of the plan that training began under, and what has changed since; None: it began without one."""
     models: Mapping[str, Any]
     exam: Mapping[str, Any]
     """root, leaks (kind -> count), dataset and trained_on (digests), sealed_with (one split made both)."""
     look: Look
     environment: Mapping[str, Any]
+    order: Sequence[str] = ()
+    """Document ids in the order in which a sequential exam asks them."""
 
 
 def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
@@ -68,8 +72,10 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "format": FORMAT,
         "plan": dict(setting.plan),
         "plan_sha256": sha256_of(dict(setting.plan)),
+        "frozen_plan": None if setting.frozen_plan is None else dict(setting.frozen_plan),
         "models": dict(setting.models),
         "exam": dict(setting.exam),
+        "sequential": {"order": list(setting.order)} if setting.order else None,
         "look": {"number": setting.look.number, "alpha": setting.look.alpha, "line": setting.look.sha256},
         "environment": dict(setting.environment),
         "items": _items(observed),

@@ -140,7 +140,9 @@ def _further_words(record: Mapping[str, Any]) -> Iterable[str]:
         if metric in figures:
             found = figures[metric]
             base, tuned = (score_words(found[arm]["value"], metric) for arm in ("base", "tuned"))
-            told = f"{gain_words(found['gain']['value'], metric)} ({interval_words(found['gain'], metric)})"
+            chance = found["gain"]["adjusted"]
+            tested = "" if chance is None else f"; p = {chance:.2g}, corrected for the number of further metrics"
+            told = f"{gain_words(found['gain']['value'], metric)} ({interval_words(found['gain'], metric)}{tested})"
             yield f"{'Texts without a wrong entity' if entities else name}: base {base}, tuned {tuned}, gain {told}."
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,31 @@ def show_row(run: Path, wanted: str) -> Shown:
     found = [(table, row) for table, row in _rows(run) if wanted in {row.id, row.at}]
     if not found:
         if _in_exam(run, wanted):
-            raise NotFoundError(f"{wanted}: is in the sealed exam, and is not shown")
+            raise NotFoundError(f"{wanted}: is in the sealed exam. To read items, which costs a look, use --exam")
         raise NotFoundError(f"{run}: no training or validation row has the id or place '{wanted}'")
     lineage = _lineage(run, {row.id for _, row in found})
     rows = [{"table": table, **_row_values(row, wording), **_life(run, lineage[row.id])} for table, row in found]
     return Shown({"rows": rows}, "\n\n".join(map(_told, rows)))
+
+
+def show_exam(run: Path, *, count: int) -> Shown:
+    """The first items of the sealed exam, by id: a look, which is written into the ledger first."""
+    from luthier.evaluate.looks import PERSON, open_exam
+
+    plan = {"alpha": open_run(run).config.evaluate.alpha}
+    opened = open_exam(ExamDir.open(run / ExamDir.kind), model=PERSON, plan=plan, why="read by a person")
+    items = sorted(opened.items, key=lambda item: item.id)[:count]
+    rows = [
+        {"id": item.id, "at": item.at, "messages": [asdict(turn) for turn in item.messages], "golds": list(item.golds)}
+        for item in items
+    ]
+    told = [
+        f"look {opened.look.number} at this exam: from now on its guarantee is weaker, and fresh documents restore it"
+    ]
+    for item in items:
+        asked = "\n".join(turn.content for turn in item.messages)
+        told.append(f"{item.id}  {item.at}\n{asked}\n-> {' | '.join(item.golds)}")
+    return Shown({"look": opened.look.number, "items": rows}, "\n\n".join(told))
 
 
 def _lineage(run: Path, ids: set[str]) -> dict[str, dict[str, Any]]:
