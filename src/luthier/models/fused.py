@@ -256,10 +256,12 @@ def token_slopes(hidden: Tensor, head: Tensor, targets: Tensor) -> tuple[Tensor,
     """Nats of each target, float32 [C], and the gradients of its logits, [C rounded up, V] with zeros at the end."""
     count = len(targets)
     logits = product(F.pad(hidden, (0, 0, 0, -count % ROUND)), head)
-    shares = logits.log_softmax(dim=-1, dtype=torch.float32)
+    shares = logits.softmax(dim=-1, dtype=torch.float32)
+    # Not by the exponential of log shares: rounding the log of their sum would make all shares of a token too large, or
+    # all too small. The largest share cannot underflow.
+    top = logits[:count].max(dim=-1, keepdim=True)
     places = torch.arange(count)
-    nats = -shares[places, targets]
-    shares.exp_()
+    nats = (top.values.float() - shares[:count].gather(1, top.indices).log())[:, 0] - logits[places, targets]
     shares[places, targets] -= 1
     shares[count:] = 0
     return nats, logits.copy_(shares)  # in the room that the logits had

@@ -51,13 +51,15 @@ class History:
         self.stopped_early = self.worse >= patience
 
     def prefer_last(self) -> None:
-        """Let the last validated step count as the best, unless it is clearly worse or nothing was learnt.
+        """Let the last validated step count as the best, unless it is clearly worse, or no better than the untrained.
 
         The lowest of many losses on few rows is lowest by luck, too; where the schedule ends was chosen before.
         """
-        losses = {point["step"]: point.get("validation_loss") for point in self.curve}
-        if self.best_step and not self.worse and self.recent[-1] != self.best_step:
-            self.lowest, self.best_step, self.best_loss = self.best_step, self.recent[-1], losses[self.recent[-1]]
+        step = self.recent[-1]
+        loss = next(point["validation_loss"] for point in reversed(self.curve) if point["step"] == step)
+        has_learnt = self.base_loss is None or loss < self.base_loss
+        if self.best_step not in {0, step} and not self.worse and has_learnt:
+            self.lowest, self.best_step, self.best_loss = self.best_step, step, loss
 
     def in_words(self) -> str:
         """What happened, for a person."""
