@@ -1,7 +1,7 @@
 """A small made-up exam whose answers are given: no model, everything else real."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,14 +100,23 @@ class Trial:
 def make_trial(
     base: float, tuned: float, *, documents: int = 40, per_document: int = 5, seed: int = 0, **kwargs: Any
 ) -> Trial:
-    """An evaluation in which every item is right with the given chances."""
+    """An evaluation in which every item is right with the given chances; `rivals`: arm -> its chance."""
     random = np.random.default_rng(seed)
+    chances = kwargs.pop("rivals", {})
     items = make_items(documents, per_document, uneven=kwargs.pop("uneven", False))
     base_right, tuned_right = (random.random(len(items)) < chance for chance in (base, tuned))
     likelihood = general_text(ratio=kwargs.pop("ratio", 1.0))
     told = {"advisory": kwargs.pop("advisory", {})}
     setting = make_setting(items, **kwargs)
-    observed = Observed(items, answers(items, base_right), answers(items, tuned_right), (), likelihood, **told)
+    arms = {"base": answers(items, base_right), "tuned": answers(items, tuned_right)}
+    arms |= {name: answers(items, random.random(len(items)) < chance) for name, chance in chances.items()}
+    if chances:
+        arms = {
+            name: replace(arm, tokens=((60 + 90 * place, 9),) * len(items))
+            for place, (name, arm) in enumerate(arms.items())
+        }
+        setting.plan["arms"] = list(arms)
+    observed = Observed(items, arms.pop("base"), arms.pop("tuned"), (), likelihood, arms, **told)
     return Trial(assemble(setting, observed), observed, setting)
 
 

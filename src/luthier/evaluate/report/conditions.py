@@ -22,7 +22,9 @@ MARKS = {"passed": "✓", "failed": "✗", "open": "?"}
 def conditions(record: Mapping[str, Any]) -> Section:
     """One row per gate: what it asks, and its state. What was found stands in the reasons of the verdict."""
     rows = []
-    for name, gate in record["gates"].items():
+    # evidence.json sorts its keys, so the order of reading is kept here.
+    gates = sorted(record["gates"].items(), key=lambda one: [*ASKS, one[0]].index(one[0]))
+    for name, gate in gates:
         title, asks = ASKS.get(name, (name.replace("_", " ").capitalize(), ""))
         kind = kind_of(gate["state"])
         rows.append((Cell(title), Cell(asks), Cell(f"{MARKS[kind]} {_state(gate['state'])}", kind)))

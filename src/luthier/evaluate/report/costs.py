@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from luthier.evaluate.report import plots, words
 from luthier.evaluate.report.parts import Cell, Figure, Section, Table
 
-ELSEWHERE = (
-    "Seconds, memory and money differ from run to run, so they are not part of the evidence: `luthier show` tells "
-    "those of this run."
+ELSEWHERE = Markup(
+    "Seconds, memory and money differ from run to run, so they are not part of the evidence: <code>luthier show</code> "
+    "tells those of this run."
 )
 
 
@@ -20,16 +22,15 @@ def costs(record: Mapping[str, Any]) -> Section | None:
     ordered = sorted(found, key=lambda arm: -_both(found[arm]))
     most = max(map(_both, found.values()))
     rivals = [name for name in next(iter(found.values()))["saved"]]
-    head = ("Way", "Reads", "Writes (most: 1 in 20)", *(f"Read more by {name}" for name in rivals), "Tokens an answer")
+    head = ("Way", "Reads", "Writes", "Longest 5 %", *(f"Saves against {name}" for name in rivals), "Tokens in all")
     rows = []
     for arm in ordered:
         figure = found[arm]
-        written = f"{figure['answer_tokens']:,.1f} ({figure['answer_tokens_p95']:,.0f})"
         saved = [f"{figure['saved'][name]:+,.0f}" if name != arm else "-" for name in rivals]
         plot = plots.share(_both(figure) / most, kind="tuned" if arm.startswith("tuned") else "base")
-        numbers = (f"{figure['prompt_tokens']:,.0f}", written, *saved)
-        rows.append((Cell(words.SHORT[arm]), *map(Cell, numbers), Cell(plot, "spark")))
-    table = Table("Tokens of an answer", head, tuple(rows), numbers=tuple(range(1, 3 + len(rivals))))
+        numbers = [f"{figure[name]:,.0f}" for name in ("prompt_tokens", "answer_tokens", "answer_tokens_p95")]
+        rows.append((Cell(words.SHORT[arm]), *map(Cell, [*numbers, *saved]), Cell(plot, "spark")))
+    table = Table("Tokens of an answer", head, tuple(rows), numbers=tuple(range(1, 4 + len(rivals))))
     return Section("What an answer costs", (Figure(_meaning(found), table=table),), (ELSEWHERE,))
 
 

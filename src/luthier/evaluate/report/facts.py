@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from luthier.evaluate.report import words
 from luthier.evaluate.report.answers import WON_BY
 from luthier.evaluate.report.parts import Cell, Figure, Section, Table
@@ -12,9 +14,9 @@ READ = {
     "p_gold": "none: every option is scored given the text before it",
     "bits_per_token": "none: tokens that were hidden are scored given all that stands around them",
 }
-MEANING = (
-    "Everything above follows from evidence.json: recompute it with `luthier verify`, and compare the hashes below "
-    "with those you were given by somebody you trust."
+MEANING = Markup(
+    "Everything above follows from evidence.json: recompute it with <code>luthier verify</code>, and compare the "
+    "hashes below with those you were given by somebody you trust."
 )
 
 

@@ -8,9 +8,9 @@ import orjson
 import pyarrow as pa
 
 from luthier.artifacts.tables import write_table
-from luthier.evaluate.arms import IN_WORDS, Arm
-from luthier.evaluate.metrics.units import gain_words, interval_words, item_metric, score_words
-from luthier.evaluate.report import words
+from luthier.evaluate.arms import Arm
+from luthier.evaluate.metrics.units import item_metric
+from luthier.evaluate.report.card import card
 from luthier.evaluate.report.evidence import EVIDENCE, Observed, evidence_bytes
 from luthier.evaluate.report.learnt import Learnt
 from luthier.evaluate.report.page import render_page
@@ -39,25 +39,6 @@ def write_report(
     (folder / "report.html").write_bytes(render_page(record, faced, learnt=learnt, texts=texts))
     (folder / "card.md").write_text(card(record), encoding="utf-8")
     write_table(folder / "answers.parquet", _answers(observed), schema=ANSWER_SCHEMA)
-
-
-def card(record: Mapping[str, Any]) -> str:
-    """The evaluation part of a model card, in Markdown."""
-    verdict, figures, plan = record["verdict"], record["figures"], record["plan"]
-    lines = ["## Evaluation", "", f"**{verdict['verdict']}**. {words.lead(record)}", ""]
-    lines += [f"- {reason}" for reason in [*verdict["advice"], *verdict["reasons"], *verdict["caveats"]]]
-    if "gain" in figures:
-        metric = words.METRICS[plan["primary"]]
-        lines += ["", f"| | {metric} | interval ({words.level(record['look']['alpha'])}) |", "|---|---|---|"]
-        for arm, name in (("base", IN_WORDS[plan["against"]]), ("tuned", "tuned")):
-            value = score_words(figures[arm]["value"], plan["primary"])
-            lines.append(f"| {name} | {value} | {words.between(figures[arm], plan['primary'])} |")
-        gain = figures["gain"]
-        shown = f"{gain_words(gain['value'], plan['primary'])} | {interval_words(gain, plan['primary'])}"
-        lines.append(f"| gain | {shown} |")
-    lines += ["", f"What to do: {verdict['remedy']}", ""]
-    lines.append(f"Evidence `{record['sha256']}`, exam `{record['exam']['root']}`, look {record['look']['number']}.")
-    return "\n".join(lines) + "\n"
 
 
 def _answers(observed: Observed) -> list[dict[str, Any]]:

@@ -133,7 +133,7 @@ def curves(
     is_steep = min(heights) > 0 and max(heights) > 10 * min(heights)
     vertical = _log_scale(heights) if is_steep else scale_around([0.0, *heights], unit=1, suffix="")
     last = max(x for x, _ in points) or 1.0
-    plot, head = 200, 4
+    plot, head = 200, 16
     top = head + 20 * len(marks)
     parts = []
     for place, mark in enumerate(marks):
@@ -204,7 +204,8 @@ def _mark(mark: Mark, scale: Scale, *, y: int, bottom: int) -> Markup:
 def _cross(mark: Mark, *, x: float, y: int, bottom: int) -> Markup:
     line = Markup('<line class="mark {3}" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/>').format(x, y + 4, bottom, mark.kind)
     text = Markup('<text class="note" x="{}%" y="{}" text-anchor="{}">{}</text>')
-    return line + text.format(x, y, "start" if x < 55 else "end", mark.label)
+    # A label takes up to 58 % of a phone's width.
+    return line + text.format(x, y, _anchor(x, wide=42), mark.label)
 
 
 def _bar(bar: Bar, scale: Scale, *, y: int) -> Markup:

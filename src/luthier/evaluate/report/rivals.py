@@ -11,8 +11,8 @@ from luthier.evaluate.report.parts import Cell, Figure, Section, Table
 from luthier.evaluate.report.plots import Bar
 
 READING = {
-    "better": ("the tuned model is better", "right"),
-    "worse": ("better than the tuned model", "wrong"),
+    "better": ("tuned is better", "right"),
+    "worse": ("rival is better", "wrong"),
     "open": ("not told apart", ""),
 }
 

@@ -1,13 +1,14 @@
 """Look at a run: what each stage made, one row, or what is learnt of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir
+from luthier.artifacts.manifest import NOTES
 from luthier.errors import NotFoundError
 from luthier.models.bases import resolve_base
 from luthier.models.chat import Wording, load_wording
@@ -48,7 +49,10 @@ def show_run(run: Path) -> Shown:
     verdict = _verdict(run) if ReportDir.kind in folders else None
     if verdict is not None:
         lines.append(f"verdict  {verdict}")
-    return Shown({"run": str(run), "folders": folders, "prove": proof, "verdict": verdict}, "\n".join(lines))
+    spent = _spent(run) if verdict is not None else None
+    lines += [f"cost     {line}" for line in _spent_words(spent or {})]
+    values = {"run": str(run), "folders": folders, "prove": proof, "verdict": verdict, "cost": spent}
+    return Shown(values, "\n".join(lines))
 
 
 def show_row(run: Path, wanted: str) -> Shown:
@@ -192,6 +196,23 @@ def _wording(project: Project) -> Wording:
 def _verdict(run: Path) -> str:
     record = json.loads(ReportDir.open(run / ReportDir.kind).file("evidence.json").read_bytes())
     return str(record["verdict"]["verdict"])
+
+
+def _spent(run: Path) -> dict[str, Any] | None:
+    """What the clock said while the exam was sat, if the report has it."""
+    path = run / ReportDir.kind / NOTES / "cost.json"
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
+
+
+def _spent_words(spent: Mapping[str, Any]) -> Iterator[str]:
+    """One line per arm: time, money and memory of its answers."""
+    for arm, found in spent.get("arms", {}).items():
+        price = "" if found["cost_per_1000"] is None else f", {found['cost_per_1000']:g} at your price"
+        memory = f"{found['peak_resident_bytes'] / 2**30:.1f} GiB"
+        yield f"{arm}: {found['seconds_per_1000']:,.1f} s for 1,000 answers{price}, {memory} at most"
 
 
 def _receipts(artifact: Artifact) -> dict[str, dict[str, Any]]:
