@@ -129,4 +129,4 @@ def test_the_card_holds_what_a_reader_must_know(trial):
     assert "> Retrieval would serve this better" in told
     assert told.count("\n| ") == 1 + 6 + 1 + 6
     assert all(reason in told for reason in made.record["verdict"]["reasons"])
-    assert "What it was compared with" not in card(trial(0.0, 1.0, documents=1, per_document=3).record)
+    assert "no interval" in card(trial(0.0, 1.0, documents=1, per_document=3).record)
