@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from luthier.evaluate.arms import IN_WORDS
 from luthier.evaluate.metrics.units import gain_words, interval_words, score_words
 from luthier.evaluate.report import words
-from luthier.evaluate.report.conditions import MARKS, kind_of
+from luthier.evaluate.report.conditions import MARKS, reason_kinds
 
-CLAIMS = {
+SHOWS = {
     "SKILL": "skill on documents it was never trained on (form, terms, style, judgement); not whether it knows facts "
     "of documents that nobody shows it",
     "KNOWLEDGE": "facts of documents it was trained on, asked without the document; not skill on new documents",
@@ -32,8 +33,8 @@ def card(record: Mapping[str, Any]) -> str:
 
 
 def _conditions(record: Mapping[str, Any]) -> list[str]:
-    kinds = {reason: kind_of(gate["state"]) for gate in record["gates"].values() for reason in gate["reasons"]}
-    return [f"- {MARKS[kinds.get(reason, 'open')]} {reason}" for reason in record["verdict"]["reasons"]]
+    kinds = reason_kinds(record)
+    return [f"- {MARKS[kinds[reason]]} {reason}" for reason in record["verdict"]["reasons"]]
 
 
 def _scores(record: Mapping[str, Any]) -> list[str]:
@@ -49,7 +50,7 @@ def _scores(record: Mapping[str, Any]) -> list[str]:
     for name, figure in compared.items():
         gain = figure["gain"]
         over = f"{gain_words(gain['value'], metric)} | {interval_words(gain, metric)}"
-        lines.append(f"| {words.ARMS[name]} | {_score(figure, metric)} | {over} |")
+        lines.append(f"| {IN_WORDS[name]} | {_score(figure, metric)} | {over} |")
     return [*lines, f"| **tuned** | {_score(figures['tuned'], metric)} | | |"]
 
 
@@ -59,7 +60,7 @@ def _score(figure: Mapping[str, Any], metric: str) -> str:
 
 def _limits(record: Mapping[str, Any]) -> Iterator[str]:
     plan, verdict, look = record["plan"], record["verdict"], record["look"]
-    yield f"- This exam shows {CLAIMS[plan['claim']]}."
+    yield f"- This exam shows {SHOWS[plan['claim']]}."
     if verdict["mde"] is not None:
         seen = gain_words(verdict["mde"], plan["primary"]).lstrip("+")
         yield f"- It finds a true gain of {seen} or more four times in five; smaller ones may exist and stay unseen."

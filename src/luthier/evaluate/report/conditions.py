@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate.gates import FAILED, PASSED
+from luthier.evaluate.gates import FAILED, PASSED, Gate, passes
 from luthier.evaluate.report.parts import Cell, Figure, Section, Table
 
 ASKS = {
@@ -16,7 +16,11 @@ ASKS = {
     "memorised": ("Private", "Does it not recite its training data word for word?"),
 }
 """Gate -> its name on the page and what it asks."""
-MARKS = {"passed": "✓", "failed": "✗", "open": "?"}
+MARKS = {"passed": "✓", "failed": "✗", "open": "?", "warned": "!"}
+
+
+STATES = {"open": "not settled", "UNPROVEN": "not proven"}
+"""States whose own name says too little."""
 
 
 def conditions(record: Mapping[str, Any]) -> Section:
@@ -26,25 +30,36 @@ def conditions(record: Mapping[str, Any]) -> Section:
     gates = sorted(record["gates"].items(), key=lambda one: [*ASKS, one[0]].index(one[0]))
     for name, gate in gates:
         title, asks = ASKS.get(name, (name.replace("_", " ").capitalize(), ""))
-        kind = kind_of(gate["state"])
+        kind = kind_of(name, gate)
         rows.append((Cell(title), Cell(asks), Cell(f"{MARKS[kind]} {_state(gate['state'])}", kind)))
     table = Table("The conditions", ("Condition", "What it asks", "State"), tuple(rows))
     return Section("The conditions for shipping", (Figure(_meaning(record), table=table),))
 
 
-def kind_of(state: str) -> str:
-    """passed, failed or open."""
-    return "failed" if state in FAILED else "passed" if state in PASSED else "open"
+def kind_of(name: str, gate: Gate) -> str:
+    """passed, failed, open, or warned: not passed, and yet it stops nothing."""
+    if gate["state"] in FAILED:
+        return "failed"
+    if gate["state"] in PASSED:
+        return "passed"
+    return "warned" if passes(name, gate) else "open"
+
+
+def reason_kinds(record: Mapping[str, Any]) -> dict[str, str]:
+    """Reason -> kind of its gate."""
+    return {reason: kind_of(name, gate) for name, gate in record["gates"].items() for reason in gate["reasons"]}
 
 
 def _state(state: str) -> str:
-    return {"open": "not settled", "NOT ASKED": "not asked", "UNPROVEN": "not proven"}.get(state, state.lower())
+    return STATES.get(state, state.lower())
 
 
 def _meaning(record: Mapping[str, Any]) -> str:
-    kinds = [kind_of(gate["state"]) for gate in record["gates"].values()]
+    kinds = {kind_of(*gate) for gate in record["gates"].items()}
     if "failed" in kinds:
         return "A model ships only if every condition holds: begin with the failed one, whose reason stands at the top."
     if "open" in kinds:
         return "A model ships only if every condition holds: the reasons at the top say what the others lacked."
+    if "warned" in kinds:
+        return "A model ships only if no condition stops it, and none does: read the reasons of those marked “!”."
     return "A model ships only if every condition holds, and every one does: there is nothing to mend."

@@ -6,11 +6,13 @@ from typing import Any
 
 from luthier.artifacts.page import render
 from luthier.evaluate.report import words
+from luthier.evaluate.report.advisory import advisory
 from luthier.evaluate.report.answers import answers
-from luthier.evaluate.report.conditions import conditions, kind_of
+from luthier.evaluate.report.conditions import conditions, reason_kinds
 from luthier.evaluate.report.costs import costs
 from luthier.evaluate.report.evidence import Observed
 from luthier.evaluate.report.facts import facts
+from luthier.evaluate.report.fit import fit
 from luthier.evaluate.report.further import further
 from luthier.evaluate.report.gain import gain, power
 from luthier.evaluate.report.learnt import Learnt, training
@@ -36,10 +38,12 @@ def render_page(
         rivals(record),
         conditions(record),
         retention(record),
+        fit(record),
         training(learnt or Learnt()),
         costs(record),
         slices(record, observed, texts=texts),
         answers(record, observed, texts=texts),
+        advisory(record),
         facts(record),
     ]
     return render(
@@ -53,8 +57,8 @@ def render_page(
 
 def _verdict(record: Mapping[str, Any]) -> dict[str, Any]:
     verdict, plan = record["verdict"], record["plan"]
-    kinds = {reason: kind_of(gate["state"]) for gate in record["gates"].values() for reason in gate["reasons"]}
-    reasons = [(kinds.get(reason, "open"), words.tied(reason)) for reason in verdict["reasons"]]
+    kinds = reason_kinds(record)
+    reasons = [(kinds[reason], words.tied(reason)) for reason in verdict["reasons"]]
     return {
         "word": verdict["verdict"],
         "kind": KINDS[verdict["verdict"]],
