@@ -31,7 +31,9 @@ def conditions(record: Mapping[str, Any]) -> Section:
     for name, gate in gates:
         title, asks = ASKS.get(name, (name.replace("_", " ").capitalize(), ""))
         kind = kind_of(name, gate)
-        rows.append((Cell(title), Cell(asks), Cell(f"{MARKS[kind]} {_state(gate['state'])}", kind)))
+        is_asked = gate["state"] != "NOT ASKED"
+        state = Cell(f"{MARKS[kind]} {_state(gate['state'])}", kind) if is_asked else Cell("not asked")
+        rows.append((Cell(title), Cell(asks), state))
     table = Table("The conditions", ("Condition", "What it asks", "State"), tuple(rows))
     return Section("The conditions for shipping", (Figure(_meaning(record), table=table),))
 
