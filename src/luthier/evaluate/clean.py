@@ -19,6 +19,7 @@ ALPHA = 0.05
 LOOK_UP = 0.25
 """Share of free answers that copying from training may get right before the exam measures nothing else."""
 MIXED = "The model was trained on another dataset than the one this exam was kept apart from."
+AGAIN = "Run prepare again: it removes exam items from the training rows; then train again."
 APART = "Name a column that keeps rewordings together in prepare.split.group_by, and run again from prepare on."
 
 
@@ -53,7 +54,7 @@ def clean_gate(exam: Mapping[str, Any], flagged: Figure | None) -> dict[str, Any
     if exam["trained_on"] != exam["dataset"] or not exam["sealed_with"]:
         reasons.append(MIXED)
     if reasons:
-        return {"state": "DIRTY", "reasons": reasons}
+        return {"state": "DIRTY", "reasons": reasons, "advice": AGAIN}
     if flagged is not None and flagged["low"] is not None and flagged["low"] > 0:
         reason = (
             f"The gain is larger on the {flagged['flagged']} questions that training may ask in other words than on "

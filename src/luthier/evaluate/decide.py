@@ -17,7 +17,7 @@ from luthier.evaluate.compare import (
     score_of,
 )
 from luthier.evaluate.cost import token_figures
-from luthier.evaluate.forget import retention
+from luthier.evaluate.forget import distances, retention, task_figures
 from luthier.evaluate.further import further_figures
 from luthier.evaluate.gates import FAILED, Gate, judge, passes
 from luthier.evaluate.judge import judge_figures
@@ -69,7 +69,11 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
             figures["watch"] = followed(record)
             figures["gain"] = {**figures["gain"], "covered": not figures["watch"]["early"]}
     if plan["retention_margin"] is not None:
-        figures["retention"] = retention(record["likelihood"]["GEN-TEST"], margin=plan["retention_margin"])
+        suites = 1 + len(plan["retention_tasks"])
+        text = record["likelihood"]["GEN-TEST"]
+        figures["retention"] = retention(text, margin=plan["retention_margin"], suites=suites)
+    figures["apart"] = distances(record["apart"])
+    figures["tasks"] = task_figures(record["general"], margin=plan["task_margin"], counted=plan["retention_tasks"])
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
     figures["memorised"] = memorised(record["likelihood"])
     return figures | suite_gains(record) | judge_figures(record)
@@ -85,7 +89,7 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
     else:
         verdict = "SHIP" if all(passes(*each) for each in gates.items()) else "INCONCLUSIVE"
     reasons = [reason for name in _order(verdict, gates) for reason in gates[name]["reasons"]]
-    power = missing_power(record, figures, states)
+    power = missing_power(record, figures, gates)
     caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
     caveats += _planning(record["frozen_plan"])
     if "watch" in figures and figures["watch"]["early"]:

@@ -1,13 +1,12 @@
 """What a model must pass to ship: state and reasons of every gate, from the record and its figures alone."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from luthier.evaluate.arms import IN_WORDS
 from luthier.evaluate.clean import clean_gate
 from luthier.evaluate.compare import Figure
-from luthier.evaluate.forget import retention_state
+from luthier.evaluate.forget import retained_gate
 from luthier.evaluate.memorise import memorised_gate
 from luthier.evaluate.metrics.units import gain_words, interval_words
 from luthier.evaluate.overfit import fit_gate
@@ -21,14 +20,15 @@ FAILED = {"failed", "FORGOT", "DIRTY", "OVERFIT"}
 
 def judge(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Gate]:
     """State and reasons of every gate."""
+    plan = record["plan"]
     superiority = _watched(record, figures) if "watch" in figures else _superiority(record, figures.get("gain"))
     return {
-        "size": _size(record["plan"], figures),
+        "size": _size(plan, figures),
         "superiority": superiority,
-        "minimum_effect": _minimum_effect(record["plan"], figures.get("gain")),
-        "retained": _retained(figures.get("retention")),
+        "minimum_effect": _minimum_effect(plan, figures.get("gain")),
+        "retained": retained_gate(figures.get("retention"), figures["tasks"], asked=plan["retention_tasks"]),
         "overfit": fit_gate(figures.get("fit"), is_better=superiority["state"] == "passed"),
-        "memorised": memorised_gate(figures.get("memorised"), blocks=record["plan"]["memorised_blocks"]),
+        "memorised": memorised_gate(figures.get("memorised"), blocks=plan["memorised_blocks"]),
         "clean": clean_gate(record["exam"], figures.get("flagged")),
     }
 
@@ -97,28 +97,3 @@ def _minimum_effect(plan: Mapping[str, Any], gain: Figure | None) -> Gate:
     if gain["value"] >= plan["minimum_effect"]:
         return {"state": "passed", "reasons": [f"The measured gain is at least {least}."]}
     return {"state": "open", "reasons": [f"The measured gain, {gain_words(gain['value'], metric)}, is below {least}."]}
-
-
-def _retained(figure: Figure | None) -> Gate:
-    if figure is None:
-        return {
-            "state": "NOT ASKED",
-            "reasons": ["General ability: not asked, a model that only judges has no general text to keep."],
-        }
-    state = retention_state(figure)
-    if figure["value"] is None:
-        reason = f"General ability could not be measured on {figure['documents']} documents of general text."
-        return {"state": state, "reasons": [reason]}
-    change = f"{percent(-figure['value'])} bits per byte ({percent(-figure['high'])} to {percent(-figure['low'])})"
-    allowed = f"allowed {percent(-figure['limit'])}"
-    words = {
-        "RETAINED": "General ability was kept",
-        "FORGOT": "General ability was lost",
-        "INCONCLUSIVE": "It is not shown that general ability was kept",
-    }
-    return {"state": state, "reasons": [f"{words[state]}: {change} on general text, {allowed}."]}
-
-
-def percent(log_ratio: float) -> str:
-    """A log ratio as a signed change: 0.01 -> '+1.0 %'."""
-    return f"{100 * math.expm1(log_ratio):+.2f} %"

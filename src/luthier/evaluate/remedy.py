@@ -3,43 +3,39 @@
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate import clean, memorise, overfit
 from luthier.evaluate.compare import honest_se
+from luthier.evaluate.gates import Gate, passes
 from luthier.evaluate.statistics.power import documents_needed, mde
 
 MOST_DOCUMENTS = 100_000
 """Above this many documents an exam is no remedy."""
 
 
-def missing_power(record: Mapping[str, Any], figures: Mapping[str, Any], states: Mapping[str, str]) -> dict[str, Any]:
+def missing_power(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping[str, Gate]) -> dict[str, Any]:
     """`mde` (None if nothing was measured), `documents_needed` and `remedy` in plain words."""
     gain, minimum = figures.get("gain"), record["plan"]["minimum_effect"]
     if gain is None or gain["low"] is None or gain["df"] <= 0:
-        return {"mde": None, "documents_needed": None, "remedy": _remedy(record, None, states)}
+        return {"mde": None, "documents_needed": None, "remedy": _remedy(record, None, gates)}
     alpha = record["look"]["alpha"]
     se = honest_se(gain, alpha)
     seen = mde(se, gain["df"], alpha=alpha, minimum_effect=minimum)
     needed = documents_needed(
         gain["value"], se, documents=gain["documents"], df=gain["df"], alpha=alpha, minimum_effect=minimum
     )
-    return {"mde": seen, "documents_needed": needed, "remedy": _remedy(record, needed, states)}
+    return {"mde": seen, "documents_needed": needed, "remedy": _remedy(record, needed, gates)}
 
 
-def _remedy(record: Mapping[str, Any], needed: int | None, states: Mapping[str, str]) -> str:
-    if states["clean"] == "DIRTY":
-        return "Run prepare again: it removes exam items from the training rows; then train again."
-    if states["overfit"] == "OVERFIT":
-        return overfit.ADVICE
-    if states["clean"] == "UNPROVEN":
-        return clean.APART
-    if states["memorised"] == "MEMORISED" and record["plan"]["memorised_blocks"]:
-        return memorise.ADVICE
+def _remedy(record: Mapping[str, Any], needed: int | None, gates: Mapping[str, Gate]) -> str:
+    for name in ("clean", "overfit", "memorised"):
+        if not passes(name, gates[name]):
+            return str(gates[name]["advice"])
+    states = {name: gate["state"] for name, gate in gates.items()}
     if states["size"] == "open":
         return "Add documents, or split finer (prepare.split.group_by), so that the exam holds more of them."
     if states["minimum_effect"] == "failed":
         return "More exam items will not change this. Look at the lost items, add training examples, or raise epochs."
     if states["retained"] == "FORGOT":
-        return "Train with a smaller learning rate, fewer epochs or a smaller train.scale, and evaluate again."
+        return str(gates["retained"]["advice"])
     if states["superiority"] == "open" or states["minimum_effect"] == "open":
         if needed is None or needed > MOST_DOCUMENTS:
             return "The two answer too much alike for any exam to tell them apart: train longer or add examples."
@@ -50,5 +46,5 @@ def _remedy(record: Mapping[str, Any], needed: int | None, states: Mapping[str, 
             f"An exam of about {needed:,} documents (this one has {have:,}) would settle it, if nothing else changes."
         )
     if states["retained"] == "INCONCLUSIVE":
-        return "Lower train.scale or the learning rate; or accept a wider evaluate.retention_margin, in the plan."
+        return str(gates["retained"]["advice"])
     return "Ship it; there is nothing to mend."

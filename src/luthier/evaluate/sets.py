@@ -6,9 +6,10 @@ in TRAIN, and nothing else.
 
 # N rows, C labels
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,16 @@ from luthier.evaluate.statistics.clustered import FloatArray
 from luthier.evaluate.tasks.fill import frequency_nats, make_hidden
 from luthier.models.chat import Wording
 from luthier.models.classify import seconds_of, worded_texts
+from luthier.models.engines.apart import apart, recited
 from luthier.objectives import objective
 from luthier.records import Item, Message, Worded
 
-MOST_ROWS, MOST_TOKENS = 150, 12_288
-"""Of a set: seconds on two cores. Of more rows, those with the smallest hashes."""
+FEWEST_ROWS, MOST_ROWS, MOST_TOKENS = 8, 150, 6_144
+"""Of a set: seconds on two cores."""
+LONGEST = 256
+"""Trained tokens of a row that are read."""
+COMPARED = 30
+"""Texts on which base and tuned are compared token by token."""
 SMALLEST = 1e-12
 """A probability is at least this."""
 Columns = dict[str, list[Any]]
@@ -41,6 +47,9 @@ class Likelihoods:
     tuned: Sequence[float]
     sizes: Sequence[int]
     """Bytes of the answers; where there are none, the hidden tokens, or 1 for each row."""
+    recites: Mapping[str, Sequence[bool | None]] = field(default_factory=dict)
+    """base_recites, tuned_recites: whether an arm goes on from an answer's beginning exactly as it does; None if the
+    answer is too short to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +62,8 @@ class Reading:
 
 
 def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
-    """Columns document, bytes, base_nats, tuned_nats of samples of TRAIN, VAL and TEST, one line per row; of GEN-TEST
-    one per document. Sets that cannot be had for an objective are left out.
+    """Columns document, bytes, base_nats, tuned_nats (and what each arm recites) of samples of TRAIN, VAL and TEST, one
+    line per row; of GEN-TEST one per document. Sets that cannot be had for an objective are left out.
     """
     goal = objective(str(room.dataset.manifest.facts["objective"]))
     found: dict[str, Columns] = {}
@@ -69,30 +78,70 @@ def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
         "VAL": read_worded(room.dataset.file("validation.parquet")),
         "TEST": reading.word(items, room),
     }
-    sets = {name: sample(rows) for name, rows in parts.items()}
+    longest = LONGEST if goal.head == "causal" else None
+    sets = {name: sample(rows, longest=longest) for name, rows in parts.items()}
     rows = [row for part in sets.values() for row in part]
     nats = reading.read(rows, room)
-    columns = [document_id(row.group) for row in rows], nats.sizes, nats.base, nats.tuned
-    lines = iter(zip(*columns, strict=True))
-    return {**found, **{name: _columns(islice(lines, len(part))) for name, part in sets.items()}}
+    columns: Columns = {
+        "document": [document_id(row.group) for row in rows],
+        "bytes": list(nats.sizes),
+        "base_nats": list(nats.base),
+        "tuned_nats": list(nats.tuned),
+        **{name: list(values) for name, values in nats.recites.items()},
+    }
+    ends = list(accumulate(len(part) for part in sets.values()))
+    for name, start, end in zip(sets, [0, *ends], ends, strict=False):
+        found[name] = {column: values[start:end] for column, values in columns.items()}
+    return found
 
 
-def sample(rows: Sequence[Worded]) -> list[Worded]:
-    """As many rows as may be read, by the hashes of their ids; at least one, if there is one."""
+def read_apart(items: Sequence[Item], room: Room) -> dict[str, Columns]:
+    """How far base and tuned are apart on 30 texts of GEN-TEST and 30 answers of TEST, line by line: tokens, KL both
+    ways in nats, and tokens at which both would write the same. Empty of models that write nothing.
+    """
+    goal = objective(str(room.dataset.manifest.facts["objective"]))
+    if goal.head != "causal":
+        return {}
+    sets = {"GEN-TEST": read_worded(room.exam.file("general.parquet"))[:COMPARED]}
+    if goal.name in READINGS:
+        sets["TEST"] = sample(READINGS[goal.name].word(items, room), longest=LONGEST)[:COMPARED]
+    return {name: _apart(rows, room) for name, rows in sets.items()}
+
+
+def _apart(rows: Sequence[Worded], room: Room) -> Columns:
+    found = [asdict(one) for one in apart(room.engine, rows, listener=room.listener)]
+    columns = {name: [one[name] for one in found] for name in ("tokens", "forward", "backward", "alike")}
+    return {"document": [document_id(row.group) for row in rows], **columns}
+
+
+def sample(rows: Sequence[Worded], *, longest: int | None = None) -> list[Worded]:
+    """As many rows as may be read, at least 8: first one of every group, by the hashes of their ids, then the others.
+
+    `longest`: rows are cut behind this many trained tokens, and their bytes count in proportion.
+    """
+    turns: Counter[str] = Counter()
+    order: list[tuple[int, Worded]] = []
+    for row in sorted(rows, key=lambda row: hash_order(row.id)):
+        order.append((turns[row.group], row))
+        turns[row.group] += 1
     chosen: list[Worded] = []
     tokens = 0
-    for row in sorted(rows, key=lambda row: hash_order(row.id))[:MOST_ROWS]:
-        tokens += len(row.ids)
-        if chosen and tokens > MOST_TOKENS:
+    for _, row in sorted(order, key=lambda each: each[0])[:MOST_ROWS]:
+        one = row if longest is None else _cut(row, longest)
+        tokens += len(one.ids)
+        if tokens > MOST_TOKENS and len(chosen) >= FEWEST_ROWS:
             break
-        chosen.append(row)
+        chosen.append(one)
     return chosen
 
 
-def _columns(lines: Iterator[tuple[Any, ...]]) -> Columns:
-    names = ("document", "bytes", "base_nats", "tuned_nats")
-    found = list(lines)
-    return {name: [line[place] for line in found] for place, name in enumerate(names)}
+def _cut(row: Worded, longest: int) -> Worded:
+    learnt = [place for place, trained in enumerate(row.trained) if trained]
+    if len(learnt) <= longest:
+        return row
+    end = learnt[longest - 1] + 1
+    size = max(1, round(row.answer_bytes * longest / len(learnt)))
+    return replace(row, ids=row.ids[:end], trained=row.trained[:end], answer_bytes=size)
 
 
 def _answers(items: Sequence[Item], room: Room) -> list[Worded]:
@@ -128,8 +177,10 @@ def _labelled(items: Sequence[Item], room: Room) -> list[Worded]:
 
 
 def _written(rows: Sequence[Worded], room: Room) -> Likelihoods:
-    base, tuned = (room.engine.nats(rows, adapter=adapter, listener=room.listener) for adapter in (False, True))
-    return Likelihoods(base, tuned, [max(1, row.answer_bytes) for row in rows])
+    base, tuned = (room.engine.branch_nats(rows, adapter=adapter, listener=room.listener) for adapter in (False, True))
+    arms = {"base_recites": False, "tuned_recites": True}
+    told = {name: recited(room.engine, rows, adapter=on, listener=room.listener) for name, on in arms.items()}
+    return Likelihoods(base, tuned, [max(1, row.answer_bytes) for row in rows], told)
 
 
 def _filled(rows: Sequence[Worded], room: Room) -> Likelihoods:

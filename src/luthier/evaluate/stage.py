@@ -16,13 +16,14 @@ from luthier.errors import UserError
 from luthier.evaluate.asking import ask_exam
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
 from luthier.evaluate.further import KNOWN_BY, deciding
+from luthier.evaluate.general import ask_tasks
 from luthier.evaluate.judge import calibrate, compare_answers, may_judge
 from luthier.evaluate.looks import close_look, exam_root, open_exam
 from luthier.evaluate.plan import draft_plan, plan_changes
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
-from luthier.evaluate.sets import read_sets
+from luthier.evaluate.sets import read_apart, read_sets
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.suites import ask_suites
 from luthier.evaluate.tasks import made
@@ -64,7 +65,8 @@ def evaluate(
     asked = ask_exam(decided, room, sit, alpha=opened.look.alpha)
     items, sitting = asked.items, asked.sitting
     further = made.sit_further(opened.items, decided, room)
-    likelihood = read_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
+    written = deciding(opened.items, claim="SKILL", objective=plan["objective"])
+    likelihood, apart, general = read_sets(written, room), read_apart(written, room), ask_tasks(room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
@@ -80,6 +82,7 @@ def evaluate(
         advisory["judge"] |= compare_answers(config.judge, items, **answers, listener=listener)
     arms = (items, sitting.base, sitting.tuned)
     told = {"flagged": read_leaks(exam)["reworded"], "advisory": advisory, "further": further}
+    told |= {"general": general, "apart": apart}
     observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
     record = assemble(setting, observed)
     close_look(exam, opened.look, result=record["sha256"])

@@ -193,7 +193,7 @@ def _assign(gathered: Gathered, config: SplitConfig, books: Books) -> tuple[Assi
 def _general(means: Means) -> General:
     # Only what writes has a likelihood of text: of others retention is not asked.
     if means.objective.head != "causal":
-        return General(exam=[], validation=[])
+        return General(exam=[], validation=[], tasks=[])
     return general_text(means.wording, limit=means.frame.limit)
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from luthier.prepare.exam.audit import AUDIT, write_audit
 from luthier.prepare.facts import FACTS, write_facts
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
+from luthier.prepare.general.tasks import TASK_SCHEMA
 from luthier.prepare.leaks import LEAKS, leak_report
 from luthier.prepare.likelihood import check_wanted, read_by_base
 from luthier.prepare.pieces import Workplace, check_memory
@@ -133,6 +135,9 @@ def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
 def _write_exam(draft: Draft, divided: Divided, *, free: bool) -> None:
     write_items(draft.path / "items.parquet", divided.all_items)
     write_worded(draft.path / "general.parquet", divided.general.exam)
+    if divided.general.tasks:
+        rows = [asdict(task) for task in divided.general.tasks]
+        write_table(draft.path / "tasks.parquet", rows, schema=TASK_SCHEMA)
     report = leak_report(
         divided.leaks, prompts=divided.prompts, reworded=divided.reworded, copied=divided.copied, free=free
     )

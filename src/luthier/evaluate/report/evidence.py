@@ -33,6 +33,10 @@ class Observed:
     """Set (GEN-TEST, TRAIN, VAL, TEST) -> columns document, bytes, base_nats, tuned_nats."""
     rivals: Mapping[str, Arm] = field(default_factory=dict)
     """Other ways to do the work."""
+    general: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Suite of general tasks -> columns document, chance, base, tuned."""
+    apart: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Set (GEN-TEST, TEST) -> columns document, tokens, forward, backward, alike."""
     flagged: Container[str] = ()
     """Ids of items that training may ask in other words."""
     advisory: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +85,8 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "items": _items(observed),
         "scores": {name: arm.scores for name, arm in observed.arms.items()},
         "counts": _counts(observed),
+        "general": {name: dict(columns) for name, columns in observed.general.items()},
+        "apart": {name: dict(columns) for name, columns in observed.apart.items()},
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
         "cost": token_columns(observed.arms),
         "further": [_further(one) for one in observed.further],

@@ -115,6 +115,11 @@ class Engine:
             self._decoders |= found if self.arms[True] is self.arms[False] else {adapter: found[adapter]}
         return self._decoders[adapter]
 
+    def arm(self, adapter: bool) -> Any:
+        """The model with the adapter on or off."""
+        self._switch(adapter)
+        return self.model
+
     def nats(self, rows: Sequence[Worded], *, adapter: bool, listener: Listener = nobody_listens) -> list[float]:
         """Total nats of the trained tokens of each row."""
         return self._totals(rows, self._nats, adapter=adapter, listener=listener)

@@ -10,6 +10,7 @@ import orjson
 
 from luthier.artifacts.canonical import hash_order
 from luthier.models.chat import Wording
+from luthier.prepare.general.tasks import Task, general_tasks
 from luthier.records import Worded
 
 EXAMINED = 240
@@ -17,10 +18,12 @@ EXAMINED = 240
 
 @dataclass(frozen=True, slots=True)
 class General:
-    """Worded documents of both parts."""
+    """Worded documents of both parts, and tasks."""
 
     exam: list[Worded]
     validation: list[Worded]
+    tasks: list[Task]
+    """Of every suite; the exam's only."""
 
 
 def general_text(wording: Wording, *, limit: int) -> General:
@@ -32,7 +35,7 @@ def general_text(wording: Wording, *, limit: int) -> General:
     documents = [orjson.loads(line) for line in lines]
     documents.sort(key=lambda row: hash_order(row["id"]))
     rows = [_worded(row["id"], row["text"], wording, limit) for row in documents]
-    return General(exam=rows[:EXAMINED], validation=rows[EXAMINED:])
+    return General(exam=rows[:EXAMINED], validation=rows[EXAMINED:], tasks=general_tasks())
 
 
 def _worded(name: str, text: str, wording: Wording, limit: int) -> Worded:
