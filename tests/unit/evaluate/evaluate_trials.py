@@ -55,7 +55,7 @@ def make_setting(items: Sequence[Item], *, objective: str = "chat", look: int = 
         "retention_margin": 0.01 if objective == "chat" else None,
         "retention_tasks": [],
         "task_margin": 0.03,
-        "general_items": 100,
+        "general_items": 60,
         "memorised_blocks": False,
         "weights": {"chat": 1.0},
         "items": len(items),
