@@ -1,5 +1,6 @@
 """What a model must pass to ship: state and reasons of every gate, from the record and its figures alone."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
