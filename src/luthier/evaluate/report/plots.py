@@ -62,6 +62,7 @@ def scale_around(values: Sequence[float], *, unit: float, suffix: str) -> Scale:
     spread = max(high - low, 1e-6)
     step = _round_step(spread / 4)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    first, last = (first - 1, last + 1) if first == last else (first, last)  # nothing changed at all
     digits = max(0, -math.floor(math.log10(step / unit) + 1e-9))
     ticks = tuple((place * step, f"{place * step / unit:.{digits}f}{suffix}") for place in range(first, last + 1))
     return Scale(low=first * step, high=last * step, ticks=ticks)
