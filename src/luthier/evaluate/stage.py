@@ -81,7 +81,7 @@ def evaluate(
         answers = {"base": sitting.base.texts, "tuned": sitting.tuned.texts}
         advisory["judge"] |= compare_answers(config.judge, items, **answers, listener=listener)
     arms = (items, sitting.base, sitting.tuned)
-    told = {"flagged": read_leaks(exam)["reworded"], "advisory": advisory, "further": further}
+    told = {"flagged": dataset.manifest.facts["alike"]["reworded"], "advisory": advisory, "further": further}
     told |= {"general": general, "apart": apart}
     observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
     record = assemble(setting, observed)
@@ -126,22 +126,16 @@ def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:
     return {"base": base, "tuned": {"digest": models.tuned.digest}}
 
 
-def read_leaks(exam: ExamDir) -> dict[str, Any]:
-    """What prepare found where training and exam are alike."""
-    found: dict[str, Any] = json.loads(exam.file("leaks.json").read_bytes())
-    return found
-
-
 def _exam_facts(exam: ExamDir, dataset: DatasetDir, models: Models, items: Sequence[Item]) -> dict[str, Any]:
     """What the clean gate looks at; rows of an exam group in TRAIN or VAL are counted here once more."""
     documents = {item.document for item in items if item.claim == "SKILL"}
     groups = [row.group for name in ("train.parquet", "validation.parquet") for row in read_worded(dataset.file(name))]
-    found = read_leaks(exam)
+    left = int(json.loads(exam.file("leaks.json").read_bytes())["left"])
     inside = sum(group in documents for group in groups)
     return {
         "root": exam_root(exam),
-        "leaks": {"left by prepare": int(found["left"]), "rows of exam groups": inside},
-        "copied": found["copied"],
+        "leaks": {"left by prepare": left, "rows of exam groups": inside},
+        "copied": dataset.manifest.facts["alike"]["copied"],
         "dataset": dataset.digest,
         "trained_on": models.tuned.manifest.inputs.get("dataset", ""),
         # Exam and dataset of one split carry one key.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -177,23 +177,23 @@ def codes_in(question: str) -> list[str]:
     return sorted(word for word in question.split() if any(letter.isdigit() for letter in word))
 
 
-def leak_report(
-    leaks: Iterable[Leak], *, prompts: dict[str, str], reworded: Iterable[Reworded], copied: Copied, free: bool
-) -> bytes:
-    """leaks.json: items that left before sealing by kind; of the sealed ones the prompts by fingerprint, those that
-    training may ask in other words, and what copying from training solves (`free`: answers are written, not chosen).
-    """
+def leak_report(leaks: Iterable[Leak], *, prompts: dict[str, str]) -> bytes:
+    """leaks.json: items that left before sealing by kind, and of the sealed ones the prompts by fingerprint."""
     found = Counter({kind: 0 for kind in KINDS})
     found.update({(leak.kind, leak.item): leak.kind for leak in leaks}.values())
-    content = {
-        "format": "luthier.leaks/2",
-        "removed_before_sealing": found,
-        "left": 0,
-        "prompts": prompts,
+    content = {"format": "luthier.leaks/1", "removed_before_sealing": found, "left": 0, "prompts": prompts}
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+
+
+def likeness(reworded: Iterable[Reworded], copied: Copied, *, free: bool) -> dict[str, Any]:
+    """Sealed items that training may ask in other words, and what copying from training solves.
+
+    It hangs on the training rows, so it belongs to the dataset. `free`: answers are written, not chosen.
+    """
+    return {
         "reworded": {one.item: one.similarity for one in reworded},
         "copied": {"items": copied.items, "right": copied.right, "free": free and not copied.closed},
     }
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
 
 
 def check_leaks(dataset: DatasetDir, exam: ExamDir) -> None:

@@ -27,7 +27,7 @@ from luthier.prepare.facts import FACTS, write_facts
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
 from luthier.prepare.general.tasks import TASK_SCHEMA
-from luthier.prepare.leaks import LEAKS, leak_report
+from luthier.prepare.leaks import LEAKS, leak_report, likeness
 from luthier.prepare.likelihood import check_wanted, read_by_base
 from luthier.prepare.pieces import Workplace, check_memory
 from luthier.prepare.prepared import Prepared, find_prepared
@@ -87,7 +87,7 @@ def prepare(
     divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)
     settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target, config)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
-        _write_exam(draft, divided, free=objective.record == "chat")
+        _write_exam(draft, divided)
     dropped = _masked(books.rows, rules)
     about = {"objective": objective.name, "base": base.name, "base_digest": base.digest, "version": __version__}
     likelihoods = read_by_base(divided.train, base, config.clean, listener=listener)
@@ -132,16 +132,13 @@ def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
     )
 
 
-def _write_exam(draft: Draft, divided: Divided, *, free: bool) -> None:
+def _write_exam(draft: Draft, divided: Divided) -> None:
     write_items(draft.path / "items.parquet", divided.all_items)
     write_worded(draft.path / "general.parquet", divided.general.exam)
     if divided.general.tasks:
         rows = [asdict(task) for task in divided.general.tasks]
         write_table(draft.path / "tasks.parquet", rows, schema=TASK_SCHEMA)
-    report = leak_report(
-        divided.leaks, prompts=divided.prompts, reworded=divided.reworded, copied=divided.copied, free=free
-    )
-    (draft.path / LEAKS).write_bytes(report)
+    (draft.path / LEAKS).write_bytes(leak_report(divided.leaks, prompts=divided.prompts))
     _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.all_items)})
     write_audit(draft.path / AUDIT, divided.made.items)
     write_facts(draft.path / FACTS, divided.made.items)
@@ -175,6 +172,7 @@ def _facts(means: Means, *, base: Base, divided: Divided) -> dict[str, Any]:
         "labels": divided.labels.names,
         "several_labels": divided.labels.several,
         "exam_root": divided.root,
+        "alike": likeness(divided.reworded, divided.copied, free=means.objective.record == "chat"),
         "max_length": means.frame.limit,
         "system": means.frame.system,
         "instruction": means.frame.instruction,

@@ -13,7 +13,8 @@ from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.tasks import classify, generate
 from luthier.records import Item, Message
 
-LEAKS = {"left": 0, "prompts": {}, "reworded": {}, "copied": {"items": 0, "right": 0, "free": False}}
+LEAKS = {"left": 0, "prompts": {}}
+ALIKE = {"reworded": {}, "copied": {"items": 0, "right": 0, "free": False}}
 CHAPTERS = ("Blood", "Eye", "Injuries", "Pregnancy")
 
 

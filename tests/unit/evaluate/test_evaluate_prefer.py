@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from evaluate_trials import LEAKS
+from evaluate_trials import ALIKE, LEAKS
 
 from luthier.artifacts.canonical import canonical_json, merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
@@ -50,7 +50,7 @@ def sat(make_base, tmp_path):
         base = make_base("llama")
         folder, wording = tmp_path / f"{goal}-{strength}", load_wording(base.folder)
         root = merkle_root([canonical_json(item_row(item)) for item in items])
-        facts = {"objective": goal, "labels": [], "exam_root": root, "base_digest": base.digest}
+        facts = {"objective": goal, "labels": [], "exam_root": root, "base_digest": base.digest, "alike": ALIKE}
         ids = wording.document_ids("General text.")
         text = Worded("n", "n", "general", ids, (False, *(True,) * (len(ids) - 1)), (), 13)
         with building(folder / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:

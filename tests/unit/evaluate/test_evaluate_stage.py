@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from evaluate_trials import LEAKS
+from evaluate_trials import ALIKE, LEAKS
 
 from luthier.artifacts.canonical import canonical_json, merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
@@ -63,7 +63,13 @@ def setup(base, tmp_path):
         items += [cloze(place, claim) for place in range(made)]
         leaves = [canonical_json(item_row(item)) for item in items]
         root = merkle_root(leaves)
-        facts = {"objective": objective_name, "labels": list(LABELS), "exam_root": root, "base_digest": base.digest}
+        facts = {
+            "objective": objective_name,
+            "labels": list(LABELS),
+            "exam_root": root,
+            "base_digest": base.digest,
+            "alike": ALIKE,
+        }
         with building(folder / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_items(draft.path / "items.parquet", items)
             write_worded(draft.path / "general.parquet", general(wording))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from evaluate_trials import LEAKS
+from evaluate_trials import ALIKE, LEAKS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
@@ -124,7 +124,7 @@ def evaluated(make_base: Callable[[str], Base], tmp_path: Path) -> Callable[[str
         cases = [{"tag": tag_case, "extract": extract_case}[goal](wording, place) for place in range(108)]
         items, rows = [item for item, _ in cases[:48]], [row for _, row in cases[48:]]
         root = merkle_root([canonical_json(item_row(item)) for item in items])
-        facts = {"objective": goal, "exam_root": root, "base_digest": base.digest}
+        facts = {"objective": goal, "exam_root": root, "base_digest": base.digest, "alike": ALIKE}
         facts |= {"labels": LABELS} if goal == "tag" else {}
         with building(run / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_items(draft.path / "items.parquet", items)
