@@ -66,7 +66,6 @@ BAD: dict[str, tuple[str, Callable[[int], Row], Row, str]] = {
     "empty positive": ("embed", paired, paired(7, ""), "positive is empty"),
     "too long pair": ("embed", paired, paired(7, "word " * 200), "receipt R6 (length): 1 of 30 rows"),
     "too long answer": ("prefer", compared, compared(7, "word " * 200), "receipt R6 (length): 1 of 30 rows"),
-    "too long context": ("extract", asked, {**asked(7), "context": f"The pump {'word ' * 200}"}, "receipt R6 (length)"),
 }
 
 OF_ALL = {"span in a word, everywhere", "one class"}

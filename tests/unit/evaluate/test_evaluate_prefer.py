@@ -24,10 +24,10 @@ from luthier.objectives import objective
 from luthier.records import Item, Message, Worded
 
 
-def make_items(count, *, golds=("yes", "no, never")):
+def make_items(count, *, golds=("yes", "no, never"), task="prefer"):
     asked = (Message("user", "Is it so?"), Message("assistant", "Which?"))
     return [
-        Item(f"{place:016x}", f"g{place // 2}", "prefer", (*asked, Message("user", f"number {place}")), golds, "a:1")
+        Item(f"{place:016x}", f"g{place // 2}", task, (*asked, Message("user", f"number {place}")), golds, "a:1")
         for place in range(count)
     ]
 
@@ -110,7 +110,7 @@ def test_win_rate_is_told_with_pair_accuracy_beside_it(sat):
 
 
 def test_rewards_are_compared_with_a_probe_on_the_base(sat):
-    folder = sat("reward", strength=0.3, items=make_items(24, golds=("yes", "no")))
+    folder = sat("reward", strength=0.3, items=make_items(24, golds=("yes", "no"), task="reward"))
     record = read_evidence(folder / "report" / "evidence.json")
     assert record["models"]["base"]["arm"] == "linear probe"
     assert set(record["scores"]["base"]["pair_accuracy"]) <= {0.0, 1.0}
