@@ -61,9 +61,8 @@ class EvaluateConfig(Settings):
     """Smallest gain worth shipping (MPE), in the metric's unit (1 = all items)."""
     retention_margin: float = Field(default=0.01, gt=0, lt=1)
     """Largest loss on general text that still counts as retained, as a share of bits per byte."""
-    general_items: int = Field(default=60, ge=0, le=700)
-    """Tasks of each suite of general tasks that are asked; 0: none. 60 of each are 15,000 tokens for each model:
-    about a minute on two cores with a base of 135 M weights."""
+    general_items: int = Field(default=20, ge=0, le=700)
+    """Tasks of each suite of general tasks that are asked; 0: none. 20 of each are about 5,000 tokens a model."""
     retention_tasks: tuple[Suite, ...] = Field(default=(), strict=False)
     """Suites of general tasks that must be kept as well as general text. The others are told and not judged."""
     task_margin: float = Field(default=0.03, gt=0, lt=1)
