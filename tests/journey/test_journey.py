@@ -22,7 +22,8 @@ SHORT = [
     "prepare.split.items_per_group=1",
     "prepare.split.exam=0.03",
     "prepare.split.validation=0.02",
-    "evaluate.general_items=2",
+    "evaluate.general_items=0",
+    "evaluate.arms=pair",
 ]
 """The example, cut to a minute: too little to learn the task, enough to go the whole way."""
 
