@@ -32,7 +32,7 @@ FEWEST_ROWS, MOST_ROWS, MOST_TOKENS = 8, 150, 6_144
 """Of a set: seconds on two cores."""
 LONGEST = 256
 """Trained tokens of a row that are read."""
-COMPARED = 30
+COMPARED = 8
 """Texts on which base and tuned are compared token by token."""
 SMALLEST = 1e-12
 """A probability is at least this."""
@@ -96,7 +96,7 @@ def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
 
 
 def read_apart(items: Sequence[Item], room: Room) -> dict[str, Columns]:
-    """How far base and tuned are apart on 30 texts of GEN-TEST and 30 answers of TEST, line by line: tokens, KL both
+    """How far base and tuned are apart on 8 texts of GEN-TEST and 8 answers of TEST, line by line: tokens, KL both
     ways in nats, and tokens at which both would write the same. Empty of models that write nothing.
     """
     goal = objective(str(room.dataset.manifest.facts["objective"]))
