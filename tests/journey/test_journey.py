@@ -22,6 +22,7 @@ SHORT = [
     "prepare.split.items_per_group=1",
     "prepare.split.exam=0.03",
     "prepare.split.validation=0.02",
+    "evaluate.general_texts=30",
     "evaluate.general_items=0",
     "evaluate.arms=pair",
 ]

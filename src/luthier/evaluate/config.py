@@ -61,6 +61,8 @@ class EvaluateConfig(Settings):
     """Smallest gain worth shipping (MPE), in the metric's unit (1 = all items)."""
     retention_margin: float = Field(default=0.01, gt=0, lt=1)
     """Largest loss on general text that still counts as retained, as a share of bits per byte."""
+    general_texts: int = Field(default=240, ge=6)
+    """General texts that are read, at most: fewer take less time and leave a wider interval of what was retained."""
     general_items: int = Field(default=20, ge=0, le=700)
     """Tasks of each suite of general tasks that are asked; 0: none. 20 of each are about 5,000 tokens a model."""
     retention_tasks: tuple[Suite, ...] = Field(default=(), strict=False)

@@ -53,6 +53,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "retention_margin": config.retention_margin if is_decoder else None,
         "retention_tasks": sorted(config.retention_tasks) if is_decoder else [],
         "task_margin": config.task_margin,
+        "general_texts": config.general_texts if is_decoder else 0,
         "general_items": config.general_items if is_decoder else 0,
         "memorised_blocks": config.memorised == "block" or _is_unmasked(dataset),
         "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),

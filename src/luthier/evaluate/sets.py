@@ -68,7 +68,7 @@ def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
     goal = objective(str(room.dataset.manifest.facts["objective"]))
     found: dict[str, Columns] = {}
     if goal.head == "causal":
-        general = read_worded(room.exam.file("general.parquet"))
+        general = read_worded(room.exam.file("general.parquet"))[: room.config.general_texts]
         found["GEN-TEST"] = general_text(general, engine=room.engine, listener=room.listener)
     reading = READINGS.get(goal.name)
     if reading is None:
