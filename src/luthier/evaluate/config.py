@@ -64,8 +64,8 @@ class EvaluateConfig(Settings):
     general_texts: int = Field(default=240, ge=6)
     """General texts that are read, at most: fewer take less time and leave a wider interval of what was retained."""
     general_items: int = Field(default=20, ge=0, le=700)
-    """Tasks of each suite of general tasks that are asked, about 250 tokens for five; 0: none, and no comparison token by
-    token either."""
+    """Tasks of each suite of general tasks that are asked, about 250 tokens for one of each; 0: none, and no comparison
+    token by token either."""
     retention_tasks: tuple[Suite, ...] = Field(default=(), strict=False)
     """Suites of general tasks that must be kept as well as general text. The others are told and not judged."""
     task_margin: float = Field(default=0.03, gt=0, lt=1)

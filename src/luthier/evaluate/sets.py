@@ -97,8 +97,8 @@ def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
 
 def read_apart(items: Sequence[Item], room: Room) -> dict[str, Columns]:
     """How far base and tuned are apart on 8 texts of GEN-TEST and 8 answers of TEST, line by line: tokens, KL both
-    ways in nats, and tokens at which both would write the same. Empty of models that write nothing, and where no general
-    tasks are asked: both are told, not judged.
+    ways in nats, and tokens at which both would write the same. Empty of models that write nothing, and where no
+    general tasks are asked: both are told, not judged.
     """
     goal = objective(str(room.dataset.manifest.facts["objective"]))
     if goal.head != "causal" or not room.config.general_items:
