@@ -13,11 +13,13 @@ from torch import Tensor, nn
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W' + b: x [..., I], weight [O, I] in any layout -> [..., O].
 
-    Float32 goes through oneDNN; other types, which `torch` gives to oneDNN anyway, go as ever.
+    Float32 goes through oneDNN; other types, which `torch` gives to oneDNN anyway, go as ever. A weight that is part of
+    a wider matrix is copied: oneDNN's products of layers have no fast way to read one, and take a thousand times as long.
     """
     if not (x.dtype == weight.dtype == torch.float32 and torch.backends.mkldnn.is_available() and x.numel()):
         return F.linear(x, weight, bias)
     if not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)):
+        weight = weight if weight.is_contiguous() or weight.t().is_contiguous() else weight.contiguous()
         y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return y
     return _learning_product(x.reshape(-1, x.shape[-1]), weight, bias).view(*x.shape[:-1], -1)

@@ -10,7 +10,7 @@ from bench import kept as room
 def test_a_result_is_made_once_for_each_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "WORKSHOP", tmp_path)
     code = {"text": "old"}
-    monkeypatch.setattr(room, "_code", lambda: code["text"])
+    monkeypatch.setattr(room, "code_of", lambda rooms: code["text"])
     made: list[int] = []
 
     def make() -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Products by oneDNN are torch's."""
 
+from time import perf_counter
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,19 @@ def test_products_are_those_of_torch(shape: tuple[int, ...], outputs: int, has_b
 def test_both_may_lie_the_other_way_round() -> None:
     x, weight = torch.randn(8, 6), torch.randn(8, 5)
     torch.testing.assert_close(product(x.t(), weight.t()), x.t() @ weight)
+
+
+def test_a_weight_that_is_part_of_a_wider_matrix_costs_no_hundred_times_as_long() -> None:
+    x, wide = torch.randn(64, 576), torch.randn(576, 608)
+
+    def seconds(weight: Tensor) -> float:
+        product(x, weight)
+        start = perf_counter()
+        product(x, weight)
+        return perf_counter() - start
+
+    dense = wide[:, :576].contiguous()
+    assert min(seconds(wide[:, :576]) for _ in range(3)) < 50 * max(seconds(dense) for _ in range(3))
 
 
 def test_a_quick_model_keeps_its_weights_and_its_gradients() -> None:
