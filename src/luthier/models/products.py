@@ -14,7 +14,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W' + b: x [..., I], weight [O, I] in any layout -> [..., O].
 
     Float32 goes through oneDNN; other types, which `torch` gives to oneDNN anyway, go as ever. A weight that is part of
-    a wider matrix is copied: oneDNN's products of layers have no fast way to read one, and take a thousand times as long.
+    a wider matrix is copied: oneDNN has no fast product of layers that reads one, and takes a thousand times as long.
     """
     if not (x.dtype == weight.dtype == torch.float32 and torch.backends.mkldnn.is_available() and x.numel()):
         return F.linear(x, weight, bias)
