@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from bench.datasets import write_dataset
 from bench.engine._rows import PASSAGES, REQUEST, row_lengths
 
 from luthier.artifacts.folders import DatasetDir, building
-from luthier.artifacts.rows import write_worded
 from luthier.artifacts.tables import GROUP_ROWS, table_writer
 from luthier.artifacts.worded import WORDED_SCHEMA
 from luthier.models.bases import Base
@@ -83,14 +83,8 @@ def chat_dataset(folder: Path, base: Base, *, lengths: Sequence[int], seed: int)
 
 def label_dataset(folder: Path, base: Base, *, lengths: Sequence[int], seed: int) -> DatasetDir:
     """A dataset of labelled texts of these lengths."""
-    wording = load_wording(base.folder)
-    rows = Shapes(wording).texts(lengths, seed=seed)
-    with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
-        write_worded(draft.path / "train.parquet", rows)
-        write_worded(draft.path / "validation.parquet", rows[:16])
-        draft.facts |= {"objective": "classify", "base": base.name, "template_hash": wording.template_hash}
-        draft.facts["labels"] = list(LABELS)
-    return DatasetDir.open(folder)
+    rows = Shapes(load_wording(base.folder)).texts(lengths, seed=seed)
+    return write_dataset(folder, rows, base=base, objective="classify", labels=LABELS, validation=rows[:16])
 
 
 def standard_lengths(count: int, *, seed: int) -> list[int]:

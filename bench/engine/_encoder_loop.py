@@ -10,16 +10,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from bench.datasets import labelled_rows, write_dataset
 from bench.engine._gate import Gate
 from bench.engine._labelled import Told, read_told
 
-from luthier.artifacts.folders import DatasetDir, ModelDir, building
-from luthier.artifacts.rows import write_worded
-from luthier.models.bases import Base, resolve_base
-from luthier.models.chat import Wording, load_wording, save_wording
+from luthier.artifacts.folders import ModelDir, building
+from luthier.models.bases import resolve_base
+from luthier.models.chat import load_wording, save_wording
 from luthier.models.engines.hf import load_engine
 from luthier.models.machine import keeping_freed_memory, use_all_cores
-from luthier.records import Worded, nobody_listens
+from luthier.records import nobody_listens
 from luthier.train.batches import StepPlan
 from luthier.train.config import TrainConfig
 from luthier.train.setup import Job, Setup, set_up
@@ -39,7 +39,9 @@ def main() -> None:
     told = read_told(Path(file))
     config = TrainConfig.model_validate({"seed": int(seed), "epochs": float(epochs), "method": method})
     with tempfile.TemporaryDirectory() as folder, keeping_freed_memory():
-        dataset = _dataset(Path(folder) / "dataset", told["train"], int(labels), base=base, wording=wording)
+        rows = labelled_rows([(row.ids, row.label) for row in told["train"]])
+        names = [f"label {place}" for place in range(int(labels))]
+        dataset = write_dataset(Path(folder) / "dataset", rows, base=base, objective="classify", labels=names)
         job = Job(dataset, base, config, wording, Path(folder), nobody_listens)
         setup = set_up(job)
         learner = setup.learner
@@ -58,20 +60,6 @@ def main() -> None:
             gate.done(tokens=learned.tokens, loss=learned.loss)
         assert history.skipped == 0, "a step without a finite loss is no step"
         gate.end(labels=_answers(setup, told["asked"], job=job))
-
-
-def _dataset(folder: Path, rows: list[Told], labels: int, *, base: Base, wording: Wording) -> DatasetDir:
-    """A dataset folder as prepare leaves it, as far as training reads it."""
-    worded = [
-        Worded(f"{place:016x}", f"{place}", f"rows:{place}", row.ids, (False,) * len(row.ids), (row.label,))
-        for place, row in enumerate(rows)
-    ]
-    with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
-        write_worded(draft.path / "train.parquet", worded)
-        write_worded(draft.path / "validation.parquet", [])
-        draft.facts |= {"objective": "classify", "base": base.name, "template_hash": wording.template_hash}
-        draft.facts["labels"] = [f"label {place}" for place in range(labels)]
-    return DatasetDir.open(folder)
 
 
 def _plans(rows: int, epochs: int, *, seed: int) -> list[StepPlan]:

@@ -9,15 +9,13 @@ and no other. Leaves the tuned model in OUT.
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
+from bench.datasets import write_dataset
 from bench.engine._gate import Gate
 
-from luthier.artifacts.folders import DatasetDir, building
-from luthier.artifacts.rows import write_worded
-from luthier.models.bases import Base, resolve_base
-from luthier.models.chat import Wording, load_wording
+from luthier.models.bases import resolve_base
+from luthier.models.chat import load_wording
 from luthier.models.machine import keeping_freed_memory, use_all_cores
 from luthier.records import Worded, nobody_listens
 from luthier.train.batches import Steps, plan_steps
@@ -37,7 +35,7 @@ def main() -> None:
     threads = use_all_cores()
     config = TrainConfig.model_validate({"seed": seed, "epochs": 1.0, **settings})
     with tempfile.TemporaryDirectory() as folder, keeping_freed_memory():
-        dataset = write_dataset(Path(folder) / "dataset", read(file), base=base, wording=wording)
+        dataset = write_dataset(Path(folder) / "dataset", read(file), base=base, objective="chat")
         setup = set_up(Job(dataset, base, config, wording, Path(folder), nobody_listens))
         learner, plans = setup.learner, plan(setup)
         choices = setup.choices.as_rows()
@@ -69,24 +67,6 @@ def read(file: Path) -> list[Worded]:
         labels = (row["label"],) if "label" in row else ()
         rows.append(Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(row["ids"]), trained, labels, 1))
     return rows
-
-
-def write_dataset(
-    folder: Path,
-    rows: list[Worded],
-    *,
-    base: Base,
-    wording: Wording,
-    objective: str = "chat",
-    labels: Sequence[str] = (),
-) -> DatasetDir:
-    """A dataset folder as prepare leaves it, as far as training reads it."""
-    with building(folder, DatasetDir, key="bench", settings={}, inputs={}) as draft:
-        write_worded(draft.path / "train.parquet", rows)
-        write_worded(draft.path / "validation.parquet", [])
-        draft.facts |= {"objective": objective, "base": base.name, "template_hash": wording.template_hash}
-        draft.facts |= {"labels": list(labels)} if labels else {}
-    return DatasetDir.open(folder)
 
 
 def plan(setup: Setup) -> Steps:

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from bench.datasets import write_dataset
 from bench.engine._gate import Gate
-from bench.engine._luthier_loop import BASE, read, write_dataset
+from bench.engine._luthier_loop import BASE, read
 from bench.engine._passages import QUESTIONS
 from torch import Tensor
 
@@ -39,7 +40,7 @@ def main() -> None:
     settings = {"share_prefixes": "on", "dtype": "float32"} if asked == "gradient" else {"share_prefixes": asked}
     config = TrainConfig.model_validate({"seed": seed, "replay": 0.0, **settings})
     with tempfile.TemporaryDirectory() as folder, keeping_freed_memory():
-        dataset = write_dataset(Path(folder) / "dataset", read(file), base=base, wording=wording)
+        dataset = write_dataset(Path(folder) / "dataset", read(file), base=base, objective="chat")
         setup = set_up(Job(dataset, base, config, wording, Path(folder), nobody_listens))
         if asked == "gradient":
             gate.end(**_compare(setup))

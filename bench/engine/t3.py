@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench.engine._luthier_loop import read, write_dataset
+from bench.datasets import write_dataset
+from bench.engine._luthier_loop import read
 from bench.engine._rows import standard_passages, standard_rows, tokenized, write_tokenized
 from bench.engine.t1 import SCRIPTS, TRL
 from bench.peers import peer_python
@@ -188,7 +189,6 @@ def ready(folder: Path, base: Base, case: Case) -> Setup:
         folder / "dataset",
         read(folder / "rows.jsonl"),
         base=base,
-        wording=wording,
         objective=case.objective,
         labels=LABELS if case.objective == "classify" else (),
     )

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from luthier.artifacts.folders import DatasetDir, building
-from luthier.artifacts.rows import write_worded
+from bench.datasets import write_dataset
+
 from luthier.models.bases import resolve_base
-from luthier.models.chat import load_wording
 from luthier.models.engines.hf import load_engine
 from luthier.records import Worded
 from luthier.train.config import TrainConfig
@@ -31,14 +30,13 @@ def main() -> None:
     base = resolve_base(BASE, relative_to=Path())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with building(folder / "dataset", DatasetDir, key="bench", settings={}, inputs={}) as draft:
-            write_worded(draft.path / "train.parquet", worded(told["learn"]))
-            write_worded(draft.path / "validation.parquet", worded(told["validate"]))
-            draft.facts |= {"objective": "tag", "base": base.name, "labels": told["labels"]}
-            draft.facts["template_hash"] = load_wording(base.folder).template_hash
+        learn, validate = worded(told["learn"]), worded(told["validate"])
+        dataset = write_dataset(
+            folder / "dataset", learn, base=base, objective="tag", labels=told["labels"], validation=validate
+        )
         config = TrainConfig.model_validate({"seed": seed, **settings})
         started = time.perf_counter()
-        model = train(DatasetDir.open(folder / "dataset"), base=base, config=config, out=folder / "model")
+        model = train(dataset, base=base, config=config, out=folder / "model")
         seconds = time.perf_counter() - started
         chances = load_engine(base, tuned=model).tag([row["ids"] for row in told["ask"]])
         facts = model.manifest.facts

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench.engine._luthier_loop import write_dataset
+from bench.datasets import write_dataset
 from bench.engine.t3 import STRENGTH
 from bench.engine.t3 import compare as errors_of
 from bench.objectives._synonyms import read_pairs, worded_row
@@ -73,7 +73,7 @@ def _ours(case: Case, folder: Path, base: Base) -> float:
     """Our loss; gradients, rows and the untrained model are left in `folder`."""
     wording = load_wording(base.folder)
     rows = real_rows(case.kind, wording)
-    dataset = write_dataset(folder / "dataset", rows, base=base, wording=wording, objective="embed")
+    dataset = write_dataset(folder / "dataset", rows, base=base, objective="embed")
     micro = MICRO if case.kind.endswith("cached") else 100_000
     config = TrainConfig.model_validate({"method": case.method, "micro_batch_tokens": micro, "dtype": "float32"})
     setup = set_up(Job(dataset, base, config, wording, folder, nobody_listens))

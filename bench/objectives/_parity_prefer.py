@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench.engine._luthier_loop import write_dataset
+from bench.datasets import write_dataset
 from bench.engine._rows import standard_rows
 from bench.engine.t1 import TRL
 from bench.engine.t3 import BAR, STRENGTH
@@ -117,7 +117,7 @@ def _ours(case: Case, folder: Path, base: Base, *, seed: int) -> float:
     wording = load_wording(base.folder)
     rows = answered(PAIRS, seed=seed, wording=wording, rated=case.kind == "kto")
     goal = "reward" if case.kind == "reward" else "prefer"
-    dataset = write_dataset(folder / "dataset", rows, base=base, wording=wording, objective=goal)
+    dataset = write_dataset(folder / "dataset", rows, base=base, objective=goal)
     settings = {} if goal == "reward" else {"preference": case.kind}
     config = TrainConfig.model_validate(
         {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench.engine._luthier_loop import write_dataset
+from bench.datasets import write_dataset
 from bench.engine.t3 import STRENGTH
 from bench.engine.t3 import compare as errors_of
 from bench.objectives.ner import PEERS, sentences
@@ -57,7 +57,7 @@ def _ours(goal: str, method: str, folder: Path, base: Base) -> float:
     """Our loss; gradients, rows and the untrained model are left in `folder`."""
     wording = load_wording(base.folder)
     labels, rows = real_rows(goal, wording)
-    dataset = write_dataset(folder / "dataset", rows, base=base, wording=wording, objective=goal, labels=labels)
+    dataset = write_dataset(folder / "dataset", rows, base=base, objective=goal, labels=labels)
     settings = {"method": method, "micro_batch_tokens": MICRO, "dtype": "float32"}
     job = Job(dataset, base, TrainConfig.model_validate(settings), wording, folder, nobody_listens)
     setup = set_up(job)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench.engine._luthier_loop import write_dataset
+from bench.datasets import write_dataset
 from bench.engine.t1 import TRL
 from bench.kept import kept
 from bench.objectives._sides import compared, nats_of, run_peer
@@ -91,7 +91,7 @@ def _run(
 def _train(who: str, folder: Path, base: Base, rows: Sequence[Worded], *, seed: int, rate: float) -> tuple[Path, float]:
     """The adapter of one side after one epoch, and the rate."""
     if who == "ours":
-        dataset = write_dataset(folder / "dataset", list(rows), base=base, wording=load_wording(base.folder))
+        dataset = write_dataset(folder / "dataset", rows, base=base, objective="chat")
         tokens = float(np.mean([len(row.ids) for row in rows]))
         settings = {"epochs": 1.0, "scale": 1.0, "replay": 0.0, "seed": seed, "share_prefixes": "off"}
         config = TrainConfig.model_validate({**settings, "batch_tokens": round(TOGETHER * tokens)})
@@ -106,5 +106,5 @@ def _train(who: str, folder: Path, base: Base, rows: Sequence[Worded], *, seed: 
     ]
     asked = {"rows": told, "base": str(base.folder), "seed": seed, "rate": rate, "together": TOGETHER}
     (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
-    run_peer(peer_python("trl", requirements=TRL), "_trl_sft_loop.py", folder)
+    run_peer(peer_python("trl", requirements=TRL), "_trl_loop.py", folder)
     return folder / "trl", rate

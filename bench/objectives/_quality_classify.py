@@ -15,21 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.datasets import labelled_rows, write_dataset
 from bench.kept import digest_of, kept
 from bench.objectives._sides import run_peer
 from bench.objectives.ner import PEERS
 from bench.peers import peer_python
 from bench.record import ROOT, Asked, say
 
-from luthier.artifacts.folders import DatasetDir, building
-from luthier.artifacts.rows import write_worded
 from luthier.evaluate.metrics.labels import label_counts, macro_f1, scored_labels
 from luthier.evaluate.statistics.jackknife import jackknife_gain, jackknife_score
 from luthier.models.bases import Base, resolve_base
 from luthier.models.chat import load_wording
 from luthier.models.engines.hf import load_engine
 from luthier.models.machine import use_all_cores
-from luthier.records import Worded
 from luthier.train.config import TrainConfig
 from luthier.train.stage import train
 
@@ -124,26 +122,19 @@ def _ours(base: Base, told: Mapping[str, Any], seed: int, rate: float) -> dict[s
     settings = {"epochs": EPOCHS, "batch_tokens": round(TOGETHER * tokens), "learning_rate": rate, "seed": seed}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with building(folder / "dataset", DatasetDir, key="bench", settings={}, inputs={}) as draft:
-            write_worded(draft.path / "train.parquet", _worded(told["learn"]))
-            write_worded(draft.path / "validation.parquet", _worded(told["validate"]))
-            draft.facts |= {"objective": "classify", "base": base.name, "labels": told["labels"]}
-            draft.facts["template_hash"] = load_wording(base.folder).template_hash
-        dataset, config = DatasetDir.open(folder / "dataset"), TrainConfig.model_validate(settings)
-        model = train(dataset, base=base, config=config, out=folder / "run" / "model")
+        learn, validate = (
+            labelled_rows([(row["ids"], row["label"]) for row in told[part]]) for part in ("learn", "validate")
+        )
+        dataset = write_dataset(
+            folder / "dataset", learn, base=base, objective="classify", labels=told["labels"], validation=validate
+        )
+        model = train(dataset, base=base, config=TrainConfig.model_validate(settings), out=folder / "run" / "model")
         engine = load_engine(base, tuned=model)
         found = {
             part: np.log(engine.classify([row["ids"] for row in told[part]]).clip(1e-30)).tolist()
             for part in ("validate", "ask")
         }
         return {**found, "story": model.manifest.facts["story"], "scale": model.manifest.facts["scale"]["factor"]}
-
-
-def _worded(rows: Sequence[Mapping[str, Any]]) -> list[Worded]:
-    return [
-        Worded(f"{place:016x}", f"{place}", f"rows:{place}", row["ids"], (False,) * len(row["ids"]), (row["label"],))
-        for place, row in enumerate(rows)
-    ]
 
 
 def _theirs(base: Base, file: Path, seed: int, rate: float) -> dict[str, Any]:

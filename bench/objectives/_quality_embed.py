@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.datasets import write_dataset
 from bench.kept import kept
 from bench.objectives._sides import compared, run_peer
 from bench.objectives._synonyms import read_pairs, split_pairs, worded_row
@@ -19,8 +20,6 @@ from bench.objectives.ner import PEERS
 from bench.peers import peer_python
 from bench.record import Asked, say
 
-from luthier.artifacts.folders import DatasetDir, building
-from luthier.artifacts.rows import write_worded
 from luthier.evaluate.metrics.ranking import ndcg, ranks_of
 from luthier.evaluate.statistics.clustered import FloatArray
 from luthier.models.bases import Base, resolve_base
@@ -110,11 +109,7 @@ def _ours(
     """Vectors of our model and of the base, and the rate that was settled on."""
     wording = load_wording(base.folder)
     rows = [worded_row(wording, place, [q, p], group=code[:3]) for place, (q, p, code) in enumerate(pairs)]
-    with building(folder / "dataset", DatasetDir, key="bench", settings={}, inputs={}) as draft:
-        write_worded(draft.path / "train.parquet", rows)
-        write_worded(draft.path / "validation.parquet", [])
-        draft.facts |= {"objective": "embed", "base": base.name, "template_hash": wording.template_hash}
-    dataset = DatasetDir.open(folder / "dataset")
+    dataset = write_dataset(folder / "dataset", rows, base=base, objective="embed")
     tokens = float(np.mean([len(row.ids) for row in rows]))
     settings = {"epochs": float(EPOCHS), "batch_tokens": round(TOGETHER * tokens), "seed": seed}
     model = train(dataset, base=base, config=TrainConfig.model_validate(settings), out=folder / "run" / "model")

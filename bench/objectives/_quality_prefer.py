@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench.engine._luthier_loop import write_dataset
+from bench.datasets import write_dataset
 from bench.engine.t1 import TRL
 from bench.kept import kept
 from bench.objectives._sides import compared, nats_of, run_peer
@@ -110,7 +110,7 @@ def real_pairs(wording: Wording, *, seed: int) -> list[Worded]:
 
 def _ours(folder: Path, base: Base, wording: Wording, rows: Sequence[Worded], seed: int) -> ModelDir:
     """Our model after one epoch."""
-    dataset = write_dataset(folder / "dataset", list(rows), base=base, wording=wording, objective="prefer")
+    dataset = write_dataset(folder / "dataset", rows, base=base, objective="prefer")
     tokens = [len(row.ids) - row.trained.index(True) for row in rows]
     settings = {"preference": "dpo", "beta": BETA, "epochs": 1.0, "scale": 1.0, "replay": 0.0}
     settings |= {"share_prefixes": "on", "batch_tokens": round(TOGETHER * float(np.mean(tokens))), "seed": seed}
@@ -125,7 +125,7 @@ def _theirs(folder: Path, base: Base, rows: Sequence[Worded], seed: int, *, rate
         told.append({"prompt_ids": row.ids[:start], "chosen_ids": chosen[start:], "rejected_ids": rejected[start:]})
     asked = {"rows": told, "base": str(base.folder), "seed": seed, "rate": rate, "beta": BETA, "together": TOGETHER}
     (folder / "asked.json").write_text(json.dumps(asked), encoding="utf-8")
-    run_peer(peer_python("trl", requirements=TRL), "_trl_dpo_loop.py", folder)
+    run_peer(peer_python("trl", requirements=TRL), "_trl_loop.py", folder)
     return folder / "trl"
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.datasets import write_dataset
 from bench.kept import kept
 from bench.objectives import ner
 from bench.objectives._ner_ours import worded
@@ -18,8 +19,6 @@ from bench.objectives._quality_prefer import HELD_OUT, TRAINED, real_pairs
 from bench.objectives._tasks import documents
 from bench.record import Asked, Outcome, run_bench, say
 
-from luthier.artifacts.folders import DatasetDir, building
-from luthier.artifacts.rows import write_worded
 from luthier.models.bases import resolve_base
 from luthier.models.chat import Wording, load_wording
 from luthier.models.machine import use_all_cores
@@ -107,16 +106,12 @@ def _trained(name: str, task: Task, asked: Asked, *, rate: float | None) -> dict
 
 def _train(name: str, task: Task, settings: Mapping[str, Any], *, quick: bool) -> dict[str, Any]:
     base = resolve_base(task.base, relative_to=Path())
-    wording = load_wording(base.folder)
-    learn, validate, labels = task.rows(wording)
+    learn, validate, labels = task.rows(load_wording(base.folder))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        with building(folder / "dataset", DatasetDir, key="bench", settings={}, inputs={}) as draft:
-            write_worded(draft.path / "train.parquet", learn[:: 20 if quick else 1])
-            write_worded(draft.path / "validation.parquet", validate)
-            draft.facts |= {"objective": name, "base": base.name, "template_hash": wording.template_hash}
-            draft.facts |= {"labels": labels} if labels else {}
-        dataset, config = DatasetDir.open(folder / "dataset"), TrainConfig.model_validate(settings)
+        told = {"objective": name, "labels": labels, "validation": validate}
+        dataset = write_dataset(folder / "dataset", learn[:: 20 if quick else 1], base=base, **told)
+        config = TrainConfig.model_validate(settings)
         facts = train(dataset, base=base, config=config, out=folder / "run" / "model").manifest.facts
     rate = float(facts["choices"]["learning_rate"]["value"])
     return {"rate": rate, "loss": facts["best_validation_loss"], "story": facts["story"]}

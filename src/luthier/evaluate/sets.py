@@ -61,27 +61,32 @@ class Reading:
     read: Callable[[Sequence[Worded], Room], Likelihoods]
 
 
-def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
-    """Columns document, bytes, base_nats, tuned_nats (and what each arm recites) of samples of TRAIN, VAL and TEST, one
-    line per row; of GEN-TEST one per document. Sets that cannot be had for an objective are left out.
-    """
+def draw_sets(items: Sequence[Item], room: Room) -> dict[str, list[Worded]]:
+    """Rows of GEN-TEST, TRAIN, VAL and TEST that are read; sets that cannot be had for an objective are left out."""
     goal = objective(str(room.dataset.manifest.facts["objective"]))
-    found: dict[str, Columns] = {}
-    if goal.head == "causal":
-        general = read_worded(room.exam.file("general.parquet"))[: room.config.general_texts]
-        found["GEN-TEST"] = general_text(general, engine=room.engine, listener=room.listener)
-    reading = READINGS.get(goal.name)
-    if reading is None:
+    writes = goal.head == "causal"
+    found = {}
+    if writes:
+        found["GEN-TEST"] = read_worded(room.exam.file("general.parquet"))[: room.config.general_texts]
+    if goal.name in READINGS:
+        longest = LONGEST if writes else None
+        for name, file in {"TRAIN": "train.parquet", "VAL": "validation.parquet"}.items():
+            found[name] = sample(read_worded(room.dataset.file(file)), longest=longest)
+        found["TEST"] = sample(READINGS[goal.name].word(items, room), longest=longest)
+    return found
+
+
+def read_sets(sets: Mapping[str, Sequence[Worded]], room: Room) -> dict[str, Columns]:
+    """Columns document, bytes, base_nats, tuned_nats (and what each arm recites) of the sets that were drawn, one line
+    per row; of GEN-TEST one per document.
+    """
+    sets, found = dict(sets), {}
+    if "GEN-TEST" in sets:
+        found["GEN-TEST"] = general_text(sets.pop("GEN-TEST"), engine=room.engine, listener=room.listener)
+    if not sets:
         return found
-    parts = {
-        "TRAIN": read_worded(room.dataset.file("train.parquet")),
-        "VAL": read_worded(room.dataset.file("validation.parquet")),
-        "TEST": reading.word(items, room),
-    }
-    longest = LONGEST if goal.head == "causal" else None
-    sets = {name: sample(rows, longest=longest) for name, rows in parts.items()}
     rows = [row for part in sets.values() for row in part]
-    nats = reading.read(rows, room)
+    nats = READINGS[str(room.dataset.manifest.facts["objective"])].read(rows, room)
     columns: Columns = {
         "document": [document_id(row.group) for row in rows],
         "bytes": list(nats.sizes),
@@ -95,18 +100,14 @@ def read_sets(items: Sequence[Item], room: Room) -> dict[str, Columns]:
     return found
 
 
-def read_apart(items: Sequence[Item], room: Room) -> dict[str, Columns]:
+def read_apart(sets: Mapping[str, Sequence[Worded]], room: Room) -> dict[str, Columns]:
     """How far base and tuned are apart on 8 texts of GEN-TEST and 8 answers of TEST, line by line: tokens, KL both
     ways in nats, and tokens at which both would write the same. Empty of models that write nothing, and where no
     general tasks are asked: both are told, not judged.
     """
-    goal = objective(str(room.dataset.manifest.facts["objective"]))
-    if goal.head != "causal" or not room.config.general_items:
+    if "GEN-TEST" not in sets or not room.config.general_items:
         return {}
-    sets = {"GEN-TEST": read_worded(room.exam.file("general.parquet"))[:COMPARED]}
-    if goal.name in READINGS:
-        sets["TEST"] = sample(READINGS[goal.name].word(items, room), longest=LONGEST)[:COMPARED]
-    return {name: _apart(rows, room) for name, rows in sets.items()}
+    return {name: _apart(sets[name][:COMPARED], room) for name in ("GEN-TEST", "TEST") if name in sets}
 
 
 def _apart(rows: Sequence[Worded], room: Room) -> Columns:

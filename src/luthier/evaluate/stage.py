@@ -23,7 +23,7 @@ from luthier.evaluate.plan import draft_plan, plan_changes
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
-from luthier.evaluate.sets import read_apart, read_sets
+from luthier.evaluate.sets import draw_sets, read_apart, read_sets
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.suites import ask_suites
 from luthier.evaluate.tasks import made
@@ -65,8 +65,8 @@ def evaluate(
     asked = ask_exam(decided, room, sit, alpha=opened.look.alpha)
     items, sitting = asked.items, asked.sitting
     further = made.sit_further(opened.items, decided, room)
-    written = deciding(opened.items, claim="SKILL", objective=plan["objective"])
-    likelihood, apart, general = read_sets(written, room), read_apart(written, room), ask_tasks(room)
+    sets = draw_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
+    likelihood, apart, general = read_sets(sets, room), read_apart(sets, room), ask_tasks(room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
