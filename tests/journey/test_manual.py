@@ -10,7 +10,14 @@ import pytest
 
 LUTHIER = str(Path(sys.executable).parent / "luthier")
 PROJECT = Path(__file__).parents[2] / "examples" / "postgres-docs" / "luthier.yaml"
-SHORT = ["train.epochs=0.02", "train.replay=0.0", "evaluate.general_texts=30", "evaluate.general_items=0"]
+SHORT = [
+    "prepare.exam.make=[table, number]",
+    "train.epochs=0.02",
+    "train.replay=0.0",
+    "train.scale=1.0",
+    "evaluate.general_texts=30",
+    "evaluate.general_items=0",
+]
 """A minute of training: too little to learn much, enough to go the whole way."""
 
 
