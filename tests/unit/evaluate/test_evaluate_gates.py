@@ -114,10 +114,14 @@ def test_memorising_stops_a_model_only_where_the_plan_says_so(blocks, verdict):
 def test_a_gain_on_questions_asked_in_training_in_other_words_is_dirty():
     flagged = range(0, 200, 5)  # one of every document
     inside = np.isin(np.arange(200), flagged)
-    record = trial(np.zeros(200, dtype=bool), inside, flagged=flagged)
+    free, closed = ({"items": 200, "right": 0, "free": kind} for kind in (True, False))
+    record = trial(np.zeros(200, dtype=bool), inside, flagged=flagged, copied=free)
     assert record["figures"]["flagged"]["value"] == 1.0
     assert record["gates"]["clean"]["state"] == "DIRTY"
-    even = trial(WRONG, RIGHT, flagged=flagged)
+    labels = trial(np.zeros(200, dtype=bool), inside, flagged=flagged, copied=closed)["gates"]["clean"]
+    assert labels["state"] == "CLEAN"
+    assert "closed set" in labels["reasons"][1]
+    even = trial(WRONG, RIGHT, flagged=flagged, copied=free)
     assert even["gates"]["clean"]["state"] == "CLEAN"
     few = trial(np.zeros(200, dtype=bool), np.arange(200) == 3, flagged=[3])
     assert few["figures"]["flagged"]["low"] is None
