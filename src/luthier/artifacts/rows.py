@@ -108,6 +108,17 @@ ITEM_SCHEMA = pa.schema(
 PASSAGES = "passages.parquet"
 """File of an exam: the source of each item that was cut from a text."""
 PASSAGE_SCHEMA = pa.schema([("item", pa.string()), ("text", pa.string())])
+SHIPPED = "shipped.parquet"
+"""File of a model that is not its best checkpoint: what validation rows cost both, and whether they got them right."""
+SHIPPED_SCHEMA = pa.schema(
+    [
+        ("group", pa.string()),
+        ("best_nats", pa.float64()),
+        ("shipped_nats", pa.float64()),
+        ("best_right", pa.float64()),
+        ("shipped_right", pa.float64()),
+    ]
+)
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> int:

@@ -24,6 +24,7 @@ from luthier.evaluate.judge import judge_figures
 from luthier.evaluate.memorise import memorised
 from luthier.evaluate.metrics.units import UNBOUNDED, further_metrics, item_metric, oriented
 from luthier.evaluate.overfit import UNITS, fit
+from luthier.evaluate.past_best import past_best
 from luthier.evaluate.remedy import missing_power
 from luthier.evaluate.rivals import advise, face, rival_figures
 from luthier.evaluate.slices import slice_gains
@@ -75,6 +76,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     figures["apart"] = distances(record["apart"])
     figures["tasks"] = task_figures(record["general"], margin=plan["task_margin"], counted=plan["retention_tasks"])
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
+    figures["past_best"] = past_best(record)
     figures["memorised"] = memorised(record["likelihood"])
     return figures | suite_gains(record) | judge_figures(record)
 

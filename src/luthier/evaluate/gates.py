@@ -28,7 +28,7 @@ def judge(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Ga
         "superiority": superiority,
         "minimum_effect": _minimum_effect(plan, figures.get("gain")),
         "retained": retained_gate(figures.get("retention"), figures["tasks"], asked=plan["retention_tasks"]),
-        "overfit": fit_gate(figures.get("fit"), is_better=superiority["state"] == "passed"),
+        "overfit": fit_gate(figures.get("fit"), figures["past_best"], is_better=superiority["state"] == "passed"),
         "memorised": memorised_gate(figures.get("memorised"), blocks=plan["memorised_blocks"]),
         "clean": clean_gate(record["exam"], figures.get("flagged")),
     }

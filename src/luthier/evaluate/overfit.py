@@ -1,7 +1,7 @@
 """OVERFIT, HEALTHY or UNPROVEN: does what was learnt from TRAIN hold for documents that were never trained on?
 
 g_S is the mean over rows of a set S of (NLL_base - NLL_tuned) per answer byte, or per row where answers are labels: the
-difficulty of a row cancels. Training ships no checkpoint that validation clearly rejects, so no rule asks for that.
+difficulty of a row cancels. D (`past_best`) tells whether training went past its best checkpoint.
 """
 
 # N rows
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from luthier.evaluate.compare import Figure
+from luthier.evaluate.past_best import ADVICE as SHIP_BEST
+from luthier.evaluate.past_best import MOST, in_words, is_worse
 from luthier.evaluate.statistics.clustered import FloatArray, Gain, IntArray, clustered_gain, sum_by_document
 from luthier.evaluate.statistics.contrast import contrast_between
 from luthier.evaluate.statistics.fieller import ratio
@@ -70,14 +72,18 @@ def fit(likelihood: Mapping[str, Any], *, unit: str) -> Figure | None:
     return {**figures, "contrast": asdict(contrast), "carried": None if carried is None else asdict(carried)}
 
 
-def fit_gate(figure: Figure | None, *, is_better: bool) -> dict[str, Any]:
-    """State and reasons. OVERFIT only where the gain in the task is not significant (`is_better`):
+def fit_gate(figure: Figure | None, best: Figure | None, *, is_better: bool) -> dict[str, Any]:
+    """State and reasons. OVERFIT where the gain in the task is not significant (`is_better`) and
 
     (a) right answers to TEST became less likely: U(g_TEST) < 0; or (c) TRAIN gained and less than a quarter of it
-    holds for TEST: L(g_TRAIN) > 0 and U(g_TEST - g_TRAIN / 4) < 0. HEALTHY: L(g_TEST) > 0. Else UNPROVEN.
+    holds for TEST: L(g_TRAIN) > 0 and U(g_TEST - g_TRAIN / 4) < 0. Also (b), whatever the gain, if L(D) > 0, D > 1 %
+    and validation is answered significantly worse than by the best checkpoint (`best`: `past_best`).
+    HEALTHY: L(g_TEST) > 0 and not worse on validation than the best checkpoint. Else UNPROVEN.
     """
     if figure is None:
         return {"state": "NOT ASKED", "reasons": [NOT_ASKED]}
+    if best is not None and is_worse(best) and best["value"] > MOST:
+        return {"state": "OVERFIT", "reasons": [f"It was trained past its best. {in_words(best)}"], "advice": SHIP_BEST}
     if figure["contrast"] is None:
         reason = "Overfitting could not be judged: too few documents in training or in the exam."
         return {"state": "UNPROVEN", "reasons": [reason]}
@@ -90,7 +96,7 @@ def fit_gate(figure: Figure | None, *, is_better: bool) -> dict[str, Any]:
     if train["low"] > 0 and figure["contrast"]["high"] < 0 and not is_better:
         reason = f"It recites: less than a quarter of what it learnt by heart helps with new questions ({told})."
         return {"state": "OVERFIT", "reasons": [reason], "advice": ADVICE}
-    if test["low"] > 0:
+    if test["low"] > 0 and not is_worse(best):
         reason = f"What it learnt holds for documents it never saw: right answers became likelier ({told})."
         return {"state": "HEALTHY", "reasons": [reason]}
     reason = f"It is not shown that what it learnt holds for documents it never saw ({told}); this alone stops nothing."

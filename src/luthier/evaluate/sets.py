@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 
 from luthier.artifacts.canonical import hash_order
-from luthier.artifacts.rows import read_worded
+from luthier.artifacts.folders import ModelDir
+from luthier.artifacts.rows import SHIPPED, SHIPPED_SCHEMA, read_worded
+from luthier.artifacts.tables import read_table
 from luthier.artifacts.worded import table_of_batch, worded_batches
 from luthier.evaluate.likelihood import general_text
+from luthier.evaluate.past_best import AGAINST_BEST
 from luthier.evaluate.report.evidence import document_id
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.statistics.clustered import FloatArray
@@ -114,6 +117,16 @@ def _apart(rows: Sequence[Worded], room: Room) -> Columns:
     found = [asdict(one) for one in apart(room.engine, rows, listener=room.listener)]
     columns = {name: [one[name] for one in found] for name in ("tokens", "forward", "backward", "alike")}
     return {"document": [document_id(row.group) for row in rows], **columns}
+
+
+def read_shipped(model: ModelDir) -> dict[str, Columns]:
+    """Nats and right answers of what ships and of the best checkpoint, where training left both; else nothing."""
+    if SHIPPED not in model.manifest.files:
+        return {}
+    rows = read_table(model.file(SHIPPED))
+    names = [name for name in SHIPPED_SCHEMA.names if name != "group"]
+    columns = {name: [row[name] for row in rows] for name in names}
+    return {AGAINST_BEST: {"document": [document_id(row["group"]) for row in rows], **columns}}
 
 
 def sample(rows: Sequence[Worded], *, longest: int | None = None) -> list[Worded]:

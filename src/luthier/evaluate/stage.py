@@ -23,7 +23,7 @@ from luthier.evaluate.plan import draft_plan, plan_changes
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
-from luthier.evaluate.sets import draw_sets, read_apart, read_sets
+from luthier.evaluate.sets import draw_sets, read_apart, read_sets, read_shipped
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.suites import ask_suites
 from luthier.evaluate.tasks import made
@@ -67,6 +67,7 @@ def evaluate(
     further = made.sit_further(opened.items, decided, room)
     sets = draw_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
     likelihood, apart, general = read_sets(sets, room), read_apart(sets, room), ask_tasks(room)
+    likelihood |= read_shipped(models.tuned)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
@@ -123,7 +124,10 @@ def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:
     # A folder's path would tell where the machine keeps its files.
     name = models.base.name if models.base.name.startswith("hf:") else Path(models.base.name).name
     base = {"name": name, "digest": models.base.digest, "arm": plan["against"]}
-    return {"base": base, "tuned": {"digest": models.tuned.digest}}
+    facts = models.tuned.manifest.facts
+    # Whether it is its best checkpoint, if training says so, and how much of what was learnt it holds.
+    ships = {"best": facts.get("ships_best"), "scale": facts.get("scale", {}).get("factor", 1.0)}
+    return {"base": base, "tuned": {"digest": models.tuned.digest, "ships": ships}}
 
 
 def _exam_facts(exam: ExamDir, dataset: DatasetDir, models: Models, items: Sequence[Item]) -> dict[str, Any]:

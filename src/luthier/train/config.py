@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from luthier.artifacts.folders import stage_key
 from luthier.config import Settings
 
-VERSION = 3
+VERSION = 4
 """Rises when training writes something else from the same inputs."""
 
 Auto = Literal["auto"]

@@ -65,6 +65,14 @@ class RemembersBase(Protocol):
         """Work out what the base makes of these rows, or take what was kept under this name."""
 
 
+@runtime_checkable
+class Answers(Protocol):
+    """A loss whose rows are answered, right or wrong."""
+
+    def right(self, model: Any, rows: Sequence[Worded]) -> list[float]:
+        """1 for each row that the model would answer as it is, to the token; else 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What one step did."""
@@ -148,13 +156,20 @@ class Learner:
 
     def score(self, rows: Sequence[Worded]) -> list[float]:
         """Nats of each row under the present weights."""
+        return self._measured(rows, self.loss.score)
+
+    def right(self, rows: Sequence[Worded]) -> list[float] | None:
+        """Whether each row is answered right under the present weights; None where nothing is right or wrong."""
+        return self._measured(rows, self.loss.right) if isinstance(self.loss, Answers) else None
+
+    def _measured(self, rows: Sequence[Worded], measure: Callable[[Any, Sequence[Worded]], list[float]]) -> list[float]:
         self.model.eval()
         found, held = [0.0] * len(rows), dict(enumerate(rows))
         with torch.no_grad():
             if isinstance(self.loss, LooksAhead):
                 self.loss.look_ahead(self.model, held, among=rows, cut=self.cut)
             for piece in self.cut(held):
-                values = self.loss.score(self.model, [rows[index] for index in piece])
+                values = measure(self.model, [rows[index] for index in piece])
                 for index, value in zip(piece, values, strict=True):
                     found[index] = value
         self.model.train()

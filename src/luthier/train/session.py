@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -154,14 +155,18 @@ class Session:
         if history.best_loss is None:
             return
         if len(history.recent) == AVERAGED:
-            learner.restore_weights(*(partial(self._weights, step) for step in history.recent))
+            self.take_weights(history.recent)
             loss = self.validation.look(learner).loss
             if loss < history.best_loss:
                 history.best_loss, history.averaged = loss, history.recent
                 return
         history.prefer_last()
         if history.best_step != history.step or len(history.recent) == AVERAGED:
-            learner.restore_weights(partial(self._weights, history.best_step))
+            self.take_weights([history.best_step])
+
+    def take_weights(self, steps: Sequence[int]) -> None:
+        """Put the weights of one saved step, or the mean over several, into the model."""
+        self.setup.learner.restore_weights(*(partial(self._weights, step) for step in steps))
 
     def _weights(self, step: int) -> StoredWeights:
         found = self.store.weights(step)

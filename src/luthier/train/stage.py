@@ -12,13 +12,15 @@ import orjson
 from luthier.artifacts.canonical import canonical_json, sha256_of
 from luthier.artifacts.folders import PLAN, DatasetDir, Draft, ModelDir, building, find
 from luthier.artifacts.lock import run_lock
-from luthier.artifacts.rows import read_worded
+from luthier.artifacts.rows import SHIPPED, SHIPPED_SCHEMA, read_worded
 from luthier.artifacts.storage import explain_disk, make_folder, write_atomic
+from luthier.artifacts.tables import write_table
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording, save_wording
 from luthier.models.machine import keeping_freed_memory, return_freed_memory, use_all_cores
 from luthier.models.pooling import save_pooling
 from luthier.models.receipts import check_template
+from luthier.objectives import objective
 from luthier.records import Listener, Tick, nobody_listens
 from luthier.train.batches import plan_steps
 from luthier.train.checkpoint import CheckpointStore
@@ -32,6 +34,7 @@ from luthier.train.scale import General, Scale, choose_scale
 from luthier.train.search import search_rate
 from luthier.train.session import Session
 from luthier.train.setup import Job, Setup, remember_base, set_up
+from luthier.train.shipped import against_best, is_best
 from luthier.train.tracking import Run, find_trackers
 
 GUESSED = 1000
@@ -106,13 +109,18 @@ def _train(job: Job, key: str, out: Path) -> None:
         run = _described(session, job, key=key)
         session.run(Journal(job.scratch / CURVE, trackers=trackers, run=run, listener=job.listener))
     scale = _scale(session, job.dataset)
-    inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
     facts = job.dataset.manifest.facts
+    ships_best = is_best(session, scale)
+    has_answers = objective(str(facts["objective"])).record in {"chat", "label"}
+    against = against_best(session, scale, has_answers=has_answers) if ships_best is False else []
+    inputs = {"dataset": job.dataset.digest, "base": job.base.digest}
     with building(out, ModelDir, key=key, settings=job.config.model_dump(), inputs=inputs) as draft:
         _write(draft, session, job, scale=scale)
+        if against:
+            write_table(draft.path / SHIPPED, against, schema=SHIPPED_SCHEMA)
         (draft.path / "receipts.json").write_bytes(orjson.dumps(receipts, option=orjson.OPT_INDENT_2))
         draft.facts.update(objective=facts["objective"], labels=facts.get("labels"), threads=threads)
-        draft.facts["plan"] = job.plan
+        draft.facts |= {"plan": job.plan, "ships_best": ships_best}
         draft.facts.update(method=job.config.method, several_labels=bool(facts.get("several_labels")))
         draft.facts["tuning"] = setup.choices.tuning(frozen_layers=job.config.freeze_layers)
         draft.facts.update(base=job.base.name, base_digest=job.base.digest, template_hash=job.wording.template_hash)

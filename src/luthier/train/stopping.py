@@ -61,6 +61,16 @@ class History:
         if self.best_step not in {0, step} and not self.worse and has_learnt:
             self.lowest, self.best_step, self.best_loss = self.best_step, step, loss
 
+    @property
+    def shipped(self) -> list[int]:
+        """Steps whose weights, or their mean, ship."""
+        return self.averaged or [self.best_step]
+
+    @property
+    def lowest_step(self) -> int:
+        """The validated step with the lowest loss: `best_nats` are its."""
+        return self.best_step if self.lowest is None else self.lowest
+
     def in_words(self) -> str:
         """What happened, for a person."""
         if self.went_back_at is None:
@@ -74,8 +84,7 @@ class History:
         found += (
             [{"step": self.went_back_at, "what": "diverged and went back"}] if self.went_back_at is not None else []
         )
-        lowest = self.best_step if self.lowest is None else self.lowest
-        found += [{"step": lowest, "what": "best held out"}] if self.best_loss is not None else []
+        found += [{"step": self.lowest_step, "what": "best held out"}] if self.best_loss is not None else []
         return found + ([{"step": self.step, "what": "stopped early"}] if self.stopped_early else [])
 
     def _ending(self) -> str:

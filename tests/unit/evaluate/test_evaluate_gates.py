@@ -8,10 +8,12 @@ from evaluate_trials import answers, general_text, make_items, make_setting
 
 from luthier.evaluate.memorise import memorised, memorised_gate
 from luthier.evaluate.overfit import fit, fit_gate
+from luthier.evaluate.past_best import in_words
 from luthier.evaluate.report.evidence import Observed, assemble
 from luthier.evaluate.statistics.clustered import Gain
 from luthier.evaluate.statistics.contrast import contrast_between
 from luthier.evaluate.statistics.fieller import ratio
+from luthier.evaluate.statistics.jackknife import log_ratio_of_documents
 
 
 def columns(saved: float, *, documents: int = 30, noise: float = 0.05, seed: int = 0) -> dict[str, list]:
@@ -42,13 +44,13 @@ def sets(train: float, test: float, *, documents: int = 30) -> dict[str, dict[st
     ],
 )
 def test_what_is_learnt_must_hold_for_documents_never_seen(train, test, is_better, state):
-    gate = fit_gate(fit(sets(train, test), unit="byte"), is_better=is_better)
+    gate = fit_gate(fit(sets(train, test), unit="byte"), None, is_better=is_better)
     assert gate["state"] == state
     assert ("advice" in gate) == (state == "OVERFIT")
 
 
 def test_few_documents_prove_nothing():
-    assert fit_gate(fit(sets(0.8, -0.3, documents=4), unit="byte"), is_better=False)["state"] == "UNPROVEN"
+    assert fit_gate(fit(sets(0.8, -0.3, documents=4), unit="byte"), None, is_better=False)["state"] == "UNPROVEN"
     figure = memorised(sets(0.8, 0.0, documents=4))
     assert memorised_gate(figure, blocks=True)["state"] == "UNPROVEN"
     assert fit({}, unit="byte") is None
@@ -74,13 +76,13 @@ def test_a_share_lies_where_its_contrast_is_nothing():
     assert ratio(first, Gain(0.1, 0.1, 15.0, 0.0, 0.0), alpha=0.05).low is None
 
 
-def trial(base, tuned, *, likelihood=None, flagged=(), blocks=False, **exam):
+def trial(base, tuned, *, likelihood=None, flagged=(), blocks=False, ships=None, **exam):
     """A record of given answers."""
     items = make_items(40, 5)
     setting = make_setting(items)
-    setting = dataclasses.replace(
-        setting, exam={**setting.exam, **exam}, plan={**setting.plan, "memorised_blocks": blocks}
-    )
+    models = {**setting.models, "tuned": {**setting.models["tuned"], **({"ships": ships} if ships else {})}}
+    plan = {**setting.plan, "memorised_blocks": blocks}
+    setting = dataclasses.replace(setting, exam={**setting.exam, **exam}, plan=plan, models=models)
     arms = (answers(items, right) for right in (base, tuned))
     chosen = {items[place].id for place in flagged}
     return assemble(setting, Observed(items, *arms, (), general_text() | (likelihood or {}), flagged=chosen))
@@ -96,6 +98,60 @@ def test_reciting_stops_a_model_without_a_gain():
     assert record["verdict"]["verdict"] == "DON'T SHIP"
     assert "recites" in record["verdict"]["reasons"][0]
     assert "epochs" in record["verdict"]["remedy"]
+
+
+def against_best(rise, *, documents=30, lost=0, told=True):
+    """Validation rows of a model that needs `rise` more bits than its best checkpoint, and loses `lost` answers."""
+    random = np.random.default_rng(3)
+    best = random.uniform(20, 60, 2 * documents)
+    right = [1.0] * len(best) if told else [None] * len(best)
+    worse = [float(place >= lost) for place in range(len(best))] if told else right
+    names = [f"v{place // 2}" for place in range(len(best))]
+    shipped = best * np.exp(rise + random.normal(0, 0.01, len(best)))
+    nats = {"best_nats": best.tolist(), "shipped_nats": shipped.tolist()}
+    return {"VAL-SHIPPED": {"document": names, **nats, "best_right": right, "shipped_right": worse}}
+
+
+@pytest.mark.parametrize(
+    ("found", "scale", "state"),
+    [
+        (against_best(0.1, lost=20), 1.0, "OVERFIT"),  # (b) harder, and fewer right
+        (against_best(0.1, told=False), 1.0, "OVERFIT"),  # likelihood is all that it is judged by
+        (against_best(0.1, lost=1), 1.0, "HEALTHY"),
+        (against_best(-0.1, lost=20), 1.0, "HEALTHY"),
+        (against_best(0.1, lost=20), 0.5, "HEALTHY"),  # less of it ships, which is no reciting
+        (against_best(0.1, lost=20, documents=5), 1.0, "HEALTHY"),  # too few to say
+        (against_best(0.008, lost=20), 1.0, "UNPROVEN"),  # worse, by less than 1 %
+    ],
+)
+def test_a_model_that_went_past_its_best_checkpoint_is_overfit(found, scale, state):
+    record = trial(WRONG, RIGHT, likelihood=sets(0.8, 0.7) | found, ships={"best": False, "scale": scale})
+    assert record["gates"]["overfit"]["state"] == state
+    assert record["verdict"]["verdict"] == ("DON'T SHIP" if state == "OVERFIT" else "SHIP")
+    if state == "OVERFIT":
+        assert "past its best" in record["verdict"]["reasons"][0]
+        assert "earlier step" in record["verdict"]["remedy"]
+
+
+def test_the_best_checkpoint_is_not_worse_than_itself():
+    told = trial(WRONG, RIGHT, likelihood=sets(0.8, 0.7), ships={"best": True, "scale": 1.0})["figures"]["past_best"]
+    assert (told["value"], told["measured"]) == (0.0, False)
+    assert "best on validation" in in_words(told)
+    unknown = trial(WRONG, RIGHT, likelihood=sets(0.8, 0.7), ships={"best": None, "scale": 1.0})
+    assert unknown["figures"]["past_best"] is None
+    assert unknown["gates"]["overfit"]["state"] == "HEALTHY"
+
+
+def test_a_log_ratio_of_sums_has_the_error_of_its_jackknife():
+    random = np.random.default_rng(1)
+    below = random.uniform(20, 60, 400)
+    above = below * np.exp(random.normal(0.05, 0.2, 400))
+    found = log_ratio_of_documents(above, below, alpha=0.05)
+    left_out = np.log((above.sum() - above) / (below.sum() - below))
+    spread = np.sqrt(399 / 400 * ((left_out - left_out.mean()) ** 2).sum())
+    assert found.value == pytest.approx(np.log(above.sum() / below.sum()), rel=1e-12)
+    assert found.se == pytest.approx(spread, rel=0.01)
+    assert (found.df, found.high - found.value) == (399, pytest.approx(1.648681534 * found.se, rel=1e-6))
 
 
 def test_what_is_unproven_of_fitting_stops_nothing():

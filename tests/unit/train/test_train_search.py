@@ -10,11 +10,16 @@ import torch
 from safetensors.torch import load_file
 from trainings import LABELS, Training, content, label_row, make_rows, trained_name
 
+from luthier.artifacts.rows import SHIPPED, read_worded
+from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.models.chat import load_wording
+from luthier.models.engines.hf import load_engine
+from luthier.models.forward import padded_states
 from luthier.records import Tick, Worded
 from luthier.train import scale as scales
 from luthier.train.batches import plan_steps
+from luthier.train.losses.chat import ChatLoss
 from luthier.train.repeat import spread
 from luthier.train.stopping import History
 from luthier.train.validation import HeldOut, Validation, validation_steps
@@ -152,6 +157,45 @@ def test_the_last_step_ships_unless_it_is_clearly_worse_than_the_best() -> None:
     history.prefer_last()
     assert (history.best_step, history.best_loss, history.lowest) == (3, 1.05, 1)
     assert "step 1 was lowest on validation, but step 3 is as good" in history.in_words()
+
+
+@pytest.mark.parametrize("objective", ["chat", "classify", "complete"])
+def test_a_model_that_is_not_its_best_checkpoint_says_how_both_do_on_validation(
+    make_training: Making, objective: str
+) -> None:
+    rows = {"rows": telling(make_training)} if objective == "classify" else {}
+    best, other = (
+        make_training(objective, epochs=3.0, replay=0.0, scale=scale, **rows).run(f"{objective}-{scale}")
+        for scale in (1.0, 300.0)
+    )
+    assert best.manifest.facts["ships_best"] == (SHIPPED not in best.manifest.files)
+    assert other.manifest.facts["ships_best"] is False
+    lines = read_table(other.file(SHIPPED))
+    assert len(lines) == other.manifest.counts["validation_rows"]
+    sums = {side: sum(row[f"{side}_nats"] for row in lines) for side in ("best", "shipped")}
+    assert sums["shipped"] > sums["best"]
+    told = {row[f"{side}_right"] for row in lines for side in sums}
+    assert told <= ({None} if objective == "complete" else {0.0, 1.0})
+    # What is measured in between leaves no trace: only how the adapter is scaled differs.
+    pairs = [load_file(model.path / "adapter_model.safetensors") for model in (best, other)]
+    assert all(torch.equal(pairs[0][name], pairs[1][name]) for name in pairs[0])
+
+
+def test_right_answers_are_those_that_greedy_decoding_writes(make_training: Making) -> None:
+    training = make_training("chat", epochs=30.0, replay=0.0, scale=1.0)
+    model = training.run("run")
+    engine = load_engine(training.base, tuned=model)
+    rows = read_worded(training.dataset.file("validation.parquet"))
+    starts = [row.trained.index(True) for row in rows]
+    prompts = [row.ids[:start] for row, start in zip(rows, starts, strict=True)]
+    written = engine.generate(prompts, adapter=True, max_tokens=20)
+    golds = [
+        engine.wording.decode([token for token in row.ids[start:] if token not in engine.wording.end_ids])
+        for row, start in zip(rows, starts, strict=True)
+    ]
+    found = ChatLoss(padded_states).right(engine.arm(True), rows)
+    assert found == [float(answer.text == gold and answer.ended) for answer, gold in zip(written, golds, strict=True)]
+    assert sum(found) > 0
 
 
 def test_a_smaller_scale_ships_where_all_of_it_is_clearly_worse(make_training: Making) -> None:

@@ -30,7 +30,8 @@ class Observed:
     labels: Sequence[str]
     """Labels of a classifier, in the dataset's order; else empty."""
     likelihood: Mapping[str, Mapping[str, Any]]
-    """Set (GEN-TEST, TRAIN, VAL, TEST) -> columns document, bytes, base_nats, tuned_nats."""
+    """Set (GEN-TEST, TRAIN, VAL, TEST) -> columns document, bytes, base_nats, tuned_nats; VAL-SHIPPED -> document, and
+    nats and right answers of the best checkpoint and of what ships."""
     rivals: Mapping[str, Arm] = field(default_factory=dict)
     """Other ways to do the work."""
     general: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.past_best import in_words
 from luthier.evaluate.report import plots
 from luthier.evaluate.report.parts import Figure, Section
 from luthier.evaluate.report.plots import Bar, Mark
@@ -32,6 +33,8 @@ def fit(record: Mapping[str, Any]) -> Section | None:
     lines = [f"Shown are bits per {figure['unit']} of the right answers that the tuned model saves over the base."]
     if figure["carried"] is not None and figure["carried"]["value"] > 0:
         lines.append(f"Of what it gained on training rows, {figure['carried']['value']:.0%} holds for new documents.")
+    best = record["figures"]["past_best"]
+    lines += [] if best is None else [in_words(best)]
     return Section("Learnt, or known by heart?", (Figure(meaning, plot),), tuple(lines))
 
 

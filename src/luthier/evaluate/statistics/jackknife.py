@@ -81,3 +81,17 @@ def mean_of_documents(value_G: FloatArray, *, alpha: float) -> Gain:
     assert documents > 1, "one document has no standard error"
     se = float(np.std(value_G, ddof=1)) / math.sqrt(documents)
     return bounded(float(value_G.mean()), se=se, df=float(documents - 1), alpha=alpha)
+
+
+def log_ratio_of_documents(above_G: FloatArray, below_G: FloatArray, *, alpha: float) -> Gain:
+    """ln(sum above / sum below) with t(G-1) bounds; both sums are positive.
+
+    SE^2 = G / (G-1) sum_g (above_g / sum above - below_g / sum below)^2: the ratio estimator's linearised variance
+    (Cochran 1977, Sampling Techniques, section 6.4) on the log scale.
+    """
+    documents = len(above_G)
+    assert documents > 1, "one document has no standard error"
+    above, below = float(above_G.sum()), float(below_G.sum())
+    moved_G = above_G / above - below_G / below
+    se = math.sqrt(documents / (documents - 1) * float(moved_G @ moved_G))
+    return bounded(math.log(above / below), se=se, df=float(documents - 1), alpha=alpha)

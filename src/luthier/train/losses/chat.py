@@ -9,7 +9,7 @@ import torch
 from luthier.models.dense import trained_head_loss
 from luthier.models.engines.hf import labelled_positions
 from luthier.models.forward import Forward, TokenRows, choose_forward, packed_states
-from luthier.models.fused import labelled_loss, token_nats
+from luthier.models.fused import CHUNK, labelled_loss, logits_of, token_nats
 from luthier.models.load import Loaded, head_weight
 from luthier.models.noise import NOISE_DIFFERS, EmbeddingNoise
 from luthier.models.tree import choose_tree, tree_states
@@ -65,3 +65,11 @@ class ChatLoss:
         states = self.forward(model, [row.ids for row in rows])[positions]
         nats = token_nats(states, head_weight(model), targets).double()
         return [float(value) for value in torch.zeros(len(rows), dtype=torch.float64).index_add_(0, owners, nats)]
+
+    def right(self, model: Any, rows: Sequence[Worded]) -> list[float]:
+        """1 where every trained token is the likeliest behind the true ones before it: what greedy decoding writes."""
+        positions, targets, owners = labelled_positions(rows)
+        states, head = self.forward(model, [row.ids for row in rows])[positions], head_weight(model)
+        likeliest = torch.cat([logits_of(part, head).argmax(dim=-1) for part in states.split(CHUNK)])
+        missed = torch.zeros(len(rows)).index_add_(0, owners, (likeliest != targets).float())
+        return [float(value == 0) for value in missed]

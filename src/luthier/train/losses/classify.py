@@ -109,6 +109,14 @@ class ClassifyLoss:
         """Nats of each row, without gradient, smoothing or a second pass."""
         return [float(value) for value in judge(self._logits(model, rows), rows, self._plain).double()]
 
+    def right(self, model: Any, rows: Sequence[Worded]) -> list[float]:
+        """1 where the likeliest label is the row's, or where just its labels are likelier than not."""
+        logits_BN = self._logits(model, rows)
+        if rows[0].score is None:
+            return [float(found == row.labels[0]) for found, row in zip(logits_BN.argmax(dim=1), rows, strict=True)]
+        named = [set(logits_N.gt(0).nonzero().flatten().tolist()) for logits_N in logits_BN]
+        return [float(found == set(row.labels)) for found, row in zip(named, rows, strict=True)]
+
     def _logits(self, model: Any, rows: Sequence[Worded]) -> Tensor:
         return self.logits(model, [row.ids for row in rows], seconds_of(rows))
 
