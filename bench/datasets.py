@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from luthier.artifacts.folders import DatasetDir, building
+from luthier.artifacts.manifest import list_files, read_manifest, write_manifest
 from luthier.artifacts.rows import write_worded
 from luthier.models.bases import Base
 from luthier.models.chat import load_wording
@@ -35,3 +36,11 @@ def labelled_rows(rows: Sequence[tuple[Sequence[int], int]]) -> list[Worded]:
         Worded(f"{place:016x}", f"{place}", f"rows:{place}", tuple(ids), (False,) * len(ids), (label,))
         for place, (ids, label) in enumerate(rows)
     ]
+
+
+def forge_rows(dataset: DatasetDir, name: str, rows: Sequence[Worded]) -> None:
+    """Put other rows into a file of a finished folder and mend its manifest, as one who cheats would."""
+    write_worded(dataset.path / name, rows)
+    manifest = read_manifest(dataset.path)
+    fields = {name: getattr(manifest, name) for name in manifest.__dataclass_fields__}
+    write_manifest(dataset.path, type(manifest)(**{**fields, "files": list_files(dataset.path)}))

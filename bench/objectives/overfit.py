@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.datasets import forge_rows
 from bench.objectives._tasks import Row, chapters, dealt, write_project
 from bench.record import Asked, Outcome, run_bench, say
 from bench.runs import luthier, run_words, warm
 
 from luthier.artifacts.folders import DatasetDir, ModelDir
-from luthier.artifacts.manifest import list_files, read_manifest, write_manifest
-from luthier.artifacts.rows import read_worded, write_worded
+from luthier.artifacts.rows import read_worded
 
 BASE = "minilm-l6"
 PARTS = {"train": 60, "validation": 60, "test": 200}
@@ -109,10 +109,7 @@ def _copy_training_rows(dataset: DatasetDir) -> None:
     """Put training rows into the place of the validation rows, under other ids, and repair the manifest."""
     rows = read_worded(dataset.file("train.parquet"))
     copies = [replace(row, id=f"{place:016x}", group=f"copy {place}") for place, row in enumerate(rows)]
-    write_worded(dataset.path / "validation.parquet", copies)
-    manifest = read_manifest(dataset.path)
-    fields = {name: getattr(manifest, name) for name in manifest.__dataclass_fields__}
-    write_manifest(dataset.path, type(manifest)(**{**fields, "files": list_files(dataset.path)}))
+    forge_rows(dataset, "validation.parquet", copies)
 
 
 if __name__ == "__main__":

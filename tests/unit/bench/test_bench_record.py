@@ -16,7 +16,7 @@ OUTCOME = Outcome(
 
 
 def test_the_benches_of_the_plan_are_there() -> None:
-    wanted = {"engine.t1", "evidence.e10", *(f"journey.{name}" for name in ("demo", "encoder", "honesty", "kills"))}
+    wanted = {"engine.t1", "evidence.e10", *(f"journey.{name}" for name in ("demo", "encoder", "kills"))}
     assert {*wanted, "journey.serve"} <= set(BENCHES)
 
 
