@@ -39,6 +39,17 @@ def run_lock(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def waiting_turn(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, made if need be, after whoever holds it now: for what several processes make at once."""
+    with explain_disk(path):
+        make_folder(path.parent)
+        stream = path.open("ab")
+    with stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _locked(path: Path) -> Iterator[None]:
     while True:
         with explain_disk(path):

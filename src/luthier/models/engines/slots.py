@@ -22,7 +22,7 @@ from luthier.models.machine import keeping_freed_memory
 
 ROWS = 64
 """Slots: rows computed at once."""
-CACHE_BYTES = 2**30
+CACHE_BYTES = 5 * 2**27
 """Of keys and values; longer prompts get fewer slots."""
 PIECE = 512
 """Tokens of prompts that are read at once: more are no faster, and pad rows of unlike lengths."""
