@@ -12,13 +12,13 @@ LUTHIER = str(Path(sys.executable).parent / "luthier")
 PROJECT = Path(__file__).parents[2] / "examples" / "postgres-docs" / "luthier.yaml"
 SHORT = [
     "prepare.exam.make=[table, number]",
-    "train.epochs=0.02",
+    "train.epochs=0.05",
     "train.replay=0.0",
     "train.scale=1.0",
     "evaluate.general_texts=30",
     "evaluate.general_items=0",
 ]
-"""A minute of training: too little to learn much, enough to go the whole way."""
+"""Too little to learn much, enough to go the whole way."""
 
 
 def luthier(*arguments: str) -> str:
@@ -28,8 +28,8 @@ def luthier(*arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_files_become_a_sheet_and_an_interval_of_bits_per_byte(tmp_path: Path) -> None:
-    sets = [word for setting in SHORT for word in ("--set", setting)]
+def test_files_become_a_sheet_and_an_interval_of_bits_per_byte(tmp_path: Path, small_base: Path) -> None:
+    sets = [word for setting in (*SHORT, f"base={small_base}") for word in ("--set", setting)]
     last = json.loads(luthier("run", str(PROJECT), "--out", str(tmp_path), "--json", *sets).splitlines()[-1])
     run = Path(last["run"])
     record = json.loads(Path(last["evidence"]).read_bytes())
