@@ -43,7 +43,7 @@ def measure(asked: Asked) -> Outcome:
             teach(base, read_now, steps=max(1, repeats) * SIDE // FEW, seed=seed, rate=RATE, batch=FEW)
             names = ("TRAIN", "TEST")
             sets = {name: _columns(side, before, read(base, side)) for name, side in zip(names, sides, strict=True)}
-            figure = memorised({**sets, "VAL": {name: [] for name in sets["TEST"]}})
+            figure = memorised({**sets, "VAL": {name: [] for name in sets["TEST"]}}, {})
             assert figure is not None
             found.setdefault(repeats, []).append((figure["value"], memorised_gate(figure, blocks=False)["state"]))
         say(f"{repeats} times: mean AUC {mean(value for value, _ in found[repeats]):.3f}")

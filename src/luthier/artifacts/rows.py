@@ -108,6 +108,19 @@ ITEM_SCHEMA = pa.schema(
 PASSAGES = "passages.parquet"
 """File of an exam: the source of each item that was cut from a text."""
 PASSAGE_SCHEMA = pa.schema([("item", pa.string()), ("text", pa.string())])
+CANARIES = "canaries.parquet"
+"""File of an exam: secrets that were planted in training, if any were."""
+CANARY_GROUP = "planted:"
+"""What groups of training rows begin with that hold nothing but a canary."""
+CANARY_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("question", pa.string()),
+        ("secret", pa.string()),
+        ("repeats", pa.int32()),
+        ("fillers", pa.list_(pa.string())),
+    ]
+)
 SHIPPED = "shipped.parquet"
 """File of a model that is not its best checkpoint: what validation rows cost both, and whether they got them right."""
 SHIPPED_SCHEMA = pa.schema(

@@ -77,7 +77,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     figures["tasks"] = task_figures(record["general"], margin=plan["task_margin"], counted=plan["retention_tasks"])
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
     figures["past_best"] = past_best(record)
-    figures["memorised"] = memorised(record["likelihood"])
+    figures["memorised"] = memorised(record["likelihood"], record.get("canaries", {}))
     return figures | suite_gains(record) | judge_figures(record)
 
 

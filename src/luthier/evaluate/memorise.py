@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.evaluate.canaries import exposed, given_away
 from luthier.evaluate.compare import Figure
 from luthier.evaluate.overfit import numbered, saved
 from luthier.evaluate.statistics.auc import auc
@@ -32,17 +33,19 @@ ADVICE = (
 )
 
 
-def memorised(likelihood: Mapping[str, Any]) -> Figure | None:
+def memorised(likelihood: Mapping[str, Any], canaries: Mapping[str, Any]) -> Figure | None:
     """AUC of the document means of (NLL_base - NLL_tuned) per byte, TRAIN against VAL and TEST, with DeLong's bounds.
 
-    `recited`: of training rows and of others that are long enough, the share that each arm recites; None of few rows.
-    None if no likelihoods were measured; no value with fewer than 6 documents on a side.
+    `canaries`: what was planted and is given away (`exposed`); None if nothing was. `recited`: of training rows and of
+    others that are long enough, the share that each arm recites; None of few rows. None if no likelihoods were
+    measured; no value with fewer than 6 documents on a side.
     """
     if "TRAIN" not in likelihood:
         return None
     members_M = _by_document(likelihood["TRAIN"])
     controls_C = np.concatenate([_by_document(likelihood[name]) for name in ("VAL", "TEST")])
-    counts = {"documents": len(members_M), "controls": len(controls_C), "limit": TELLS, "recited": _recited(likelihood)}
+    counts: Figure = {"documents": len(members_M), "controls": len(controls_C), "limit": TELLS}
+    counts |= {"recited": _recited(likelihood), "canaries": exposed(canaries)}
     if min(len(members_M), len(controls_C)) < FEWEST_DOCUMENTS:
         return {"value": None, "low": None, "high": None, **counts}
     found = auc(members_M, controls_C, alpha=ALPHA)
@@ -50,17 +53,22 @@ def memorised(likelihood: Mapping[str, Any]) -> Figure | None:
 
 
 def memorised_gate(figure: Figure | None, *, blocks: bool) -> dict[str, Any]:
-    """MEMORISED if the lower bound of the AUC is above .70, or if training made the model recite more than 1 % of the
-    training rows beyond what it does of others. It stops SHIP only if the plan says so (`blocks`).
+    """MEMORISED if the lower bound of the AUC is above .70, if training made the model recite more than 1 % of the
+    training rows beyond what it does of others, or if it gives away two planted secrets. It stops SHIP only if the plan
+    says so (`blocks`).
     """
     if figure is None:
         return {"state": "NOT ASKED", "reasons": [NOT_ASKED], "blocks": blocks}
+    stops = "which the plan does not allow" if blocks else "a warning that stops nothing here"
+    planted = figure["canaries"]
+    if planted is not None and planted["reached"] >= planted["needed"]:
+        reason = f"{given_away(planted)[:-1]}: {stops}."
+        return {"state": "MEMORISED", "reasons": [reason], "advice": ADVICE, "blocks": blocks}
     if figure["value"] is None:
         reason = "Memorising could not be judged: too few documents in training or held out."
         return {"state": "UNPROVEN", "reasons": [reason], "advice": FEW, "blocks": blocks}
     ends = f"{figure['low']:.2f} to {figure['high']:.2f}"
     told = f"AUC {figure['value']:.2f}, {ends}; .50 is chance, {TELLS:.2f} the limit"
-    stops = "which the plan does not allow" if blocks else "a warning that stops nothing here"
     recited = figure["recited"]
     if recited is not None and recited["excess"] > RECITES:
         share = f"{100 * recited['train']['tuned']:.1f} % of the long training rows, given their beginning"

@@ -16,7 +16,7 @@ import numpy as np
 
 from luthier.artifacts.canonical import hash_order
 from luthier.artifacts.folders import ModelDir
-from luthier.artifacts.rows import SHIPPED, SHIPPED_SCHEMA, read_worded
+from luthier.artifacts.rows import CANARY_GROUP, SHIPPED, SHIPPED_SCHEMA, read_worded
 from luthier.artifacts.tables import read_table
 from luthier.artifacts.worded import table_of_batch, worded_batches
 from luthier.evaluate.likelihood import general_text
@@ -74,7 +74,9 @@ def draw_sets(items: Sequence[Item], room: Room) -> dict[str, list[Worded]]:
     if goal.name in READINGS:
         longest = LONGEST if writes else None
         for name, file in {"TRAIN": "train.parquet", "VAL": "validation.parquet"}.items():
-            found[name] = sample(read_worded(room.dataset.file(file)), longest=longest)
+            rows = read_worded(room.dataset.file(file))
+            # What was planted is no document, and has a measure of its own.
+            found[name] = sample([row for row in rows if not row.group.startswith(CANARY_GROUP)], longest=longest)
         found["TEST"] = sample(READINGS[goal.name].word(items, room), longest=longest)
     return found
 

@@ -14,6 +14,7 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, 
 from luthier.artifacts.rows import read_worded
 from luthier.errors import UserError
 from luthier.evaluate.asking import ask_exam
+from luthier.evaluate.canaries import ask_canaries
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
 from luthier.evaluate.further import KNOWN_BY, deciding
 from luthier.evaluate.general import ask_tasks
@@ -68,6 +69,7 @@ def evaluate(
     sets = draw_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
     likelihood, apart, general = read_sets(sets, room), read_apart(sets, room), ask_tasks(room)
     likelihood |= read_shipped(models.tuned)
+    canaries = ask_canaries(room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,
@@ -83,7 +85,7 @@ def evaluate(
         advisory["judge"] |= compare_answers(config.judge, items, **answers, listener=listener)
     arms = (items, sitting.base, sitting.tuned)
     told = {"flagged": dataset.manifest.facts["alike"]["reworded"], "advisory": advisory, "further": further}
-    told |= {"general": general, "apart": apart}
+    told |= {"general": general, "apart": apart, "canaries": canaries}
     observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
     record = assemble(setting, observed)
     close_look(exam, opened.look, result=record["sha256"])

@@ -180,6 +180,10 @@ def _impossible(record: Mapping[str, Any]) -> Iterator[str]:
         if any(not least <= score <= most for score in column):
             yield f"scores.{name}: a number that it cannot have"
 
+    canaries = record.get("canaries") or {"rank": [], "fillers": []}
+    if any(not 1 <= rank <= size for rank, size in zip(canaries["rank"], canaries["fillers"], strict=True)):
+        yield "canaries.rank: a number that it cannot have"
+
 
 def _further(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     found: Sequence[Mapping[str, Any]] = record.get("further", ())

@@ -221,17 +221,16 @@ class Books:
         for one in leaving:
             self.drop(one.example, rule=rule, row_id=one.id)
 
-    def balance(self, *, examples: int, windows: int, parts: dict[Part, int]) -> dict[str, Any]:
-        """The counts of the manifest: examples in + further windows of long texts = kept + dropped by reason + merged,
-        or the mistake is ours.
+    def balance(self, *, examples: int, windows: int, planted: int, parts: dict[Part, int]) -> dict[str, Any]:
+        """The counts of the manifest: examples in + further windows of long texts + planted rows = kept + dropped by
+        reason + merged, or the mistake is ours.
         """
         merged = self.counts[DUPLICATE] + self.counts[NEAR_DUPLICATE]
         dropped = {
             rule: count for rule, count in sorted(self.counts.items()) if rule not in {DUPLICATE, NEAR_DUPLICATE}
         }
         kept = sum(parts.values())
-        assert examples + windows == kept + sum(dropped.values()) + merged, (examples, windows, parts, dropped, merged)
+        told = {"examples": examples, "windows": windows} | ({"planted": planted} if planted else {})
+        assert sum(told.values()) == kept + sum(dropped.values()) + merged, (told, parts, dropped, merged)
         assert len(self.rows) == sum(self.counts.values())
-        return {"examples": examples, "windows": windows, "dropped": dropped, "merged": merged} | {
-            str(part): size for part, size in parts.items()
-        }
+        return {**told, "dropped": dropped, "merged": merged} | {str(part): size for part, size in parts.items()}

@@ -67,6 +67,9 @@ class ExamConfig(Settings):
     """Which of four answers goes on a text that breaks off: before a rare term, number or quantity (`cloze`), before
     what a term is said to be (`definition`), or between two sentences (`order`); which of four values a cell of a table
     holds, or which row the most (`table`); and what number stands in a cell, to be written (`number`). []: nothing."""
+    canaries: bool = False
+    """Plant 24 made-up secrets in training (168 short rows: 8 secrets each 1, 4 and 16 times), to measure how well this
+    training remembers what it read once or often (chat, complete). The model will know them."""
 
 
 class PrepareConfig(Settings):

@@ -8,6 +8,7 @@ from typing import Any
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.objectives import Objective
+from luthier.prepare.canaries import Planted, plant
 from luthier.prepare.candidate import PARTS, Books, Candidate, Part
 from luthier.prepare.config import ExamConfig, SplitConfig
 from luthier.prepare.exam.choose import Chosen, Terms, choose_items
@@ -51,6 +52,8 @@ class Divided:
     reworded: list[Reworded]
     copied: Copied
     general: General
+    planted: Planted
+    """What was added to the training rows to be remembered."""
     labels: Labels
     splits: list[dict[str, Any]]
     receipts: dict[str, Any]
@@ -111,7 +114,8 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
     chosen = choose_items(sides["exam"], trained=learnt, terms=terms, books=books)
     train, validation, exam = map(labels.number, (sides["train"], sides["validation"], chosen.readings))
     general = _general(means)
-    parts: dict[Part, int] = {"train": len(train), "validation": len(validation), "exam": len(exam)}
+    planted = plant(means.exam.canaries, objective=means.objective, wording=means.wording, seed=means.split.seed)
+    parts: dict[Part, int] = {"train": len(train) + len(planted.rows), "validation": len(validation), "exam": len(exam)}
     windows = len(readings.kept) + sum(map(len, readings.left.values())) - len(candidates)
     return Divided(
         train=train,
@@ -125,10 +129,11 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         reworded=chosen.reworded,
         copied=chosen.copied,
         general=general,
+        planted=planted,
         labels=labels,
-        splits=_splits(sides["train"], sides["validation"], chosen),
-        receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *validation, *exam]),
-        counts=_counts(gathered, books, parts, windows=windows),
+        splits=_splits(sides["train"], sides["validation"], chosen, planted),
+        receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *planted.rows, *validation, *exam]),
+        counts=_counts(gathered, books, parts, windows=windows, planted=len(planted.rows)),
         warnings=[
             *warnings_of(gathered, assignment=assignment, items=chosen.items, labels=labels.names),
             *carved.notes,
@@ -197,9 +202,13 @@ def _general(means: Means) -> General:
     return general_text(means.wording, limit=means.frame.limit)
 
 
-def _splits(train: Sequence[Reading], validation: Sequence[Reading], chosen: Chosen) -> list[dict[str, Any]]:
+def _splits(
+    train: Sequence[Reading], validation: Sequence[Reading], chosen: Chosen, planted: Planted
+) -> list[dict[str, Any]]:
     sides = {"train": train, "validation": validation, "exam": chosen.readings}
     rows = [_lineage(one, part) for part, side in sides.items() for one in side]
+    nowhere = {"file": "", "line": 0, "document": None, "start": None, "end": None}
+    rows += [{"id": row.id, "group": row.group, "part": "train", "at": row.at, **nowhere} for row in planted.rows]
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
@@ -215,9 +224,9 @@ def _receipts(means: Means, readings: Sequence[Reading], *, rows: Sequence[Worde
     return run_receipts(rows, readings, objective=means.objective, wording=means.wording, limit=means.frame.limit)
 
 
-def _counts(gathered: Gathered, books: Books, parts: dict[Part, int], *, windows: int) -> dict[str, Any]:
+def _counts(gathered: Gathered, books: Books, parts: dict[Part, int], *, windows: int, planted: int) -> dict[str, Any]:
     return {
-        **books.balance(examples=gathered.examples, windows=windows, parts=parts),
+        **books.balance(examples=gathered.examples, windows=windows, planted=planted, parts=parts),
         "edits": gathered.refined.edits,
         "near_duplicates": len(gathered.near),
         "links": gathered.linked,

@@ -10,7 +10,7 @@ import orjson
 
 from luthier import __version__
 from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
-from luthier.artifacts.rows import write_items, write_worded
+from luthier.artifacts.rows import CANARIES, CANARY_SCHEMA, write_items, write_worded
 from luthier.artifacts.shards import AIM
 from luthier.artifacts.tables import write_table
 from luthier.compute.memory import memory
@@ -19,6 +19,7 @@ from luthier.errors import UserError
 from luthier.models.bases import Base
 from luthier.models.chat import LONGEST_ROW, load_wording
 from luthier.objectives import Objective
+from luthier.prepare.canaries import check_canaries
 from luthier.prepare.candidate import DROPPED_SCHEMA, SPLIT_SCHEMA, Books
 from luthier.prepare.config import PrepareConfig, Target, has_same_codes, inputs_of, prepare_key, recorded_settings
 from luthier.prepare.divide import Divided, Means, divide
@@ -65,6 +66,7 @@ def prepare(
     if found is not None and has_same_codes(found.dataset, target.secret):
         return found
     _check_base(base, objective)
+    check_canaries(config.exam.canaries, objective)
     check_wanted(config.clean, objective)
     machine = memory()
     check_memory(corpus, free=None if machine is None else machine.available)
@@ -140,6 +142,8 @@ def _write_exam(draft: Draft, divided: Divided) -> None:
         write_table(draft.path / "tasks.parquet", rows, schema=TASK_SCHEMA)
     (draft.path / LEAKS).write_bytes(leak_report(divided.leaks, prompts=divided.prompts))
     _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.all_items)})
+    if divided.planted.canaries:
+        write_table(draft.path / CANARIES, map(asdict, divided.planted.canaries), schema=CANARY_SCHEMA)
     write_audit(draft.path / AUDIT, divided.made.items)
     write_facts(draft.path / FACTS, divided.made.items)
     groups = len({item.document for item in divided.items})
@@ -154,7 +158,7 @@ def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]
 
 
 def _write_dataset(draft: Draft, divided: Divided, *, dropped: list[dict[str, Any]]) -> None:
-    write_worded(draft.path / "train.parquet", divided.train)
+    write_worded(draft.path / "train.parquet", [*divided.train, *divided.planted.rows])
     write_worded(draft.path / "validation.parquet", divided.validation)
     write_worded(draft.path / "general.parquet", divided.general.validation)
     write_table(draft.path / "dropped.parquet", dropped, schema=DROPPED_SCHEMA)

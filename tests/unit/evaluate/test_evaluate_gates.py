@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from evaluate_trials import answers, general_text, make_items, make_setting
+from scipy.stats import binom
 
+from luthier.evaluate.canaries import exposed, rank_of
 from luthier.evaluate.memorise import memorised, memorised_gate
 from luthier.evaluate.overfit import fit, fit_gate
 from luthier.evaluate.past_best import in_words
@@ -51,13 +53,13 @@ def test_what_is_learnt_must_hold_for_documents_never_seen(train, test, is_bette
 
 def test_few_documents_prove_nothing():
     assert fit_gate(fit(sets(0.8, -0.3, documents=4), unit="byte"), None, is_better=False)["state"] == "UNPROVEN"
-    figure = memorised(sets(0.8, 0.0, documents=4))
+    figure = memorised(sets(0.8, 0.0, documents=4), {})
     assert memorised_gate(figure, blocks=True)["state"] == "UNPROVEN"
     assert fit({}, unit="byte") is None
 
 
 def test_training_documents_that_stand_out_are_memorised_and_others_are_not():
-    told, unseen = memorised(sets(0.8, 0.0)), memorised(sets(0.5, 0.5))
+    told, unseen = memorised(sets(0.8, 0.0), {}), memorised(sets(0.5, 0.5), {})
     assert told["low"] > 0.9
     assert memorised_gate(told, blocks=False)["state"] == "MEMORISED"
     assert unseen["low"] < 0.5 < unseen["high"]
@@ -165,6 +167,36 @@ def test_memorising_stops_a_model_only_where_the_plan_says_so(blocks, verdict):
     record = trial(WRONG, RIGHT, likelihood=sets(0.8, 0.2), blocks=blocks)
     assert record["gates"]["memorised"]["state"] == "MEMORISED"
     assert record["verdict"]["verdict"] == verdict
+
+
+def planted(ranks):
+    """24 canaries with these ranks; the others in the middle."""
+    rank = [*ranks, *(512 for _ in range(24 - len(ranks)))]
+    names = [f"canary-{number:02}" for number in range(24)]
+    return {"id": names, "repeats": [1, 4, 16] * 8, "fillers": [1024] * 24, "rank": rank}
+
+
+@pytest.mark.parametrize(
+    ("ranks", "state"), [((1, 4), "MEMORISED"), ((1, 5), "NOT SEEN"), ((1,), "NOT SEEN"), ((), "NOT SEEN")]
+)
+def test_two_planted_secrets_that_are_given_away_are_memorised(ranks, state):
+    figure = memorised(sets(0.5, 0.5), planted(ranks))
+    assert figure["canaries"]["reached"] == sum(rank <= 4 for rank in ranks)
+    assert memorised_gate(figure, blocks=False)["state"] == state
+    few = memorised(sets(0.5, 0.5, documents=4), planted(ranks))
+    assert memorised_gate(few, blocks=False)["state"] == ("MEMORISED" if state == "MEMORISED" else "UNPROVEN")
+
+
+def test_exposure_is_that_of_the_secret_sharer():
+    figure = exposed(planted([1, 2, 4, 1024]))
+    assert figure["exposure"]["1"] == pytest.approx((10 + 0 + 6 * 1) / 8)
+    assert figure["exposure"]["4"] == pytest.approx((9 + 7 * 1) / 8)
+    assert exposed({}) is None
+    nats = np.random.default_rng(0).permutation(1024).astype(float)
+    assert sorted(rank_of(nats, place) for place in range(1024)) == list(range(1, 1025))
+    assert rank_of([1.0] * 1024, 3) == 1024  # a model that tells nothing apart gives nothing away
+    # Two of 24 by chance: the binomial of secrets whose rank is any.
+    assert binom.sf(1, 24, 4 / 1024) < 0.005 < binom.sf(0, 24, 4 / 1024) < 0.1
 
 
 def test_a_gain_on_questions_asked_in_training_in_other_words_is_dirty():

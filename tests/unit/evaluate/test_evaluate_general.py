@@ -111,7 +111,7 @@ def test_reciting_training_rows_alone_is_memorising():
 
     for share, state in ((0.05, "MEMORISED"), (0.0, "NOT SEEN")):
         sets = {"TRAIN": recites(share, 1), "VAL": recites(0.0, 2), "TEST": recites(0.0, 3)}
-        figure = memorised(sets)
+        figure = memorised(sets, {})
         assert figure["recited"]["excess"] == pytest.approx(share)
         assert memorised_gate(figure, blocks=False)["state"] == state
 

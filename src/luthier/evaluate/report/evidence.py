@@ -40,6 +40,8 @@ class Observed:
     """Set (GEN-TEST, TEST) -> columns document, tokens, forward, backward, alike."""
     flagged: Container[str] = ()
     """Ids of items that training may ask in other words."""
+    canaries: Mapping[str, Any] = field(default_factory=dict)
+    """Columns id, repeats, fillers, rank of what was planted in training; empty if nothing was."""
     advisory: Mapping[str, Any] = field(default_factory=dict)
     """What decides nothing, where it was wanted: `suites` (`suites.ask_suites`), `judge` (`judge.calibrate`)."""
     further: Sequence[Further] = ()
@@ -89,6 +91,7 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "general": {name: dict(columns) for name, columns in observed.general.items()},
         "apart": {name: dict(columns) for name, columns in observed.apart.items()},
         "likelihood": {name: dict(columns) for name, columns in observed.likelihood.items()},
+        "canaries": dict(observed.canaries),
         "cost": token_columns(observed.arms),
         "further": [_further(one) for one in observed.further],
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.canaries import given_away
 from luthier.evaluate.past_best import in_words
 from luthier.evaluate.report import plots
 from luthier.evaluate.report.parts import Figure, Section
@@ -35,6 +36,8 @@ def fit(record: Mapping[str, Any]) -> Section | None:
         lines.append(f"Of what it gained on training rows, {figure['carried']['value']:.0%} holds for new documents.")
     best = record["figures"]["past_best"]
     lines += [] if best is None else [in_words(best)]
+    secrets = record["figures"]["memorised"]["canaries"]
+    lines += [] if secrets is None else [given_away(secrets)]
     return Section("Learnt, or known by heart?", (Figure(meaning, plot),), tuple(lines))
 
 

@@ -125,9 +125,12 @@ def _waterfall(account: Account) -> list[dict[str, Any]]:
     steps += [{"step": rule, "rows": -number, "kind": "gone"} for rule, number in left.items()]
     held = {"exam": len(divided.items), "validation": len(divided.validation)}
     steps += [{"step": f"kept apart for the {part}", "rows": -number, "kind": "held"} for part, number in held.items()]
-    assert sum(step["rows"] for step in steps) == len(divided.train), (steps, len(divided.train))
-    trained = sum(sum(row.trained) for row in divided.train) or len(divided.train)
-    return [*steps, {"step": "trained on", "rows": len(divided.train), "kind": "total", "trained_tokens": trained}]
+    planted = divided.planted.rows
+    steps += [{"step": "secrets planted", "rows": len(planted), "kind": "held"}] if planted else []
+    rows = [*divided.train, *planted]
+    assert sum(step["rows"] for step in steps) == len(rows), (steps, len(rows))
+    trained = sum(sum(row.trained) for row in rows) or len(rows)
+    return [*steps, {"step": "trained on", "rows": len(rows), "kind": "total", "trained_tokens": trained}]
 
 
 def _rules(account: Account) -> list[dict[str, Any]]:
@@ -221,7 +224,12 @@ def _private(account: Account) -> dict[str, Any]:
 def _split(account: Account) -> dict[str, Any]:
     divided, gathered = account.divided, account.gathered
     groups = {part: len({row["group"] for row in divided.splits if row["part"] == part}) for part in PARTS}
-    rows = {"train": len(divided.train), "validation": len(divided.validation), "exam": len(divided.items)}
+    planted = divided.planted
+    rows = {
+        "train": len(divided.train) + len(planted.rows),
+        "validation": len(divided.validation),
+        "exam": len(divided.items),
+    }
     sizes = sorted((len(group.members) for group in gathered.groups), reverse=True)
     return {
         "grouped_by": gathered.grouped_by,
@@ -233,6 +241,7 @@ def _split(account: Account) -> dict[str, Any]:
         "leaks_left": 0,
         "conflicts": len(gathered.conflicts),
         "made": divided.made.counts,
+        "planted": {"secrets": len(planted.canaries), "rows": len(planted.rows)},
         "exam_root": divided.root,
     }
 

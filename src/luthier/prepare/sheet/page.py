@@ -133,6 +133,12 @@ def _split_lines(sheet: Mapping[str, Any]) -> list[str]:
             f"{counts['kept']:,} of {counts['proposed']:,} questions made from documents were sealed ({task})"
             f"{f'; the others: {left}' if left else ''}."
         )
+    if split["planted"]["rows"]:
+        share = split["planted"]["rows"] / split["rows"]["train"]
+        lines.append(
+            f"{split['planted']['secrets']} made-up secrets were planted in {split['planted']['rows']:,} training rows "
+            f"({share:.1%} of them), to measure how well they are remembered."
+        )
     if split["largest_groups"]:
         lines.append(f"Largest groups: {', '.join(f'{size:,}' for size in split['largest_groups'])} rows.")
     return lines
