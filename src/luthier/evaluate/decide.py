@@ -69,12 +69,14 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
         if record["sequential"] is not None:
             figures["watch"] = followed(record)
             figures["gain"] = {**figures["gain"], "covered": not figures["watch"]["early"]}
+    suites = max(1, (plan["retention_margin"] is not None) + len(plan["retention_tasks"]))
     if plan["retention_margin"] is not None:
-        suites = 1 + len(plan["retention_tasks"])
         text = record["likelihood"]["GEN-TEST"]
         figures["retention"] = retention(text, margin=plan["retention_margin"], suites=suites)
     figures["apart"] = distances(record["apart"])
-    figures["tasks"] = task_figures(record["general"], margin=plan["task_margin"], counted=plan["retention_tasks"])
+    figures["tasks"] = task_figures(
+        record["general"], margin=plan["task_margin"], counted=plan["retention_tasks"], suites=suites
+    )
     figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
     figures["past_best"] = past_best(record)
     figures["memorised"] = memorised(record["likelihood"], record.get("canaries", {}))

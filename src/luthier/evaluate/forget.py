@@ -52,12 +52,14 @@ def retention(likelihood: Mapping[str, Any], *, margin: float, suites: int = 1) 
     return {"value": mean.value, **bounds, "se": mean.se, "df": mean.df, **bits}
 
 
-def task_figures(general: Mapping[str, Any], *, margin: float, counted: Sequence[str]) -> dict[str, Figure]:
-    """Suite -> both arms' mean chance of the right answer, and its change with bounds clustered by template.
+def task_figures(
+    general: Mapping[str, Any], *, margin: float, counted: Sequence[str], suites: int
+) -> dict[str, Figure]:
+    """Suite -> both arms' mean score, and its change with bounds clustered by template or document.
 
-    `chance` is what guessing reaches, and `guesses` whether the base is not shown to do better: then it has nothing to
-    lose. `needed`: tasks with which a suite that lost nothing is found RETAINED four times in five. `counts`: whether
-    the suite is part of the verdict.
+    `suites` are all that are part of the verdict, general text among them. `chance` is what guessing reaches, and
+    `guesses` whether the base is not shown to do better: then it has nothing to lose. `needed`: tasks with which a
+    suite that lost nothing is found RETAINED four times in five. `counts`: whether it is part of the verdict.
     """
     found: dict[str, Figure] = {}
     for name, columns in general.items():
@@ -68,7 +70,7 @@ def task_figures(general: Mapping[str, Any], *, margin: float, counted: Sequence
             none = {bound: None for bound in ("low", "high", "lost_below")}
             found[name] = {"value": arms["tuned"] - arms["base"], **none, "documents": sample.documents, **shown}
             continue
-        levels = ALPHA, ALPHA / (1 + len(counted))
+        levels = ALPHA, ALPHA / suites
         gain, strict = (bound_gain(columns["tuned"], columns["base"], sample=sample, alpha=alpha) for alpha in levels)
         able = score_of(columns["base"], sample=sample, alpha=ALPHA)
         reach = float(stdtrit(gain["df"], 1 - ALPHA) + stdtrit(gain["df"], POWER)) * gain["se"] / margin
@@ -100,16 +102,16 @@ def retention_state(figure: Figure) -> str:
 
 def retained_gate(text: Figure | None, tasks: Mapping[str, Figure], *, asked: Sequence[str]) -> dict[str, Any]:
     """RETAINED if general text and every suite that counts (`asked`) is; FORGOT if one is; else INCONCLUSIVE."""
-    if text is None:
+    if text is None and not asked:
         reason = "General ability: not asked, a model that only judges has no general text to keep."
         return {"state": "NOT ASKED", "reasons": [reason]}
-    states = [
-        retention_state(text),
-        *(retention_state(tasks[name]) if name in tasks else "INCONCLUSIVE" for name in asked),
-    ]
+    found = {name: retention_state(tasks[name]) if name in tasks else "INCONCLUSIVE" for name in asked}
+    reasons = [_task_reason(name, tasks.get(name), state) for name, state in found.items()]
+    states = list(found.values())
+    if text is not None:
+        states.append(retention_state(text))
+        reasons.insert(0, _text_reason(text, states[-1]))
     state = next((each for each in ("FORGOT", "INCONCLUSIVE") if each in states), "RETAINED")
-    reasons = [_text_reason(text, states[0])]
-    reasons += [_task_reason(name, tasks.get(name), found) for name, found in zip(asked, states[1:], strict=True)]
     advice = {"FORGOT": ADVICE, "INCONCLUSIVE": LONGER}.get(state)
     return {"state": state, "reasons": reasons, **({"advice": advice} if advice else {})}
 

@@ -1,4 +1,6 @@
-"""General tasks, asked of base and tuned: the chance that each takes the right one of a few given answers."""
+"""General tasks, asked of base and tuned: the chance that each takes the right one of a few given answers, or how far
+in front each finds the one text that belongs to a query.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -7,24 +9,34 @@ from typing import Any
 import numpy as np
 
 from luthier.artifacts.tables import read_table
+from luthier.evaluate.metrics.ranking import ndcg
 from luthier.evaluate.report.evidence import document_id
 from luthier.evaluate.sitting import Room
+from luthier.evaluate.tasks.embed import search
 from luthier.models.chat import Wording
-from luthier.records import Message, Worded
+from luthier.records import Item, Message, Worded
 
 TASKS = "tasks.parquet"
+SEARCH = "search"
+"""Suite of embedders: pairs of a query and the only text that belongs to it."""
 Columns = dict[str, list[Any]]
 
 
 def ask_tasks(room: Room) -> dict[str, Columns]:
     """Suite -> columns document (cluster), chance, base, tuned; empty if the exam holds no tasks.
 
-    The score of a task is p(right) = softmax over its options of log p(option | question): options are alike in length.
-    The first `evaluate.general_items` tasks of each suite are asked, from as many clusters.
+    Of an embedder: nDCG@10 of the pairs of the first `evaluate.general_texts` documents, all of whose texts are
+    searched. Else p(right) = softmax over the options of log p(option | question), which are alike in length, of the
+    first `evaluate.general_items` tasks of each suite, from as many clusters.
     """
-    if TASKS not in room.exam.manifest.files or not room.config.general_items:
+    if TASKS not in room.exam.manifest.files:
         return {}
-    tasks = _first(read_table(room.exam.file(TASKS)), room.config.general_items)
+    tasks: Sequence[Mapping[str, Any]] = read_table(room.exam.file(TASKS))
+    if any(task["suite"] == SEARCH for task in tasks):
+        return {SEARCH: _search(tasks, room)}
+    if not room.config.general_items:
+        return {}
+    tasks = _first(tasks, room.config.general_items)
     rows = [row for task in tasks for row in _options(task, room.engine.wording)]
     arms = [room.engine.branch_nats(rows, adapter=adapter, listener=room.listener) for adapter in (False, True)]
     base, tuned = (_chances(tasks, nats) for nats in arms)
@@ -37,7 +49,24 @@ def ask_tasks(room: Room) -> dict[str, Columns]:
     return found
 
 
-def _first(tasks: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
+def _search(rows: Sequence[Mapping[str, Any]], room: Room) -> Columns:
+    asked = set(list(dict.fromkeys(row["cluster"] for row in rows))[: room.config.general_texts])
+    items = [
+        Item(row["id"], row["cluster"], SEARCH, (Message("user", row["question"]),), (row["options"][0],), SEARCH)
+        for row in rows
+        if row["cluster"] in asked
+    ]
+    pool = sorted({room.engine.wording.text_ids(item.golds[0]) for item in items})
+    base, tuned = (
+        search(items, pool, engine=room.engine, adapter=adapter, listener=room.listener).scores["ndcg_10"]
+        for adapter in (False, True)
+    )
+    chance = sum(ndcg([rank]) for rank in range(1, len(pool) + 1)) / len(pool)
+    names = [document_id(item.document) for item in items]
+    return {"document": names, "chance": [chance] * len(items), "base": base, "tuned": tuned}
+
+
+def _first(tasks: Sequence[Mapping[str, Any]], most: int) -> Sequence[Mapping[str, Any]]:
     seen: dict[str, int] = {}
     chosen = []
     for task in tasks:

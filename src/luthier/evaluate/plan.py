@@ -10,6 +10,7 @@ from luthier.errors import UserError
 from luthier.evaluate.arms import OPEN_BOOK, RIVALS
 from luthier.evaluate.config import EvaluateConfig, Models
 from luthier.evaluate.further import KNOWN_BY, deciding, planned
+from luthier.evaluate.general import SEARCH, TASKS
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.metrics.units import RELATIVE
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
@@ -39,6 +40,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
     claim = str(dataset.manifest.facts.get("claim", "SKILL"))
     items = deciding(everything, claim=claim, objective=goal.name)
     is_decoder = goal.head == "causal"
+    searches = goal.head == "pooled" and TASKS in exam.manifest.files
     primary = KNOWN_BY if claim == "KNOWLEDGE" else _primary(goal, items)
     arms = _arms(primary, config, has_passages=PASSAGES in exam.manifest.files)
     return {
@@ -51,9 +53,9 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "alpha": config.alpha,
         "minimum_effect": config.minimum_effect,
         "retention_margin": config.retention_margin if is_decoder else None,
-        "retention_tasks": sorted(config.retention_tasks) if is_decoder else [],
+        "retention_tasks": sorted(config.retention_tasks) if is_decoder else [SEARCH] if searches else [],
         "task_margin": config.task_margin,
-        "general_texts": config.general_texts if is_decoder else 0,
+        "general_texts": config.general_texts if is_decoder or searches else 0,
         "general_items": config.general_items if is_decoder else 0,
         "memorised_blocks": config.memorised == "block" or _is_unmasked(dataset),
         "weights": _weights({task: _documents(items, task) for task in {item.task for item in items}}),

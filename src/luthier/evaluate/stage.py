@@ -67,9 +67,8 @@ def evaluate(
     items, sitting = asked.items, asked.sitting
     further = made.sit_further(opened.items, decided, room)
     sets = draw_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
-    likelihood, apart, general = read_sets(sets, room), read_apart(sets, room), ask_tasks(room)
-    likelihood |= read_shipped(models.tuned)
-    canaries = ask_canaries(room)
+    likelihood = read_sets(sets, room) | read_shipped(models.tuned)
+    apart, general, canaries = read_apart(sets, room), ask_tasks(room), ask_canaries(room)
     seconds = time.perf_counter() - started
     setting = Setting(
         plan=plan,

@@ -15,7 +15,7 @@ from luthier.prepare.exam.choose import Chosen, Terms, choose_items
 from luthier.prepare.exam.make import Made, joined, make_items
 from luthier.prepare.exam.passage import Rarity, passages_of
 from luthier.prepare.gather import Gathered
-from luthier.prepare.general.text import General, general_text
+from luthier.prepare.general.text import General, general_search, general_text
 from luthier.prepare.label.known import Labels, known_labels
 from luthier.prepare.leaks import Leak, Reworded, asked_in
 from luthier.prepare.nearest import Copied
@@ -196,7 +196,9 @@ def _assign(gathered: Gathered, config: SplitConfig, books: Books) -> tuple[Assi
 
 
 def _general(means: Means) -> General:
-    # Only what writes has a likelihood of text: of others retention is not asked.
+    if means.objective.head == "pooled":
+        return general_search()
+    # Only what writes has a likelihood of text: of other heads retention is not asked.
     if means.objective.head != "causal":
         return General(exam=[], validation=[], tasks=[])
     return general_text(means.wording, limit=means.frame.limit)

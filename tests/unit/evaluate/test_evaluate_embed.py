@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,23 @@ from sklearn.metrics import ndcg_score
 from tiny_bases import write_tiny_tokenizer
 
 from luthier.artifacts.canonical import sha256_of
-from luthier.artifacts.folders import DatasetDir, building
+from luthier.artifacts.folders import DatasetDir, ExamDir, building
 from luthier.artifacts.rows import write_worded
+from luthier.artifacts.tables import write_table
 from luthier.evaluate.arms import Arm
+from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.general import ask_tasks
 from luthier.evaluate.metrics.ranking import ndcg, rank_words, ranks_of, retrieval_scores, spearman_shares, told_ranks
 from luthier.evaluate.report.evidence import Observed, assemble, evidence_bytes
 from luthier.evaluate.report.folder import card
 from luthier.evaluate.report.page import render_page
 from luthier.evaluate.retrieval import WordIndex
+from luthier.evaluate.sitting import Room
 from luthier.evaluate.tasks.embed import pool_of, score_pairs, search, search_words
 from luthier.evaluate.verify import _scored_again, verify
 from luthier.models.chat import Wording, load_wording
+from luthier.prepare.general.tasks import TASK_SCHEMA
+from luthier.prepare.general.text import general_search
 from luthier.records import Item, Message, Worded
 
 
@@ -132,14 +138,17 @@ def nobody(_tick: object) -> None:
     """Not interested."""
 
 
-def record_of(items: list[Item], base: Arm, tuned: Arm, primary: str, **rivals: Arm) -> dict[str, Any]:
+def record_of(
+    items: list[Item], base: Arm, tuned: Arm, primary: str, *, general: dict[str, Any] | None = None, **rivals: Arm
+) -> dict[str, Any]:
     setting = make_setting(items, objective="embed")
     plan = {**setting.plan, "primary": primary, "against": "base", "weights": {"embed": 1.0}}
+    plan["retention_tasks"] = sorted(general or {})
     plan["arms"] = ["base", "tuned", *rivals]
     environment = {**setting.environment, "pool": 9}
     frozen = {"sha256": sha256_of(plan), "changed": {}}
     setting = replace(setting, plan=plan, frozen_plan=frozen, environment=environment)
-    observed = Observed(items, base, tuned, (), {}, rivals)
+    observed = Observed(items, base, tuned, (), {}, rivals, general=general or {})
     return {"observed": observed, "record": assemble(setting, observed)}
 
 
@@ -181,6 +190,32 @@ def test_an_embedder_is_examined_by_what_it_finds(tmp_path: Path, wording: Wordi
     assert figures["recall_10"]["tuned"]["value"] >= figures["recall_1"]["tuned"]["value"]
     assert figures["rivals"]["BM25"]["gain"]["value"] > 0
     check(made, tmp_path)
+
+
+def test_an_embedder_must_still_find_what_general_texts_mean(tmp_path: Path, wording: Wording) -> None:
+    items, dataset = make_items(wording, 60), write_dataset(tmp_path / "dataset", wording)
+    pool = pool_of(dataset, items, wording=wording)
+    tasks = general_search().tasks
+    with building(tmp_path / "exam", ExamDir, key="e" * 64, settings={}, inputs={}) as draft:
+        write_table(draft.path / "tasks.parquet", map(asdict, tasks), schema=TASK_SCHEMA)
+    config = EvaluateConfig(general_texts=200)
+    room = Room(ExamDir.open(tmp_path / "exam"), dataset, Letters(wording), config, nobody, {})
+    found = ask_tasks(room)
+    columns = found["search"]
+    asked = [task for task in tasks if task.cluster in {one.cluster for one in tasks[:200]}]
+    assert len(columns["document"]) == len(asked) >= 500
+    assert len(set(columns["document"])) == 200
+    assert np.mean(columns["tuned"]) > 3 * columns["chance"][0]  # letters tell a little of what is meant
+    engine = Letters(wording)
+    arms = {adapter: search(items, pool, engine=engine, adapter=adapter, listener=nobody) for adapter in (True, False)}
+    kept = record_of(items, arms[False], arms[True], "ndcg_10", general=found)
+    assert kept["record"]["gates"]["retained"]["state"] == "RETAINED"
+    swapped = {"search": {**columns, "base": columns["tuned"], "tuned": [0.0] * len(columns["tuned"])}}
+    lost = record_of(items, arms[False], arms[True], "ndcg_10", general=swapped)
+    assert lost["record"]["gates"]["retained"]["state"] == "FORGOT"
+    assert lost["record"]["verdict"]["verdict"] == "DON'T SHIP"
+    assert "Search in general texts (nDCG@10)" in render_page(lost["record"], lost["observed"]).decode()
+    check(kept, tmp_path)
 
 
 def test_what_belongs_to_a_query_in_one_item_belongs_to_it_in_all(tmp_path: Path, wording: Wording) -> None:

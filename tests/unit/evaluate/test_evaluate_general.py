@@ -32,7 +32,7 @@ def chances(change: float, *, tasks: int = 100, spread: float = 0.05) -> dict[st
 def test_a_suite_that_counts_decides_and_another_does_not(change, state):
     text = retention(general_text()["GEN-TEST"], margin=0.01, suites=2)
     for asked, expected in ((["arithmetic"], state), ([], "RETAINED")):
-        figures = task_figures({"arithmetic": chances(change)}, margin=0.03, counted=asked)
+        figures = task_figures({"arithmetic": chances(change)}, margin=0.03, counted=asked, suites=1 + len(asked))
         gate = retained_gate(text, figures, asked=asked)
         assert gate["state"] == expected
         assert len(gate["reasons"]) == 1 + len(asked)
@@ -44,8 +44,19 @@ def test_a_suite_that_was_not_asked_is_not_kept():
     gate = retained_gate(text, {}, asked=["arithmetic"])
     assert gate["state"] == "INCONCLUSIVE"
     assert "not asked" in gate["reasons"][1]
-    few = task_figures({"arithmetic": chances(0.0, tasks=4)}, margin=0.03, counted=["arithmetic"])
+    few = task_figures({"arithmetic": chances(0.0, tasks=4)}, margin=0.03, counted=["arithmetic"], suites=2)
     assert retained_gate(text, few, asked=["arithmetic"])["state"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(("change", "state"), [(0.0, "RETAINED"), (-0.1, "FORGOT"), (-0.025, "INCONCLUSIVE")])
+def test_an_embedder_keeps_what_it_could_find(change, state):
+    figures = task_figures({"search": chances(change)}, margin=0.03, counted=["search"], suites=1)
+    gate = retained_gate(None, figures, asked=["search"])
+    assert (gate["state"], len(gate["reasons"])) == (state, 1)
+    assert "Ability in search" in gate["reasons"][0]
+    # It alone decides, so its loss is tested at the whole level.
+    assert figures["search"]["lost_below"] == figures["search"]["high"]
+    assert retained_gate(None, {}, asked=[])["state"] == "NOT ASKED"
 
 
 def test_more_suites_ask_more_of_a_loss():

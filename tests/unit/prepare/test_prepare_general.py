@@ -2,7 +2,9 @@
 
 import json
 
+from luthier.prepare.general.pairs import general_pairs
 from luthier.prepare.general.tasks import CLUSTERS, DRAWS, general_tasks
+from luthier.prepare.general.text import general_search
 from luthier.prepare.general.wordings import OFFERS, REFUSALS
 
 TASKS = general_tasks()
@@ -50,3 +52,24 @@ def _is_json(text):
     except ValueError:
         return False
     return True
+
+
+def test_pairs_are_of_a_use_and_the_meaning_that_stands_before_it():
+    text = (
+        "The word burg means a town without walls. I've lived in this burg. It is small. If we say ungracious, we mean "
+        "lacking taste and charm. Something smart is quick and very brisk. I gave him a smart salute."
+    )
+    found = general_pairs({"a": text})
+    assert [(one.question, one.options) for one in found] == [
+        ("I've lived in this burg.", ("burg: a town without walls",)),
+        ("I gave him a smart salute.", ("smart: quick and very brisk",)),
+    ]
+
+
+def test_an_embedder_is_asked_pairs_of_every_examined_document():
+    found = general_search()
+    assert found.exam == found.validation == []
+    assert len(found.tasks) >= 600
+    assert len({task.cluster for task in found.tasks[:240]}) == 240
+    assert len({task.id for task in found.tasks}) == len(found.tasks)
+    assert all(len(task.options) == 1 and task.question not in task.options[0] for task in found.tasks)

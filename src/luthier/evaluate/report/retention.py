@@ -22,6 +22,8 @@ TASKS = {
     "RETAINED": "Every line stays right of the limit: the model still does these general tasks.",
     "FORGOT": "A line lies left of the limit: the model lost a general task; train less, or with a smaller rate.",
 }
+TITLES = {"search": "Search in general texts (nDCG@10)"}
+"""Suites whose name says too little."""
 GUESSING = "; the base does no better than guessing, so it has little to lose"
 
 
@@ -58,7 +60,7 @@ def _tasks(tasks: Mapping[str, dict[str, Any]]) -> Iterator[Figure]:
     for name, figure in bounded.items():
         told = f"{100 * figure['value']:+.1f} points ({100 * figure['low']:+.1f} to {100 * figure['high']:+.1f})"
         found = figure["value"], figure["low"], figure["high"]
-        bars.append(Bar(name.capitalize(), told, *found, KINDS.get(states[name], "open")))
+        bars.append(Bar(_title(name), told, *found, KINDS.get(states[name], "open")))
     ends = [end for figure in bounded.values() for end in (figure["low"], figure["high"])]
     scale = plots.scale_around([0.0, limit, *ends], unit=0.01, suffix="")
     marks = [Mark(0.0, "0: as the base"), Mark(limit, f"{100 * limit:g}: most that may be lost")]
@@ -77,4 +79,8 @@ def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
     for name, task in figures.get("tasks", {}).items():
         told = f"base {task['base']:.1%}, tuned {task['tuned']:.1%}, guessing {task['chance']:.1%}"
         counts = "" if task["counts"] else "; told, not judged"
-        yield f"{name.capitalize()}: {told}{GUESSING if task.get('guesses') else ''}{counts}."
+        yield f"{_title(name)}: {told}{GUESSING if task.get('guesses') else ''}{counts}."
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.capitalize())

@@ -10,6 +10,7 @@ import orjson
 
 from luthier.artifacts.canonical import hash_order
 from luthier.models.chat import Wording
+from luthier.prepare.general.pairs import general_pairs
 from luthier.prepare.general.tasks import Task, general_tasks
 from luthier.records import Worded
 
@@ -31,11 +32,21 @@ def general_text(wording: Wording, *, limit: int) -> General:
 
     A document longer than `limit` tokens (a base with a tiny window) is cut, and its bytes are those of what is left.
     """
-    lines = files("luthier.prepare.general").joinpath("wordnet.jsonl").read_bytes().splitlines()
-    documents = [orjson.loads(line) for line in lines]
-    documents.sort(key=lambda row: hash_order(row["id"]))
-    rows = [_worded(row["id"], row["text"], wording, limit) for row in documents]
+    rows = [_worded(name, text, wording, limit) for name, text in _documents().items()]
     return General(exam=rows[:EXAMINED], validation=rows[EXAMINED:], tasks=general_tasks())
+
+
+def general_search() -> General:
+    """What an embedder is asked: pairs of the documents that are examined, and no text."""
+    examined = dict(list(_documents().items())[:EXAMINED])
+    return General(exam=[], validation=[], tasks=general_pairs(examined))
+
+
+def _documents() -> dict[str, str]:
+    """Name -> text, in order of the hashes of the names."""
+    lines = files("luthier.prepare.general").joinpath("wordnet.jsonl").read_bytes().splitlines()
+    found = {row["id"]: row["text"] for row in map(orjson.loads, lines)}
+    return {name: found[name] for name in sorted(found, key=hash_order)}
 
 
 def _worded(name: str, text: str, wording: Wording, limit: int) -> Worded:
