@@ -82,8 +82,9 @@ class DatasetDir(Artifact):
 
 @dataclass(frozen=True, slots=True)
 class ExamDir(Artifact):
-    """The sealed exam: items.parquet, general.parquet, leaks.json, seal.json, and tasks.parquet for models that write;
-    looks.jsonl grows beside them.
+    """The sealed exam: items.parquet, general.parquet, leaks.json, seal.json, tasks.parquet for models that write, and
+    where items were made from documents passages.parquet, examples.parquet, facts.parquet and audit.csv; looks.jsonl
+    grows beside them.
     """
 
     kind: ClassVar[str] = "exam"

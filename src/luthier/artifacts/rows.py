@@ -107,6 +107,8 @@ ITEM_SCHEMA = pa.schema(
 )
 PASSAGES = "passages.parquet"
 """File of an exam: the source of each item that was cut from a text."""
+EXAMPLES = "examples.parquet"
+"""File of an exam: questions like its own, as items, that may be shown with their answers."""
 PASSAGE_SCHEMA = pa.schema([("item", pa.string()), ("text", pa.string())])
 CANARIES = "canaries.parquet"
 """File of an exam: secrets that were planted in training, if any were."""

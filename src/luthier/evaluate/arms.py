@@ -19,13 +19,18 @@ IN_WORDS = {
     BM25: "word search (BM25)",
 }
 """Arms in a sentence."""
+TUNED = frozenset({"tuned", BOTH})
+"""Arms that the adapter answers."""
+_SHOWN = (FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK)
 RIVALS: dict[str, tuple[str, ...]] = {
-    "exact_match": (FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK),
+    "exact_match": _SHOWN,
+    "p_gold": _SHOWN,
+    "numeric_match": _SHOWN,
     "ndcg_10": (BM25,),
 }
-"""Primary metric -> the arms beside base and tuned. Examples and texts can be put before a question that is answered in
-words. A head that labels, tags, points or rewards reads no prompt (its rival is the probe, which stands for the base);
-held-out text asks nothing that texts could be found for; a pair's win is measured against the base alone."""
+"""Metric -> the arms beside base and tuned. Examples and texts can be put before a question. A head that labels, tags,
+points or rewards reads no prompt (its rival is the probe, which stands for the base); held-out text asks nothing that
+texts could be found for; a pair's win is measured against the base alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from luthier.config import Settings
 from luthier.models.bases import Base
 
 Suite = Literal["arithmetic", "formats", "instructions", "knowledge", "refusals"]
-VERSION = 3
+VERSION = 4
 """Rises when the stage writes something else for the same input."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from luthier.evaluate.answerable import answerable_figures, doubts
 from luthier.evaluate.clean import flagged_contrast
 from luthier.evaluate.compare import (
     Figure,
@@ -66,6 +67,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
         figures["rivals"] = rival_figures(record, sample)
         figures["flagged"] = flagged_contrast(faced, sample)
         figures |= {"further": found} if (found := further_figures(record)) else {}
+        figures |= {"answerable": kinds} if (kinds := answerable_figures(record)) else {}
         if record["sequential"] is not None:
             figures["watch"] = followed(record)
             figures["gain"] = {**figures["gain"], "covered": not figures["watch"]["early"]}
@@ -98,7 +100,7 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
     caveats += _planning(record["frozen_plan"])
     if "watch" in figures and figures["watch"]["early"]:
         caveats.append(EARLY.format(**figures["watch"]))
-    caveats += record["environment"].get("caveats", [])
+    caveats += [*doubts(figures), *record["environment"].get("caveats", [])]
     advice = advise(record, figures)
     return {"verdict": verdict, "reasons": reasons, "advice": advice, "caveats": caveats, **power}
 

@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.compare import Figure, Sample, compare_scores, plain_mean, sample_of
+from luthier.evaluate.cost import token_figures
+from luthier.evaluate.lineup import Props
 from luthier.evaluate.metrics.units import item_metric, oriented
+from luthier.evaluate.rivals import correct, rivals_of
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
 from luthier.evaluate.statistics.several import holm
 from luthier.records import Item
@@ -27,18 +30,19 @@ METRICS = {
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """Items of one task under one claim, and both arms' answers."""
+    """Items of one task under one claim, and the answers of every arm that the plan names for them."""
 
     claim: str
     task: str
     items: Sequence[Item]
     base: Arm
     tuned: Arm
+    rivals: Mapping[str, Arm] = field(default_factory=dict)
 
     @property
     def arms(self) -> dict[str, Arm]:
-        """Both by name."""
-        return {"base": self.base, "tuned": self.tuned}
+        """All by name."""
+        return {"base": self.base, "tuned": self.tuned, **self.rivals}
 
 
 def deciding(items: Sequence[Item], *, claim: str, objective: str) -> list[Item]:
@@ -59,13 +63,14 @@ def further_tasks(items: Sequence[Item], deciding: Sequence[Item]) -> dict[tuple
     return dict(sorted(found.items()))
 
 
-def planned(items: Sequence[Item], deciding: Sequence[Item]) -> list[dict[str, Any]]:
+def planned(items: Sequence[Item], deciding: Sequence[Item], props: Props) -> list[dict[str, Any]]:
     """What the plan says of further tasks."""
     return [
         {
             "claim": claim,
             "task": task,
             "metric": METRICS[task],
+            "arms": sorted(props.lineup(found, METRICS[task]).arms),
             "items": len(found),
             "documents": len({item.document for item in found}),
         }
@@ -74,12 +79,15 @@ def planned(items: Sequence[Item], deciding: Sequence[Item]) -> list[dict[str, A
 
 
 def further_figures(record: Mapping[str, Any]) -> list[Figure]:
-    """Both arms and the gain of every further task, and p by Holm over those of 6 documents or more."""
+    """Base, tuned and the gain of every further task, and p by Holm over those of 6 documents or more; the same of
+    every rival that sat it, by Holm over all tasks' rivals; and what each arm's answers cost.
+    """
     rows = [_figure(one, record) for one in record.get("further", ())]
     tested = [row for row in rows if row["gain"] is not None]
     adjusted = holm([row["gain"]["p"] for row in tested]).tolist() if tested else []
     for row, chance in zip(tested, adjusted, strict=True):
         row["adjusted"] = chance
+    correct([figure["gain"] for row in rows for figure in row["rivals"].values()])
     return rows
 
 
@@ -88,9 +96,11 @@ def _figure(one: Mapping[str, Any], record: Mapping[str, Any]) -> Figure:
     sample = sample_of(one["items"]["document"], [one["task"]] * size, weights={one["task"]: 1.0})
     metric = item_metric(scores["base"])
     means = {arm: {name: plain_mean(scores[arm][name], sample) for name in scores[arm]} for arm in ("base", "tuned")}
-    gain = _gain(scores, metric, sample, record) if sample.documents >= FEWEST_DOCUMENTS else None
+    gain, rivals = None, {}
+    if sample.documents >= FEWEST_DOCUMENTS:
+        gain, rivals = _gain(scores, metric, sample, record), rivals_of({**record, "scores": scores}, "base", sample)
     about = {"claim": one["claim"], "task": one["task"], "metric": metric, "n": size, "documents": sample.documents}
-    return {**about, **means, "gain": gain, "adjusted": None}
+    return {**about, **means, "gain": gain, "adjusted": None, "rivals": rivals, "cost": token_figures(one["cost"])}
 
 
 def _gain(scores: Mapping[str, Any], metric: str, sample: Sample, record: Mapping[str, Any]) -> Figure:

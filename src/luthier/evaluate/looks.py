@@ -12,7 +12,8 @@ from typing import Any
 
 from luthier.artifacts.canonical import canonical_json, merkle_root, sha256_of
 from luthier.artifacts.folders import ExamDir
-from luthier.artifacts.rows import item_row, read_items
+from luthier.artifacts.rows import read_items
+from luthier.artifacts.sealed import leaves_in
 from luthier.artifacts.storage import append_line
 from luthier.errors import UserError
 from luthier.records import Item
@@ -69,10 +70,10 @@ def open_exam(exam: ExamDir, *, model: str, plan: Mapping[str, Any], why: str) -
     entry = {"exam": root, "model": model, "plan": sha256_of(dict(plan)), "why": why}
     line = _written(exam.looks, entry)
     items = read_items(exam.file("items.parquet"))
-    found = merkle_root([canonical_json(item_row(item)) for item in sorted(items, key=lambda item: item.id)])
-    if found != root:
+    if merkle_root(leaves_in(exam, items)) != root:
         raise UserError(
-            f"{exam.path}: the items are not the ones that were sealed. Remove the folder, run prepare again."
+            f"{exam.path}: the items, or the texts they were cut from, are not the ones that were sealed. Remove the "
+            "folder, run prepare again."
         )
     number = int(line["look"])
     return OpenExam(items=items, look=Look(number, alpha_of(number, alpha=float(plan["alpha"])), str(line["sha256"])))

@@ -5,12 +5,12 @@ from typing import Any
 
 from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import DatasetDir, ExamDir
-from luthier.artifacts.rows import PASSAGES, read_items
+from luthier.artifacts.rows import read_items
 from luthier.errors import UserError
-from luthier.evaluate.arms import OPEN_BOOK, RIVALS
 from luthier.evaluate.config import EvaluateConfig, Models
 from luthier.evaluate.further import KNOWN_BY, deciding, planned
 from luthier.evaluate.general import SEARCH, TASKS
+from luthier.evaluate.lineup import props_of
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.metrics.units import RELATIVE
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
@@ -42,14 +42,16 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
     is_decoder = goal.head == "causal"
     searches = goal.head == "pooled" and TASKS in exam.manifest.files
     primary = KNOWN_BY if claim == "KNOWLEDGE" else _primary(goal, items)
-    arms = _arms(primary, config, has_passages=PASSAGES in exam.manifest.files)
+    props = props_of(exam, wants=lambda name: config.arms == "all" or name == config.against)
+    seated = props.lineup(items, primary)
     return {
         "format": FORMAT,
         "claim": claim,
         "objective": goal.name,
         "primary": primary,
-        "against": _against(goal, arms, config),
-        "arms": arms,
+        "against": _against(goal, seated.arms, config),
+        "arms": seated.arms,
+        "not_asked": seated.not_asked,
         "alpha": config.alpha,
         "minimum_effect": config.minimum_effect,
         "retention_margin": config.retention_margin if is_decoder else None,
@@ -62,7 +64,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "items": len(items),
         "documents": len({item.document for item in items}),
         "sequential": _watch(goal, claim, items) if config.sequential else None,
-        "further": planned(everything, items),
+        "further": planned(everything, items, props),
         "exam_root": exam_root(exam),
         "dataset_digest": dataset.digest,
         "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens}
@@ -70,12 +72,6 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         else None,
         "seed": config.seed,
     }
-
-
-def _arms(primary: str, config: EvaluateConfig, *, has_passages: bool) -> list[str]:
-    """Every arm that will be asked."""
-    possible = [name for name in RIVALS.get(primary, ()) if has_passages or name != OPEN_BOOK]
-    return ["base", "tuned", *(name for name in possible if config.arms == "all" or name == config.against)]
 
 
 def _against(goal: Objective, arms: Sequence[str], config: EvaluateConfig) -> str:

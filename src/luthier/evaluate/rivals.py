@@ -1,6 +1,6 @@
 """Other ways to do the work: what each reaches, and whether the tuned model is better than it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.evaluate.arms import BOTH, IN_WORDS, OPEN_BOOK, RETRIEVAL
@@ -16,6 +16,8 @@ from luthier.evaluate.metrics.units import (
 from luthier.evaluate.statistics.several import holm
 
 LUCK = " The interval holds 0, so this may be luck."
+BETTER = {True: "would serve this better", False: "may serve this better"}
+"""Whether a lead is shown -> how it is told."""
 
 
 def face(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,18 +37,27 @@ def rival_figures(record: Mapping[str, Any], sample: Sample) -> dict[str, Figure
     anything, bounds and chances are None.
     """
     scores, against = record["scores"], record["plan"]["against"]
-    names = sorted(scores.keys() - {"tuned", against if against in scores else "base"})
-    found = {name: _rival(record, name, sample) for name in names}
-    gains = [figure["gain"] for figure in found.values()]
-    if sample.can_be_measured:
-        for gain, adjusted in zip(gains, holm([gain["p"] for gain in gains]), strict=True):
-            gain["adjusted"] = float(adjusted)
+    found = rivals_of(record, against if against in scores else "base", sample)
+    correct([figure["gain"] for figure in found.values()])
     return found
+
+
+def rivals_of(record: Mapping[str, Any], against: str, sample: Sample) -> dict[str, Figure]:
+    """`rival_figures` beside the arm `against`, not corrected for their number."""
+    return {name: _rival(record, name, sample) for name in sorted(record["scores"].keys() - {"tuned", against})}
+
+
+def correct(gains: Sequence[dict[str, Any]]) -> None:
+    """Put `adjusted` into gains: p by Holm over those that have one."""
+    tested = [gain for gain in gains if gain["p"] is not None]
+    for gain, adjusted in zip(tested, holm([gain["p"] for gain in tested]), strict=True):
+        gain["adjusted"] = float(adjusted)
 
 
 def advise(record: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
     """What a person should know before anything else but the verdict: that retrieval would serve this better than
-    training, or training and retrieval together best of all, with the numbers. Empty if neither is so.
+    training, or training and retrieval together best of all, with the numbers; and the same of what trained documents
+    say, where that was asked beside. Empty if nothing is so.
     """
     metric, against = record["plan"]["primary"], record["plan"]["against"]
     if "gain" not in figures:
@@ -56,11 +67,31 @@ def advise(record: Mapping[str, Any], figures: Mapping[str, Any]) -> list[str]:
     lines = []
     for name in (RETRIEVAL, OPEN_BOOK):
         if name in rivals and rivals[name]["gain"]["value"] < 0:
-            lines.append(f"Retrieval would serve this better: {_leads(name, rivals[name], tuned, metric)}")
+            told = f"Retrieval {BETTER[_is_shown(rivals[name])]}"
+            lines.append(f"{told}: {_leads(name, rivals[name], tuned, metric)}")
     others = [figure["value"] for name, figure in rivals.items() if name != BOTH]
     if BOTH in rivals and rivals[BOTH]["value"] > max(tuned, *others):
         lines.append(f"Both together do best: {_leads(BOTH, rivals[BOTH], tuned, metric)}")
-    return lines
+    return lines + [line for row in figures.get("further", ()) for line in _advise_further(row)]
+
+
+def _advise_further(row: Mapping[str, Any]) -> list[str]:
+    """That retrieval would serve better for facts of trained documents, if a further task shows it."""
+    if row["claim"] != "KNOWLEDGE":
+        return []
+    tuned = row["tuned"][row["metric"]]
+    return [
+        f"For facts of documents that were trained on ({row['task']}) retrieval would serve better: "
+        f"{_leads(name, row['rivals'][name], tuned, row['metric'])}"
+        for name in (RETRIEVAL, OPEN_BOOK)
+        if name in row["rivals"] and _is_shown(row["rivals"][name])
+    ]
+
+
+def _is_shown(rival: Figure) -> bool:
+    """Whether a rival is better by more than luck explains."""
+    high = rival["gain"]["high"]
+    return high is not None and high < 0
 
 
 def _rival(record: Mapping[str, Any], name: str, sample: Sample) -> Figure:

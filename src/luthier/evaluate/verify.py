@@ -192,11 +192,12 @@ def _further(record: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _told_of(one: Mapping[str, Any]) -> dict[str, Any]:
     """A further task as the plan names it; its columns are as long as it has items."""
-    sizes = {len(column) for columns in (one["items"], *one["scores"].values()) for column in columns.values()}
+    parts = (one["items"], *one["scores"].values(), *one["cost"].values())
+    sizes = {len(column) for columns in parts for column in columns.values()}
     items, documents = len(one["items"]["id"]), len(set(one["items"]["document"]))
     assert sizes == {items}, "columns of one length"
     about = {"claim": one["claim"], "task": one["task"], "metric": item_metric(one["scores"]["base"])}
-    return {**about, "items": items, "documents": documents}
+    return {**about, "arms": sorted(one["scores"]), "items": items, "documents": documents}
 
 
 def _as_planned(record: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from luthier.artifacts.canonical import merkle_root
+from luthier.artifacts.sealed import exam_leaves
 from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.objectives import Objective
@@ -26,7 +28,6 @@ from luthier.prepare.split.carve import Carved, carve
 from luthier.prepare.split.given import keep_given
 from luthier.prepare.split.groups import tied_questions
 from luthier.prepare.split.newest import moments_of
-from luthier.prepare.split.seal import root_of
 from luthier.prepare.warn import warnings_of
 from luthier.prepare.word import word
 from luthier.records import Claim, Item, Listener, Preference, Rating, Worded
@@ -61,9 +62,14 @@ class Divided:
     warnings: list[str]
 
     @property
+    def leaves(self) -> list[bytes]:
+        """What the exam's seal stands over."""
+        return exam_leaves(self.all_items, sources=self.made.sources, examples=self.made.examples)
+
+    @property
     def root(self) -> str:
         """Merkle root of the exam."""
-        return root_of(self.all_items)
+        return merkle_root(self.leaves)
 
     @property
     def all_items(self) -> list[Item]:
@@ -149,7 +155,7 @@ def _made(
 ) -> Made:
     """Questions about documents under each claim that is made, if the model learns to write from raw text."""
     if means.objective.record != "text" or means.objective.head != "causal" or not means.exam.make:
-        return Made(items=[], counts={})
+        return joined([])
     passages = passages_of(candidates, group_of)
     rarity = Rarity(passages)
     made = []

@@ -10,7 +10,15 @@ import orjson
 
 from luthier import __version__
 from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
-from luthier.artifacts.rows import CANARIES, CANARY_SCHEMA, write_items, write_worded
+from luthier.artifacts.rows import (
+    CANARIES,
+    CANARY_SCHEMA,
+    EXAMPLES,
+    PASSAGES,
+    write_items,
+    write_passages,
+    write_worded,
+)
 from luthier.artifacts.shards import AIM
 from luthier.artifacts.tables import write_table
 from luthier.compute.memory import memory
@@ -141,14 +149,20 @@ def _write_exam(draft: Draft, divided: Divided) -> None:
         rows = [asdict(task) for task in divided.general.tasks]
         write_table(draft.path / "tasks.parquet", rows, schema=TASK_SCHEMA)
     (draft.path / LEAKS).write_bytes(leak_report(divided.leaks, prompts=divided.prompts))
-    _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.all_items)})
+    made = divided.made
+    if made.sources:
+        write_passages(draft.path / PASSAGES, made.sources)
+    if made.examples:
+        write_items(draft.path / EXAMPLES, made.examples)
+    _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.leaves)})
     if divided.planted.canaries:
         write_table(draft.path / CANARIES, map(asdict, divided.planted.canaries), schema=CANARY_SCHEMA)
-    write_audit(draft.path / AUDIT, divided.made.items)
-    write_facts(draft.path / FACTS, divided.made.items)
+    write_audit(draft.path / AUDIT, made.items)
+    write_facts(draft.path / FACTS, made.items)
     groups = len({item.document for item in divided.items})
     draft.counts |= {"items": len(divided.items), "groups": groups, "general": len(divided.general.exam)}
-    draft.counts |= {"made": divided.made.counts} if divided.made.counts else {}
+    draft.counts |= {"made": made.counts} if made.counts else {}
+    draft.counts |= {"examples": len(made.examples)} if made.examples else {}
 
 
 def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]:

@@ -1,13 +1,16 @@
 """Questions made from held-out documents: whole, apart, hard to guess, and the same every time."""
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from prepare_corpora import PLACES, WORDS, document
 
-from luthier.artifacts.rows import read_items, read_worded
+from luthier.artifacts.rows import EXAMPLES, PASSAGES, read_items, read_worded, write_items, write_passages
+from luthier.artifacts.sealed import examples_in, sources_in
+from luthier.errors import UserError
 from luthier.prepare.exam.cloze import cloze_questions
 from luthier.prepare.exam.define import definition_questions, definitions_in
 from luthier.prepare.exam.guess import GUESSED, guessed
@@ -82,10 +85,13 @@ def test_made_items_lead_back_to_their_bytes_and_no_document_holds_too_many() ->
     for item in made.items:
         assert item.span is not None
         assert texts[item.document][item.span.start - 10 : item.span.end - 10].decode() == item.golds[0]
+        assert made.sources[item.id] == texts[item.document].decode()
+    assert made.sources.keys() == {item.id for item in made.items}
+    assert made.examples == []
     counts = made.counts["SKILL cloze"]
     assert counts["proposed"] == sum(counts[name] for name in ("guessed", "same", "surplus", "kept"))
     again = make_items(asked[::-1], Rarity(asked), claim="SKILL", tasks=["cloze"])
-    assert again.items == made.items
+    assert (again.items, again.sources) == (made.items, made.sources)
 
 
 @pytest.mark.parametrize("tells", [True, False])
@@ -118,7 +124,35 @@ def test_prepare_seals_made_items_beside_the_text_and_keeps_them_out_of_the_book
     assert "facts.parquet" not in prepared.exam.manifest.files
     without = preparing([], run="off", objective_name="complete", documents=documents, group_by=None, exam={"make": []})
     assert {item.task for item in read_items(without.exam.file("items.parquet"))} == {"complete"}
-    assert "audit.csv" not in without.exam.manifest.files
+    assert not {"audit.csv", PASSAGES, EXAMPLES} & set(without.exam.manifest.files)
+    assert sources_in(without.exam) == {}
+
+
+def test_the_source_of_every_made_item_is_sealed_with_it(preparing: Preparing) -> None:
+    documents = [document(number, f"{manual(number)}\n\n{manual(number + 40)}") for number in range(30)]
+    exam = {"claim": "both", "make": ["cloze"]}
+    prepared = preparing([], objective_name="complete", documents=documents, group_by=None, exam=exam)
+    made = {item.id: item for item in read_items(prepared.exam.file("items.parquet")) if item.family}
+    sources = sources_in(prepared.exam)
+    assert sources.keys() == made.keys()
+    assert all(item.golds[0] in sources[name] for name, item in made.items())
+    examples = examples_in(prepared.exam)
+    counts = prepared.exam.manifest.counts
+    surplus = sum(told["surplus"] for name, told in counts["made"].items() if name.startswith("KNOWLEDGE"))
+    assert len(examples) == surplus == counts["examples"] > 0
+    assert not {one.id for one in examples} & made.keys()
+    trained = {row.group for row in read_worded(prepared.dataset.file("train.parquet"))}
+    assert {one.document for one in examples} <= trained
+    sealed = json.loads(prepared.exam.file("seal.json").read_bytes())
+    assert sealed["leaves"] == len(read_items(prepared.exam.file("items.parquet"))) + len(sources) + len(examples)
+    check_seal(prepared.dataset, prepared.exam)
+    write_passages(prepared.exam.file(PASSAGES), {**sources, min(sources): "Another text."})
+    with pytest.raises(UserError, match="texts they were cut from, were changed after they were sealed"):
+        check_seal(prepared.dataset, prepared.exam)
+    write_passages(prepared.exam.file(PASSAGES), sources)
+    write_items(prepared.exam.file(EXAMPLES), examples[1:])
+    with pytest.raises(UserError, match="changed after they were sealed"):
+        check_seal(prepared.dataset, prepared.exam)
 
 
 def passage(number: int, text: str) -> Passage:

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prepare_corpora import chat, coded
 
+from luthier.artifacts.canonical import merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir
 from luthier.artifacts.manifest import MANIFEST, list_files, write_manifest
 from luthier.artifacts.rows import read_items, read_worded, write_items, write_worded
+from luthier.artifacts.sealed import exam_leaves
 from luthier.artifacts.tables import read_table
 from luthier.artifacts.worded import table_of
 from luthier.errors import UserError
@@ -32,7 +34,6 @@ from luthier.prepare.leaks import (
     prompts_of,
 )
 from luthier.prepare.prepared import Prepared
-from luthier.prepare.split.seal import root_of
 from luthier.records import Message, Span, Worded
 
 LONG = "displaced fracture of the lower end of the left femur after a fall"
@@ -177,8 +178,9 @@ def test_any_edit_of_an_item_breaks_the_seal(preparing: Callable[..., Prepared],
     write_items(prepared.exam.path / "items.parquet", items)
     with pytest.raises(UserError, match="changed after they were sealed"):
         check_leaks(prepared.dataset, reseal(prepared.exam))
-    assert root_of(items) != prepared.dataset.manifest.facts["exam_root"]
-    assert root_of(items[:-1]) != root_of(items)
+    leaves = exam_leaves(items, sources={}, examples=[])
+    assert merkle_root(leaves) != prepared.dataset.manifest.facts["exam_root"]
+    assert merkle_root(leaves[:-1]) != merkle_root(leaves)
 
 
 def test_another_exam_beside_the_dataset_stops(preparing: Callable[..., Prepared]) -> None:

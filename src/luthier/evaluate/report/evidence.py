@@ -140,7 +140,7 @@ def _items(observed: Observed) -> dict[str, list[Any]]:
 def _further(one: Further) -> dict[str, Any]:
     items = {"id": [item.id for item in one.items], "document": [document_id(item.document) for item in one.items]}
     scores = {name: arm.scores for name, arm in one.arms.items()}
-    return {"claim": one.claim, "task": one.task, "items": items, "scores": scores}
+    return {"claim": one.claim, "task": one.task, "items": items, "scores": scores, "cost": token_columns(one.arms)}
 
 
 def _counts(observed: Observed) -> dict[str, Any]:

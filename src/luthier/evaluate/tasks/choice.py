@@ -6,6 +6,7 @@ from typing import Protocol
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.metrics.options import option_scores, option_words
 from luthier.evaluate.sitting import Room, Sitting
+from luthier.evaluate.tasks import continued
 from luthier.models.chat import Wording
 from luthier.records import Item, Listener, Worded, nobody_listens
 
@@ -22,17 +23,29 @@ class Reads(Protocol):
 
 
 def sit(items: Sequence[Item], room: Room) -> Sitting:
-    """Base and tuned read every option."""
-    base, tuned = (ask(items, engine=room.engine, adapter=adapter, listener=room.listener) for adapter in (False, True))
-    return Sitting(base, tuned)
+    """Every arm of the plan reads every option."""
+    wording = room.engine.wording
+    longest = max((len(wording.document_ids(f" {option}")) for item in items for option in item.options), default=0)
+    return continued.sit(items, room, ask, answer=longest)
 
 
-def ask(items: Sequence[Item], *, engine: Reads, adapter: bool, listener: Listener = nobody_listens) -> Arm:
-    """What the tuned model (`adapter`) or the base makes of the options behind every item's text."""
-    rows = [row for item in items for row in option_rows(item, engine.wording)]
+def ask(
+    items: Sequence[Item],
+    texts: Sequence[str],
+    *,
+    engine: Reads,
+    adapter: bool,
+    listener: Listener = nobody_listens,
+) -> Arm:
+    """What the tuned model (`adapter`) or the base makes of the options behind these texts, one for each item."""
+    branches = [option_rows(item, text, engine.wording) for item, text in zip(items, texts, strict=True)]
+    rows = [row for branch in branches for row in branch]
     nats = engine.branch_nats(rows, adapter=adapter, listener=listener)
     found = iter(-value / row.answer_bytes for row, value in zip(rows, nats, strict=True))
-    return score(items, [[next(found) for _ in item.options] for item in items])
+    arm = score(items, [[next(found) for _ in item.options] for item in items])
+    # The text is read once; of every option what is its own.
+    read = [len(branch[0].ids) + sum(sum(row.trained) for row in branch[1:]) for branch in branches]
+    return continued.with_tokens(arm, read, [0] * len(items))
 
 
 def score(items: Sequence[Item], logs: Sequence[Sequence[float]]) -> Arm:
@@ -44,9 +57,8 @@ def score(items: Sequence[Item], logs: Sequence[Sequence[float]]) -> Arm:
     return Arm(texts=texts, ended=(True,) * len(items), scores=columns)
 
 
-def option_rows(item: Item, wording: Wording) -> list[Worded]:
-    """A row for each option: the item's text, then the option, which alone is counted."""
-    text = item.messages[0].content
+def option_rows(item: Item, text: str, wording: Wording) -> list[Worded]:
+    """A row for each option: the text, then the option, which alone is counted."""
     return [
         wording.continued_row(text, f" {option}", row_id=f"{item.id}-{place}", group=item.document, at=item.at)
         for place, option in enumerate(item.options)

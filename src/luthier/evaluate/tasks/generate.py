@@ -5,16 +5,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-from luthier.artifacts.rows import PASSAGES, read_passages
-from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL, Arm
+from luthier.artifacts.sealed import sources_in
+from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL, TUNED, Arm
 from luthier.evaluate.metrics.text import exact_match
 from luthier.evaluate.prompts import Limits, Prompt, Shelf
 from luthier.evaluate.sitting import Room, Sitting
 from luthier.models.chat import Wording
 from luthier.records import Answer, Item, Listener, nobody_listens
 
-TUNED = {"tuned", BOTH}
-"""Arms that the adapter answers."""
 NO_EXAMPLES = (
     "No training row could be read back as a question and its answer, as the base's template words it: few-shot was "
     "asked without examples."
@@ -81,12 +79,11 @@ def _prompts(items: Sequence[Item], room: Room, limit: int) -> tuple[dict[str, l
     if FEW_SHOT in arms:
         shown[FEW_SHOT] = [shelf.few_shot(item, limits) for item in items]
     if {RETRIEVAL, BOTH} & set(arms):
-        found = [shelf.retrieval(item, limits) for item in items]
+        found = [shelf.with_texts(item, shelf.found(item), limits) for item in items]
         shown |= {name: found for name in (RETRIEVAL, BOTH) if name in arms}
     if OPEN_BOOK in arms:
-        source = read_passages(room.exam.file(PASSAGES))
-        texts = [[source[item.id]] if item.id in source else [] for item in items]
-        shown[OPEN_BOOK] = [shelf.with_texts(item, text, limits) for item, text in zip(items, texts, strict=True)]
+        sources = sources_in(room.exam)
+        shown[OPEN_BOOK] = [shelf.with_source(item, sources[item.id], limits) for item in items]
     return shown, rules
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.metrics.numeric import last_number, number_score
 from luthier.evaluate.sitting import Room, Sitting
+from luthier.evaluate.tasks import continued
 from luthier.evaluate.tasks.generate import Generates
 from luthier.records import Item, Listener, nobody_listens
 
@@ -13,16 +14,24 @@ MOST_TOKENS = 24
 
 
 def sit(items: Sequence[Item], room: Room) -> Sitting:
-    """Base and tuned write their answers."""
-    base, tuned = (ask(items, engine=room.engine, adapter=adapter, listener=room.listener) for adapter in (False, True))
-    return Sitting(base, tuned)
+    """Every arm of the plan writes its answers."""
+    return continued.sit(items, room, ask, answer=MOST_TOKENS)
 
 
-def ask(items: Sequence[Item], *, engine: Generates, adapter: bool, listener: Listener = nobody_listens) -> Arm:
-    """What the tuned model (`adapter`) or the base writes behind every item's text, up to the end of the line."""
-    prompts = [engine.wording.document_ids(item.messages[0].content) for item in items]
+def ask(
+    items: Sequence[Item],
+    texts: Sequence[str],
+    *,
+    engine: Generates,
+    adapter: bool,
+    listener: Listener = nobody_listens,
+) -> Arm:
+    """What the tuned model (`adapter`) or the base writes behind these texts, up to the end of the line."""
+    prompts = [engine.wording.document_ids(text) for text in texts]
     answers = engine.generate(prompts, adapter=adapter, max_tokens=MOST_TOKENS, listener=listener)
-    return score(items, [answer.text.strip().partition("\n")[0] for answer in answers])
+    arm = score(items, [answer.text.strip().partition("\n")[0] for answer in answers])
+    # The token that ends an answer is computed like the others.
+    return continued.with_tokens(arm, list(map(len, prompts)), [len(answer.ids) + answer.ended for answer in answers])
 
 
 def score(items: Sequence[Item], texts: Sequence[str]) -> Arm:

@@ -1,6 +1,6 @@
 """Items made from documents: proposed by makers, judged, capped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from luthier.artifacts.canonical import hash_order, sha256_of
@@ -38,23 +38,33 @@ class Made:
     """Items of all tasks in order of id, and what became of every proposal."""
 
     items: list[Item]
+    sources: dict[str, str]
+    """Item id -> the text that it was cut from."""
+    examples: list[Item]
+    """Surplus about documents that are trained on, in order of id: questions that may be shown with their answers."""
     counts: dict[str, dict[str, int]]
     """Claim and task -> proposed = same + guessed + surplus + kept."""
 
 
 def make_items(passages: Sequence[Passage], rarity: Rarity, *, claim: Claim, tasks: Sequence[str]) -> Made:
     """Make items about these passages, or about those of 400 documents; the same passages give the same items."""
-    names = set(sorted({passage.document for passage in passages}, key=hash_order)[:MOST_DOCUMENTS])
-    asked = [passage for passage in passages if passage.document in names]
+    documents = set(sorted({passage.document for passage in passages}, key=hash_order)[:MOST_DOCUMENTS])
+    asked = [passage for passage in passages if passage.document in documents]
     material = Material(asked, rarity, claim, PER_DOCUMENT * PROPOSED)
     items: list[Item] = []
+    sources: dict[str, str] = {}
+    examples: list[Item] = []
     counts = {}
     for task in tasks:
         proposed = list(MAKERS[task](material))
         kept = _hard_to_guess(proposed, rarity)
-        made = {item.id: item for item in (item_of(one, claim) for one in kept)}
-        chosen = within_caps(list(made.values()), per_group=PER_DOCUMENT)
+        made = {item.id: (item, one.passage) for one in kept for item in (item_of(one, claim),)}
+        chosen = within_caps([item for item, _passage in made.values()], per_group=PER_DOCUMENT)
         items += chosen
+        names = {item.id for item in chosen}
+        sources |= {name: made[name][1].text for name in names}
+        # Of documents that training never sees, nothing is shown to anybody.
+        examples += [item for item, _passage in made.values() if claim == "KNOWLEDGE" and item.id not in names]
         counts[f"{claim} {task}"] = {
             "proposed": len(proposed),
             "guessed": len(proposed) - len(kept),
@@ -62,13 +72,18 @@ def make_items(passages: Sequence[Passage], rarity: Rarity, *, claim: Claim, tas
             "surplus": len(made) - len(chosen),
             "kept": len(chosen),
         }
-    return Made(sorted(items, key=lambda item: item.id), counts)
+    return Made(_by_id(items), dict(sorted(sources.items())), _by_id(examples), counts)
 
 
 def joined(parts: Sequence[Made]) -> Made:
     """Items of several claims as one."""
-    items = sorted((item for part in parts for item in part.items), key=lambda item: item.id)
-    return Made(items, {name: counts for part in parts for name, counts in part.counts.items()})
+    sources = {name: text for part in parts for name, text in part.sources.items()}
+    return Made(
+        _by_id(item for part in parts for item in part.items),
+        dict(sorted(sources.items())),
+        _by_id(item for part in parts for item in part.examples),
+        {name: counts for part in parts for name, counts in part.counts.items()},
+    )
 
 
 def item_of(question: Question, claim: Claim) -> Item:
@@ -96,6 +111,10 @@ def item_of(question: Question, claim: Claim) -> Item:
         family=question.family,
         flags=(IN_SIGHT,) if question.gold in question.prompt else (),
     )
+
+
+def _by_id(items: Iterable[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: item.id)
 
 
 def _hard_to_guess(proposed: Sequence[Question], rarity: Rarity) -> list[Question]:

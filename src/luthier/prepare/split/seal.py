@@ -1,33 +1,25 @@
-"""The seal of an exam: a Merkle root over its items, and the check that nobody touched them since."""
-
-from collections.abc import Sequence
+"""The seal of an exam: a Merkle root over its rows, and the check that nobody touched them since."""
 
 import orjson
 
-from luthier.artifacts.canonical import canonical_json, merkle_root
+from luthier.artifacts.canonical import merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir
-from luthier.artifacts.rows import item_row, read_items
+from luthier.artifacts.rows import read_items
+from luthier.artifacts.sealed import leaves_in
 from luthier.errors import UserError
-from luthier.records import Item
 
 SEAL = "seal.json"
 
 
-def root_of(items: Sequence[Item]) -> str:
-    """Hex Merkle root (`artifacts/canonical.py`) over the canonical JSON of the items in order of id."""
-    ordered = sorted(items, key=lambda item: item.id)
-    return merkle_root([canonical_json(item_row(item)) for item in ordered])
-
-
 def check_seal(dataset: DatasetDir, exam: ExamDir) -> None:
-    """Raise UserError if the exam's items, its seal and the dataset's record of it do not agree."""
+    """Raise UserError if the exam's rows, its seal and the dataset's record of it do not agree."""
     sealed = orjson.loads(exam.file(SEAL).read_bytes())
-    items = read_items(exam.file("items.parquet"))
-    root = root_of(items)
-    if root != sealed["root"] or len(items) != sealed["leaves"]:
+    leaves = leaves_in(exam, read_items(exam.file("items.parquet")))
+    root = merkle_root(leaves)
+    if root != sealed["root"] or len(leaves) != sealed["leaves"]:
         raise UserError(
-            f"{exam.path}: the exam's items were changed after they were sealed (root {root[:12]}, sealed "
-            f"{str(sealed['root'])[:12]}). Remove {exam.path} and run prepare again."
+            f"{exam.path}: the exam's items, or the texts they were cut from, were changed after they were sealed "
+            f"(root {root[:12]}, sealed {str(sealed['root'])[:12]}). Remove {exam.path} and run prepare again."
         )
     expected = dataset.manifest.facts.get("exam_root")
     if expected != root:
