@@ -83,7 +83,8 @@ class EvaluateConfig(Settings):
     seed: int = Field(default=0, ge=0)
     """Seed of the swap test's random signs, and of the order in which a sequential exam asks."""
     arms: Literal["all", "pair"] = "all"
-    """`all`: also few-shot, retrieval and what else makes sense for the objective; `pair`: base and tuned only. Each
+    """`all`: also few-shot, retrieval and what else makes sense for the objective; questions made from documents are
+    asked with their source too, which says whether they can be answered. `pair`: base and tuned only. Each
     adds up to 2,048 tokens to every question: minutes where examples are short, hours where they are long.
     """
     against: Literal["base", "few-shot", "retrieval", "open-book", "BM25"] = "base"

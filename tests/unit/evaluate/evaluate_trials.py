@@ -51,6 +51,7 @@ def make_setting(items: Sequence[Item], *, objective: str = "chat", look: int = 
         "primary": "exact_match" if objective == "chat" else "macro_f1",
         "against": "base" if objective == "chat" else "linear probe",
         "arms": ["base", "tuned"],
+        "not_asked": {},
         "alpha": 0.025,
         "minimum_effect": 0.02,
         "retention_margin": 0.01 if objective == "chat" else None,

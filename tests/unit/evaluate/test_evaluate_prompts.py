@@ -7,7 +7,7 @@ import pytest
 from tiny_bases import write_tiny_tokenizer
 
 from luthier.artifacts.rows import write_worded
-from luthier.evaluate.prompts import Limits, Shelf
+from luthier.evaluate.prompts import Examples, Lead, Limits, Shelf, cut_to_fit
 from luthier.evaluate.retrieval import WordIndex
 from luthier.models.chat import Wording, load_wording
 from luthier.records import Item, Message, Worded
@@ -77,7 +77,8 @@ def test_a_short_window_gets_fewer_examples_the_farthest_leave(train: Path, word
 
 def test_found_texts_stand_before_the_last_question_without_the_instruction(train: Path, wording: Wording) -> None:
     item = item_of(SYSTEM, Message("user", "Hello"), Message("assistant", "Hi"), *asks("a fox").messages[1:])
-    prompt = wording.decode(shelf_of(train, wording, item).retrieval(item, Limits(4096, 16)))
+    shelf = shelf_of(train, wording, item)
+    prompt = wording.decode(shelf.with_texts(item, shelf.found(item), Limits(4096, 16)))
     assert prompt.index("assistant\nHi") < prompt.index("A fox is no wolf.")
     assert prompt.count("fox\n") >= 1
     assert "red fox in snow\nfox" in prompt
@@ -93,6 +94,55 @@ def test_texts_take_at_most_half_the_window(train: Path, wording: Wording) -> No
         assert len(prompt) == bare or len(prompt) <= min(context - 16, bare + context // 2)
     assert wording.decode(prompt).count("x") >= 60
     assert shelf.with_texts(item, [], Limits(4096, 16)) == wording.prompt_ids(item.messages)
+
+
+def test_a_source_is_cut_around_the_answer_where_the_window_is_short(train: Path, wording: Wording) -> None:
+    item = asks("red fox in snow at noon")
+    shelf = shelf_of(train, wording, item)
+    bare = len(wording.prompt_ids(item.messages))
+    source = f"{'x' * 300} the fox is {'y' * 300}"
+    assert source in wording.decode(shelf.with_source(item, source, Limits(4096, 16)))
+    for context in (bare + 100, bare + 160, 2 * bare):
+        prompt = shelf.with_source(item, source, Limits(context, 16))
+        kept = wording.decode(prompt)
+        assert bare < len(prompt) <= min(context - 16, bare + context // 2)
+        assert "fox is" in kept
+        assert source not in kept
+    assert shelf.with_source(item, source, Limits(bare + 17, 16)) == wording.prompt_ids(item.messages)
+    lead = Lead(wording, Limits(120, 16))
+    told = lead.with_source("The animal is the", source, ("fox",))
+    assert told.endswith("\n\nThe animal is the")
+    assert "fox" in told
+    assert len(wording.document_ids(told)) <= 104
+
+
+def test_cutting_keeps_all_that_fits() -> None:
+    text = "abcdefghij" * 20
+    for most in range(1, 201):
+        kept = cut_to_fit(text, ["nowhere", "j"], lambda part, most=most: len(part) <= most)  # type: ignore[misc]
+        assert len(kept) == most
+        assert kept in text
+    assert cut_to_fit(text, ["j"], lambda part: False) == ""
+
+
+def test_examples_come_from_other_documents_the_nearest_last(wording: Wording) -> None:
+    def made(number: int, asked: str, task: str = "cloze") -> Item:
+        name = f"{number:016x}"
+        return Item(name, f"g{number}", task, (Message("user", asked),), (f"gold{number}",), "a:1", family="f")
+
+    def words(shared: int) -> str:
+        return " ".join(f"w{place}" if place < shared else f"u{shared}x{place}" for place in range(9))
+
+    known = [made(number, words(number)) for number in range(9)]
+    asked = made(8, words(9))
+    found = Examples([*known, made(20, words(9), task="table")], [asked]).nearest(asked)
+    assert found == [f"{words(number)} gold{number}" for number in (3, 4, 5, 6, 7)]
+    lead = Lead(wording, Limits(4096, 16))
+    told = lead.with_examples(words(9), found)
+    assert told.split("\n\n") == [*found, words(9)]
+    short = Lead(wording, Limits(len(wording.document_ids(told)), 16)).with_examples(words(9), found)
+    assert short.split("\n\n")[-2:] == [found[-1], words(9)]
+    assert 1 < len(short.split("\n\n")) < 6
 
 
 def test_however_wide_the_window_prompts_stay_short(train: Path, wording: Wording) -> None:

@@ -2,19 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from evaluate_trials import ALIKE, LEAKS
 
-from luthier.artifacts.canonical import canonical_json, merkle_root
+from luthier.artifacts.canonical import merkle_root
 from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, building
-from luthier.artifacts.rows import PASSAGES, item_row, write_items, write_passages, write_worded
+from luthier.artifacts.rows import EXAMPLES, PASSAGES, write_items, write_passages, write_worded
+from luthier.artifacts.sealed import exam_leaves
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
 from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL
 from luthier.evaluate.config import EvaluateConfig, Models
+from luthier.evaluate.lineup import NO_SOURCE
 from luthier.evaluate.metrics.units import gain_words
 from luthier.evaluate.plan import draft_plan
 from luthier.evaluate.report.evidence import read_evidence
@@ -42,7 +45,7 @@ def base(request, make_base):
 def setup(base, tmp_path):
     """Write exam, dataset and a tuned model (its adapter disturbed by `strength`) into a run folder."""
 
-    def make(objective_name, *, strength, run="run", passages=False, made=0, claim="SKILL"):
+    def make(objective_name, *, strength, run="run", sourced=0, made=0, claim="SKILL"):
         folder = tmp_path / run
         wording = load_wording(base.folder)
         random = np.random.default_rng(0)
@@ -61,7 +64,9 @@ def setup(base, tmp_path):
                     chat = wording.chat_ids([Message("user", text), Message("assistant", LABELS[label])])
                     rows[-1] = Worded(f"r{place}", f"g{place}", "a:1", chat.ids, chat.trained)
         items += [cloze(place, claim) for place in range(made)]
-        leaves = [canonical_json(item_row(item)) for item in items]
+        sources = {item.id: f"It is a {item.golds[0]}." for item in items[:sourced]}
+        examples = [replace(cloze(place, claim), id=f"e{place:015x}") for place in range(made)] if sourced else []
+        leaves = exam_leaves(items, sources=sources, examples=examples)
         root = merkle_root(leaves)
         facts = {
             "objective": objective_name,
@@ -73,9 +78,11 @@ def setup(base, tmp_path):
         with building(folder / "exam", ExamDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_items(draft.path / "items.parquet", items)
             write_worded(draft.path / "general.parquet", general(wording))
-            if passages:
-                write_passages(draft.path / PASSAGES, {item.id: f"It is a {item.golds[0]}." for item in items[1:]})
-            (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(items)}))
+            if sources:
+                write_passages(draft.path / PASSAGES, sources)
+            if examples:
+                write_items(draft.path / EXAMPLES, examples)
+            (draft.path / "seal.json").write_text(json.dumps({"root": root, "leaves": len(leaves)}))
             (draft.path / "leaks.json").write_text(json.dumps(LEAKS))
         with building(folder / "dataset", DatasetDir, key="k" * 64, settings={}, inputs={}) as draft:
             write_worded(draft.path / "train.parquet", rows[:48])
@@ -145,7 +152,7 @@ def test_an_untrained_adapter_changes_nothing_and_does_not_ship(setup, tmp_path)
 
 
 def test_every_arm_sits_the_exam(setup, tmp_path):
-    exam, dataset, models = setup("chat", strength=1.0, passages=True)
+    exam, dataset, models = setup("chat", strength=1.0, sourced=48)
     config = EvaluateConfig(against="few-shot", price_per_hour=2.0)
     report = evaluate(exam, dataset=dataset, models=models, config=config, out=tmp_path / "run" / "report")
     record = read_evidence(report.file("evidence.json"))
@@ -158,8 +165,8 @@ def test_every_arm_sits_the_exam(setup, tmp_path):
     assert asked["base"] == asked["tuned"]
     assert asked[RETRIEVAL] == asked[BOTH]
     assert all(few > bare for few, bare in zip(asked[FEW_SHOT], asked["base"], strict=True))
-    # The first item has no source: it is asked as it is.
-    assert [place for place in range(48) if asked[OPEN_BOOK][place] == asked["base"][place]] == [0]
+    assert all(read > bare for read, bare in zip(asked[OPEN_BOOK], asked["base"], strict=True))
+    assert record["plan"]["not_asked"] == {}
     assert (
         record["figures"]["cost"]["tuned"]["saved"][FEW_SHOT] > record["figures"]["cost"]["tuned"]["saved"][RETRIEVAL]
     )
@@ -182,8 +189,21 @@ def test_the_plan_names_the_arms_that_can_sit_the_exam(setup, tmp_path):
     assert arms["base"] == ["base", "tuned"]
     assert arms["retrieval"] == ["base", "tuned", "retrieval"]
     assert arms["all"] == ["base", "tuned", FEW_SHOT, RETRIEVAL, BOTH]
+    assert draft_plan(exam, dataset=dataset, config=EvaluateConfig(arms="pair"))["not_asked"] == {}
     with pytest.raises(UserError, match=r"evaluate\.against is 'open-book'.*there are base, few-shot"):
         draft_plan(exam, dataset=dataset, config=EvaluateConfig(against="open-book"))
+
+
+def test_an_item_without_a_source_leaves_open_book_unasked_and_the_report_says_why(setup, tmp_path):
+    exam, dataset, models = setup("chat", strength=1.0, sourced=47)
+    report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(), out=tmp_path / "run" / "report")
+    record = read_evidence(report.file("evidence.json"))
+    assert OPEN_BOOK not in record["scores"]
+    assert record["plan"]["not_asked"] == {OPEN_BOOK: NO_SOURCE.format(without=1, items=48)}
+    assert "answerable" not in record["figures"]
+    assert "Open book was not asked: 1 of 48 items" in report.file("report.html").read_text()
+    assert "Not asked: base with each item's own source; 1 of 48" in report.file("card.md").read_text()
+    assert verify(tmp_path / "run") == []
 
 
 def test_without_examples_that_can_be_told_again_the_report_says_so(setup, tmp_path):
@@ -331,7 +351,8 @@ def test_tasks_beside_the_one_that_decides_are_shown_and_change_no_verdict(setup
     record = read_evidence(report.file("evidence.json"))
     assert record["plan"]["items"] == len(record["items"]["id"]) == 48
     planned, shown, told = (part["further"][0] for part in (record["plan"], record["figures"], record))
-    assert planned == {"claim": "SKILL", "task": "cloze", "metric": "p_gold", "items": 30, "documents": 10}
+    about = {"claim": "SKILL", "task": "cloze", "metric": "p_gold"}
+    assert planned == {**about, "arms": ["base", "tuned"], "items": 30, "documents": 10}
     assert [one["metric"] for one in record["figures"]["further"]] == ["p_gold", "numeric_match"]
     assert shown["base"]["p_gold"] == pytest.approx(np.mean(told["scores"]["base"]["p_gold"]))
     assert shown["gain"]["value"] == pytest.approx(shown["tuned"]["p_gold"] - shown["base"]["p_gold"])
@@ -360,10 +381,43 @@ def test_knowledge_decides_where_it_is_the_declared_use_and_skill_is_shown_besid
     assert verify(tmp_path / "run") == []
 
 
+def test_what_documents_say_is_asked_of_every_rival_and_skill_only_open_book(setup, tmp_path):
+    shown = {}
+    for claim in ("KNOWLEDGE", "SKILL"):
+        exam, dataset, models = setup("complete", strength=0.4, run=claim, sourced=108, made=60, claim=claim)
+        out = tmp_path / claim / "report"
+        report = evaluate(exam, dataset=dataset, models=models, config=EvaluateConfig(price_per_hour=1.0), out=out)
+        shown[claim] = read_evidence(report.file("evidence.json"))
+        assert verify(tmp_path / claim) == []
+    known, skill = shown["KNOWLEDGE"], shown["SKILL"]
+    rivals = [FEW_SHOT, RETRIEVAL, BOTH, OPEN_BOOK]
+    assert known["plan"]["arms"] == ["base", "tuned", *rivals]
+    assert sorted(known["figures"]["rivals"]) == sorted(rivals)
+    number = next(row for row in known["figures"]["further"] if row["task"] == "number")
+    assert sorted(number["rivals"]) == sorted(rivals)
+    assert [row["arms"] for row in skill["plan"]["further"]] == [["base", OPEN_BOOK, "tuned"]] * 2
+    assert skill["plan"]["arms"] == ["base", "tuned"]
+    for record in (known, skill):
+        kinds = {(one["claim"], one["task"]): one for one in record["figures"]["answerable"]}
+        assert sorted(task for _claim, task in kinds) == ["cloze", "number"]
+        assert [one["decides"] for one in kinds.values()].count(True) == (record is known)
+    right = known["scores"][OPEN_BOOK]["accuracy"]
+    assert known["figures"]["answerable"][0]["value"] == pytest.approx(np.mean(right))
+    asked = known["cost"]
+    assert all(
+        read > bare for read, bare in zip(*(asked[arm]["prompt_tokens"] for arm in (OPEN_BOOK, "base")), strict=True)
+    )
+    assert asked[RETRIEVAL] == asked[BOTH]
+    told = json.loads((tmp_path / "KNOWLEDGE" / "report" / "notes" / "cost.json").read_text())
+    assert sorted(told["arms"]) == sorted(known["scores"])
+    assert all(arm["cost_per_1000"] > 0 for arm in told["arms"].values())
+
+
 def test_options_are_asked_as_a_tree_with_the_numbers_of_each_alone(setup):
     _exam, _dataset, models = setup("complete", strength=0.4)
     engine = load_engine(models.base, tuned=models.tuned)
-    rows = [row for place in range(3) for row in option_rows(cloze(place), engine.wording)]
+    asked = cloze(0).messages[0].content
+    rows = [row for place in range(3) for row in option_rows(cloze(place), asked, engine.wording)]
     for row, option in zip(rows[:4], cloze(0).options, strict=True):
         learnt = [token for token, counted in zip(row.ids, row.trained, strict=True) if counted]
         assert engine.wording.decode(learnt).strip() == option

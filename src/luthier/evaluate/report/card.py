@@ -66,6 +66,10 @@ def _limits(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"- It finds a true gain of {seen} or more four times in five; smaller ones may exist and stay unseen."
     else:
         yield "- What gain it would have seen cannot be said: too few documents, or too few differences."
+    for one in record["figures"].get("answerable", ()):
+        if one["decides"]:
+            yield f"- Given its own source, the base answers {100 * one['value']:.1f} % of the items of {one['task']}."
+    yield from (f"- Not asked: {IN_WORDS[name]}; {why}." for name, why in plan.get("not_asked", {}).items())
     yield f"- It was look {look['number']} at this exam; each look may claim less than the one before."
     yield "- Only what was asked is known: other tasks, other wordings and other languages were not."
 

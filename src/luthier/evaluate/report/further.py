@@ -6,6 +6,7 @@ from typing import Any
 from luthier.evaluate.metrics.units import gain_words, interval_words, score_words
 from luthier.evaluate.report import words
 from luthier.evaluate.report.parts import Cell, Figure, Section, Table
+from luthier.evaluate.report.rivals import READING, reading
 
 TASKS = {
     "complete": "how much the text of documents surprises it",
@@ -19,6 +20,11 @@ MEANING = (
     "Questions made from your documents without a model, each with its right answer. They do not decide: they say "
     "what the gain above is good for. A task without an interval has too few documents."
 )
+INSTEAD = (
+    "The same questions, answered in other ways by the base: where a way is marked better, facts are better looked up "
+    "than learnt. Open book is given the very text that a question was made from, the most that any search could reach."
+)
+RIVALS = ("Task", "Rival", "Reads", "Reaches", "Gain over it", "Reading")
 HEAD = ("Task", "Documents", "Items", "Base", "Tuned", "Right: base, tuned", "Gain", "Reading")
 
 
@@ -28,7 +34,13 @@ def further(record: Mapping[str, Any]) -> Section | None:
     if not found:
         return None
     table = Table("Other tasks of this exam", HEAD, tuple(_row(one, record) for one in found), numbers=(1, 2, 3, 4, 5))
-    return Section("What else it can do", (Figure(MEANING, table=table),))
+    figures = [Figure(MEANING, table=table)]
+    known = [one for one in found if one["claim"] == "KNOWLEDGE"]
+    rows = tuple(_rival(one, name, record) for one in known for name in one["rivals"])
+    if rows:
+        told = Table("Other ways to answer them", RIVALS, rows, numbers=(2, 3, 4))
+        figures.append(Figure(INSTEAD, table=told, title="Facts of documents that were trained on, in other ways"))
+    return Section("What else it can do", tuple(figures))
 
 
 def _row(one: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -43,6 +55,20 @@ def _row(one: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
         Cell(", ".join(right)),
         Cell("-" if gain is None else f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"),
         _reading(one, alpha=record["look"]["alpha"]),
+    )
+
+
+def _rival(one: Mapping[str, Any], name: str, record: Mapping[str, Any]) -> tuple[Cell, ...]:
+    metric, rival = one["metric"], one["rivals"][name]
+    told, kind = READING[reading(rival, alpha=record["look"]["alpha"])]
+    gain = rival["gain"]
+    return (
+        Cell(TASKS[one["task"]]),
+        Cell(words.SHORT[name]),
+        Cell(f"{one['cost'][name]['prompt_tokens']:,.0f} tokens"),
+        Cell(score_words(rival["value"], metric)),
+        Cell(f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"),
+        Cell(told, kind),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from luthier.artifacts.page import render
 from luthier.evaluate.report import words
 from luthier.evaluate.report.advisory import advisory
+from luthier.evaluate.report.answerable import answerable
 from luthier.evaluate.report.answers import answers
 from luthier.evaluate.report.conditions import conditions, reason_kinds
 from luthier.evaluate.report.costs import costs
@@ -36,6 +37,7 @@ def render_page(
         power(record),
         further(record),
         rivals(record),
+        answerable(record),
         conditions(record),
         retention(record),
         fit(record),

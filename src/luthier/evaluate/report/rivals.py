@@ -17,12 +17,19 @@ READING = {
 }
 
 
+TITLE = "Other ways to do this work"
+ALONE = "No other way was asked, so it is not known whether training was worth it against one."
+
+
 def rivals(record: Mapping[str, Any]) -> Section | None:
     """Every arm beside the two that are compared, if there are any."""
     figures, plan = record["figures"], record["plan"]
     found = figures.get("rivals", {})
-    if not found or "gain" not in figures:
+    absent = tuple(f"{words.SHORT[name]} was not asked: {why}." for name, why in plan.get("not_asked", {}).items())
+    if "gain" not in figures or not (found or absent):
         return None
+    if not found:
+        return Section(TITLE, (Figure(ALONE),), absent)
     metric = plan["primary"]
     known = {words.SHORT[plan["against"]]: figures["base"], **{words.SHORT[name]: found[name] for name in found}}
     bars = [_bar(name, figure, metric, "base") for name, figure in known.items()]
@@ -35,15 +42,15 @@ def rivals(record: Mapping[str, Any]) -> Section | None:
         rows=tuple(_row(name, found[name], record) for name in found),
         numbers=(2, 3),
     )
-    return Section("Other ways to do this work", (Figure(_meaning(record), plot, table),))
+    return Section(TITLE, (Figure(_meaning(record), plot, table),), absent)
 
 
 def reading(rival: Mapping[str, Any], *, alpha: float) -> str:
     """better, worse or open: what the gain over a rival shows, after correction for the number of rivals."""
-    gain, chance = rival["gain"], rival.get("p_holm")
-    if gain is None or gain["low"] is None:
+    gain = rival["gain"]
+    if gain["low"] is None:
         return "open"
-    if gain["low"] > 0 and (chance is None or chance <= alpha):
+    if gain["low"] > 0 and gain["adjusted"] <= alpha:
         return "better"
     return "worse" if gain["high"] < 0 else "open"
 
@@ -81,7 +88,7 @@ def _bar(name: str, figure: Mapping[str, Any], metric: str, kind: str) -> Bar:
 def _row(name: str, figure: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
     metric, gain = record["plan"]["primary"], figure["gain"]
     told, kind = READING[reading(figure, alpha=record["look"]["alpha"])]
-    over = "-" if gain is None else f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
+    over = f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"
     return (
         Cell(words.SHORT[name]),
         Cell(words.RIVALS[name]),
