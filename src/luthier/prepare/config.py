@@ -16,7 +16,7 @@ from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.forget import forget_list_path, read_forget_list
 from luthier.prepare.private.pseudonym import PseudonymKey
 
-VERSION = 9
+VERSION = 10
 """Rises when the stage writes something else for the same input."""
 
 ExamTask = Literal["cloze", "definition", "order", "table", "number"]
