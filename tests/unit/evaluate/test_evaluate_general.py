@@ -10,6 +10,7 @@ from luthier.evaluate.config import EvaluateConfig
 from luthier.evaluate.forget import retained_gate, retention, task_figures
 from luthier.evaluate.general import ask_tasks
 from luthier.evaluate.memorise import memorised, memorised_gate
+from luthier.evaluate.report.retention import retention as section
 from luthier.evaluate.sets import sample
 from luthier.evaluate.sitting import Room
 from luthier.models.chat import load_wording
@@ -37,6 +38,14 @@ def test_a_suite_that_counts_decides_and_another_does_not(change, state):
         assert gate["state"] == expected
         assert len(gate["reasons"]) == 1 + len(asked)
         assert figures["arithmetic"]["counts"] == bool(asked)
+
+
+@pytest.mark.parametrize(("counted", "words"), [([], "do not count"), (["arithmetic"], "a smaller learning rate")])
+def test_the_page_says_whether_an_undecided_suite_matters(counted, words):
+    tasks = task_figures({"arithmetic": chances(-0.025)}, margin=0.03, counted=counted, suites=2)
+    shown = section({"figures": {"tasks": tasks}})
+    assert shown is not None
+    assert words in shown.figures[0].meaning
 
 
 def test_a_suite_that_was_not_asked_is_not_kept():

@@ -18,6 +18,10 @@ UNSHOWN = (
     "The line crosses the limit: it is not shown that general ability was kept. Train with a smaller learning rate or "
     "train.scale, or accept a wider margin in the plan."
 )
+TOLD = (
+    "A line crosses the limit: too few tasks were asked to say whether they are still done. They do not count in the "
+    "verdict; to know, raise evaluate.general_items, and to let them count, name them in evaluate.retention_tasks."
+)
 TASKS = {
     "RETAINED": "Every line stays right of the limit: the model still does these general tasks.",
     "FORGOT": "A line lies left of the limit: the model lost a general task; train less, or with a smaller rate.",
@@ -66,7 +70,8 @@ def _tasks(tasks: Mapping[str, dict[str, Any]]) -> Iterator[Figure]:
     marks = [Mark(0.0, "0: as the base"), Mark(limit, f"{100 * limit:g}: most that may be lost")]
     worst = next((state for state in ("FORGOT", "INCONCLUSIVE") if state in states.values()), "RETAINED")
     plot = plots.intervals(bars, scale=scale, title="Change in general tasks, in points", marks=marks)
-    yield Figure(TASKS.get(worst, UNSHOWN), plot)
+    judged = any(figure["counts"] for name, figure in bounded.items() if states[name] == worst)
+    yield Figure(TASKS.get(worst, UNSHOWN if judged else TOLD), plot)
 
 
 def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
