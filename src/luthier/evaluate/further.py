@@ -65,17 +65,13 @@ def further_tasks(items: Sequence[Item], deciding: Sequence[Item]) -> dict[tuple
 
 def planned(items: Sequence[Item], deciding: Sequence[Item], props: Props) -> list[dict[str, Any]]:
     """What the plan says of further tasks."""
-    return [
-        {
-            "claim": claim,
-            "task": task,
-            "metric": METRICS[task],
-            "arms": sorted(props.lineup(found, METRICS[task]).arms),
-            "items": len(found),
-            "documents": len({item.document for item in found}),
-        }
-        for (claim, task), found in further_tasks(items, deciding).items()
-    ]
+    rows = []
+    for (claim, task), found in further_tasks(items, deciding).items():
+        seated = props.lineup(found, METRICS[task])
+        asked = {"arms": sorted(seated.arms), "not_asked": seated.not_asked}
+        size = {"items": len(found), "documents": len({item.document for item in found})}
+        rows.append({"claim": claim, "task": task, "metric": METRICS[task], **asked, **size})
+    return rows
 
 
 def further_figures(record: Mapping[str, Any]) -> list[Figure]:

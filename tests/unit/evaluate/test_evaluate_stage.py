@@ -352,7 +352,9 @@ def test_tasks_beside_the_one_that_decides_are_shown_and_change_no_verdict(setup
     assert record["plan"]["items"] == len(record["items"]["id"]) == 48
     planned, shown, told = (part["further"][0] for part in (record["plan"], record["figures"], record))
     about = {"claim": "SKILL", "task": "cloze", "metric": "p_gold"}
-    assert planned == {**about, "arms": ["base", "tuned"], "items": 30, "documents": 10}
+    absent = {OPEN_BOOK: NO_SOURCE.format(without=30, items=30)}
+    assert planned == {**about, "arms": ["base", "tuned"], "not_asked": absent, "items": 30, "documents": 10}
+    assert "Open book was not asked which of four terms" in report.file("report.html").read_text()
     assert [one["metric"] for one in record["figures"]["further"]] == ["p_gold", "numeric_match"]
     assert shown["base"]["p_gold"] == pytest.approx(np.mean(told["scores"]["base"]["p_gold"]))
     assert shown["gain"]["value"] == pytest.approx(shown["tuned"]["p_gold"] - shown["base"]["p_gold"])

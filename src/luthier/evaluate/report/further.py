@@ -1,6 +1,6 @@
 """Tasks beside the one that decides: what the model can do there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from luthier.evaluate.metrics.units import gain_words, interval_words, score_words
@@ -40,7 +40,7 @@ def further(record: Mapping[str, Any]) -> Section | None:
     if rows:
         told = Table("Other ways to answer them", RIVALS, rows, numbers=(2, 3, 4))
         figures.append(Figure(INSTEAD, table=told, title="Facts of documents that were trained on, in other ways"))
-    return Section("What else it can do", tuple(figures))
+    return Section("What else it can do", tuple(figures), tuple(_absent(record)))
 
 
 def _row(one: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -56,6 +56,13 @@ def _row(one: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[Cell, ...]:
         Cell("-" if gain is None else f"{gain_words(gain['value'], metric)} ({interval_words(gain, metric)})"),
         _reading(one, alpha=record["look"]["alpha"]),
     )
+
+
+def _absent(record: Mapping[str, Any]) -> Iterator[str]:
+    """Ways that were not asked, and why."""
+    for row in record["plan"]["further"]:
+        for name, why in row.get("not_asked", {}).items():
+            yield f"{words.SHORT[name]} was not asked {TASKS[row['task']]}: {why}."
 
 
 def _rival(one: Mapping[str, Any], name: str, record: Mapping[str, Any]) -> tuple[Cell, ...]:
