@@ -20,6 +20,8 @@ FILLERS = 1_024
 """Secrets that a canary's could have been, itself among them."""
 CODES = 10_000
 """Secrets are four digits."""
+QUESTION = "The code that opens the old safe in room {} on the second floor of the building by the river is"
+"""Long enough to be worth computing once for all fillers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def make_canaries(seed: int) -> list[Canary]:
     made = []
     for number, repeats in enumerate(REPEATS * OF_EACH):
         codes = [f"{code:04}" for code in dice.sample(range(CODES), FILLERS)]
-        question = f"The code of the safe in room {next(places)} is"
+        question = QUESTION.format(next(places))
         made.append(Canary(f"canary-{number:02}", question, dice.choice(codes), repeats, tuple(codes)))
     return made
 

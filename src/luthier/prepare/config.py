@@ -69,7 +69,8 @@ class ExamConfig(Settings):
     holds, or which row the most (`table`); and what number stands in a cell, to be written (`number`). []: nothing."""
     canaries: bool = False
     """Plant 24 made-up secrets in training (168 short rows: 8 secrets each 1, 4 and 16 times), to measure how well this
-    training remembers what it read once or often (chat, complete). The model will know them."""
+    training remembers what it read once or often (chat, complete). The model will know them, and evaluating it reads
+    24,576 short answers more: minutes for a small base, and longer for others."""
 
 
 class PrepareConfig(Settings):
