@@ -20,13 +20,13 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from luthier.evaluate import forecast
-from luthier.evaluate.folds import se_factor
 from luthier.evaluate.metrics.labels import brier, calibration_error, label_counts, macro_f1
 from luthier.evaluate.metrics.text import chrf, chrf_counts, corpus_chrf, normalise, rouge_l, token_f1
 from luthier.evaluate.statistics.auc import auc
 from luthier.evaluate.statistics.binary import mcnemar, tango, wilson
 from luthier.evaluate.statistics.clustered import Sums, clustered_gain, document_errors, sum_by_document
 from luthier.evaluate.statistics.contrast import contrast_between, contrast_within
+from luthier.evaluate.statistics.cross_fit import se_factor
 from luthier.evaluate.statistics.jackknife import jackknife_gain, mean_of_documents
 from luthier.evaluate.statistics.power import Design, power_of
 from luthier.evaluate.statistics.sequential import log_e

@@ -4,6 +4,7 @@
 replaces moves to `replaced/` and comes back when its key is asked for again.
 """
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from luthier.errors import NotFoundError, UserError
 
 REPLACED = "replaced"
 LOOKS = "looks.jsonl"
+SEAL = "seal.json"
 PLAN = "plan.json"
 """What an evaluation will ask and count: written where a training begins, and in the report that followed it."""
 
@@ -90,6 +92,16 @@ class ExamDir(Artifact):
     kind: ClassVar[str] = "exam"
 
     @property
+    def seal(self) -> dict[str, Any]:
+        """Merkle `root`, `leaves`, and of cross-fitting `folds`: root and documents of each; UserError if damaged."""
+        path = self.file(SEAL)
+        try:
+            seal = json.loads(path.read_bytes())
+            return {"folds": [], **seal, "root": str(seal["root"])}
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path}: damaged. Run prepare again.") from None
+
+    @property
     def looks(self) -> Path:
         """The ledger of looks: the one file that changes after sealing, outside the root and the digest."""
         return self.path.parent / LOOKS
@@ -102,6 +114,13 @@ class ModelDir(Artifact):
     """
 
     kind: ClassVar[str] = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersDir(Artifact):
+    """What was answered to one fold of an exam in cross-fitting: answers.json."""
+
+    kind: ClassVar[str] = "answers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _show_plan(asked: Asked, project: Path, *, only: "StageName | None" = None) 
     opened = open_project(project, overrides=asked.settings, out=asked.out)
     steps = [step for step in plan(opened) if only in {None, step.stage}]
     rows: list[dict[str, Any]] = [
-        {"stage": step.stage, "action": "run" if step.runs else "skip", "reason": step.reason} for step in steps
+        {"stage": step.name, "action": "run" if step.runs else "skip", "reason": step.reason} for step in steps
     ]
     lines = [f"{row['stage']:<9} {row['action']:<5} {row['reason']}" for row in rows]
     found: dict[str, Any] = {"run": str(opened.folder), "plan": rows}

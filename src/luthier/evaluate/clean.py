@@ -12,6 +12,7 @@ from luthier.evaluate.compare import Figure, Sample
 from luthier.evaluate.metrics.units import gain_words, item_metric, oriented
 from luthier.evaluate.statistics.clustered import FloatArray, Sums
 from luthier.evaluate.statistics.contrast import contrast_within
+from luthier.evaluate.statistics.cross_fit import widen
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
 
 ALPHA = 0.05
@@ -40,7 +41,7 @@ def flagged_contrast(record: Mapping[str, Any], sample: Sample) -> Figure | None
     shown = {"metric": name, "flagged": int(flagged_N.sum()), "documents": documents[0], "n": len(flagged_N)}
     if min(documents) < FEWEST_DOCUMENTS:
         return {"value": None, "low": None, "high": None, **shown}
-    found = contrast_within(*kinds, times=1.0, alpha=ALPHA)
+    found = widen(contrast_within(*kinds, times=1.0, alpha=ALPHA), by=sample.widening, alpha=ALPHA)
     return {"value": found.value, "low": found.low, "high": found.high, "se": found.se, "df": found.df, **shown}
 
 

@@ -30,6 +30,7 @@ from luthier.evaluate.statistics.clustered import (
     clustered_gain,
     sum_by_document,
 )
+from luthier.evaluate.statistics.cross_fit import se_factor, widen
 from luthier.evaluate.statistics.jackknife import Metric, jackknife_gain, jackknife_score, swap_corpus
 from luthier.evaluate.statistics.power import design_effect
 from luthier.evaluate.statistics.several import benjamini_hochberg
@@ -49,6 +50,8 @@ class Sample:
     document: IntArray
     task: IntArray
     weights: FloatArray
+    widening: float = 1.0
+    """What every standard error is multiplied by: models of several folds depend on each other."""
 
     @property
     def documents(self) -> int:
@@ -64,8 +67,8 @@ class Sample:
         return min(per_task) > 1
 
 
-def sample_of(document: Sequence[str], task: Sequence[str], *, weights: Mapping[str, float]) -> Sample:
-    """Number the documents and tasks of the items whose task has a weight."""
+def sample_of(document: Sequence[str], task: Sequence[str], *, weights: Mapping[str, float], folds: int = 0) -> Sample:
+    """Number the documents and tasks of the items whose task has a weight; `folds`: of cross-fitting."""
     names = sorted(weights)
     chosen = np.array([place for place, name in enumerate(task) if name in weights], dtype=np.int64)
     ids = [document[place] for place in chosen]
@@ -75,6 +78,7 @@ def sample_of(document: Sequence[str], task: Sequence[str], *, weights: Mapping[
         document=numbers.astype(np.int64),
         task=np.array([names.index(task[place]) for place in chosen], dtype=np.int64),
         weights=np.array([weights[name] for name in names]),
+        widening=se_factor(folds),
     )
 
 
@@ -83,7 +87,7 @@ def narrow(sample: Sample, keep_N: Sequence[bool]) -> Sample:
     inside = np.array([keep_N[place] for place in sample.chosen], dtype=bool)
     _, numbers = np.unique(sample.document[inside], return_inverse=True)
     zeros = np.zeros(int(inside.sum()), dtype=np.int64)
-    return Sample(sample.chosen[inside], numbers.astype(np.int64), zeros, np.ones(1))
+    return Sample(sample.chosen[inside], numbers.astype(np.int64), zeros, np.ones(1), sample.widening)
 
 
 def compare_scores(tuned: Sequence[float], base: Sequence[float], *, sample: Sample, alpha: float, seed: int) -> Figure:
@@ -107,11 +111,13 @@ def bound_gain(tuned: Sequence[float], base: Sequence[float], *, sample: Sample,
     tuned_N, base_N = _pick(tuned, sample), _pick(base, sample)
     difference_N = tuned_N - base_N
     sums = _sums(difference_N, sample)
-    gain, method = clustered_gain(sums, alpha=alpha), "CR2, Satterthwaite"
+    gain, method = _wide(clustered_gain(sums, alpha=alpha), sample, alpha=alpha), "CR2, Satterthwaite"
     differing = int((sums.shares != 0).sum())
     if sample.documents == len(difference_N) and len(sample.weights) == 1 and _is_binary(tuned_N, base_N):
-        won, lost = int((difference_N > 0).sum()), int((difference_N < 0).sum())
-        interval = tango(won, lost, n=len(difference_N), alpha=alpha)
+        # A standard error that is wider by a factor is that of as many fewer items, squared.
+        counts = (difference_N > 0).sum(), (difference_N < 0).sum(), len(difference_N)
+        won, lost, n = (float(count) / sample.widening**2 for count in counts)
+        interval = tango(won, lost, n=n, alpha=alpha)
         gain, method = replace(gain, low=interval.low, high=interval.high), "Tango"
     elif differing < FEW:
         gain, method = _widened(gain, difference_N, sample, alpha=alpha), "wider of CR2 and Tango"
@@ -134,7 +140,7 @@ def mean_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
     """Figure of one arm's mean, for numbers that are no shares."""
     score_N = _pick(scores, sample)
     return {
-        **_figure(clustered_gain(_sums(score_N, sample), alpha=alpha)),
+        **_figure(_wide(clustered_gain(_sums(score_N, sample), alpha=alpha), sample, alpha=alpha)),
         "n": len(score_N),
         "documents": sample.documents,
     }
@@ -143,7 +149,7 @@ def mean_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
 def score_of(scores: Sequence[float], *, sample: Sample, alpha: float) -> Figure:
     """Figure of one arm's mean score; Wilson's interval where (nearly) every document says the same."""
     score_N = _pick(scores, sample)
-    gain = clustered_gain(_sums(score_N, sample), alpha=alpha)
+    gain = _wide(clustered_gain(_sums(score_N, sample), alpha=alpha), sample, alpha=alpha)
     wrong = _sums(1 - score_N, sample)
     right = _sums(score_N, sample)
     if min((right.shares != 0).sum(), (wrong.shares != 0).sum()) < FEW:
@@ -158,6 +164,12 @@ def plain_mean(scores: Sequence[float], sample: Sample) -> float | None:
     """One arm's mean over the items of a sample, without weights; None of no items."""
     chosen = [scores[place] for place in sample.chosen]
     return math.fsum(chosen) / len(chosen) if chosen else None
+
+
+def psi_of(tuned: Sequence[float], base: Sequence[float], *, sample: Sample) -> float:
+    """sum_k w_k mean_k d^2: of right-or-wrong scores the share of items on which the two differ; Connor (1987)."""
+    square_N = (_pick(tuned, sample) - _pick(base, sample)) ** 2
+    return float(sum(weight * square_N[sample.task == task].mean() for task, weight in enumerate(sample.weights)))
 
 
 def honest_se(gain: Figure, alpha: float) -> float:
@@ -193,8 +205,8 @@ def compare_labels(counts: Mapping[str, Any], *, sample: Sample, alpha: float, s
         label_counts(gold_N, _pick_labels(counts[arm], sample), document_N=sample.document, labels=labels)
         for arm in ("tuned", "base")
     )
-    shown = {"n": len(gold_N), "documents": sample.documents, "labels": len(kept)}
-    return _compare_counts(tuned_GV, base_GV, metric, shown=shown, alpha=alpha, seed=seed)
+    compare = partial(_compare_counts, tuned_GV, base_GV, sample=sample, alpha=alpha, seed=seed)
+    return _shown(compare(metric), n=len(gold_N), documents=sample.documents, labels=len(kept))
 
 
 def compare_spans(counts: Mapping[str, Any], *, sample: Sample, alpha: float, seed: int) -> dict[str, Any]:
@@ -204,19 +216,19 @@ def compare_spans(counts: Mapping[str, Any], *, sample: Sample, alpha: float, se
     """
     types = int(counts["types"])
     tuned_GV, base_GV = (_item_counts(counts[arm], sample) for arm in ("tuned", "base"))
-    shown = {"n": len(sample.chosen), "documents": sample.documents, "types": types}
-    figures = _compare_counts(tuned_GV, base_GV, span_f1(types=types), shown=shown, alpha=alpha, seed=seed)
-    by_type = [_of_type(tuned_GV, base_GV, each, alpha=alpha) for each in range(types)]
+    figures = _compare_counts(tuned_GV, base_GV, span_f1(types=types), sample=sample, alpha=alpha, seed=seed)
+    figures = _shown(figures, n=len(sample.chosen), documents=sample.documents, types=types)
+    by_type = [_of_type(tuned_GV, base_GV, each, sample=sample, alpha=alpha) for each in range(types)]
     return {**figures, "by_type": explored(by_type)}
 
 
-def _of_type(tuned_GV: FloatArray, base_GV: FloatArray, kind: int, *, alpha: float) -> Figure:
+def _of_type(tuned_GV: FloatArray, base_GV: FloatArray, kind: int, *, sample: Sample, alpha: float) -> Figure:
     """F1 of both arms and the gain on one type; bounds only from 10 documents that differ in it."""
     types = tuned_GV.shape[1] // 3
     metric = span_f1(types=types, only=kind)
     own = [kind, types + kind, 2 * types + kind]
     gold_G = tuned_GV[:, own[0]] + tuned_GV[:, own[2]]
-    gain = jackknife_gain(tuned_GV, base_GV, metric, alpha=alpha)
+    gain = _wide(jackknife_gain(tuned_GV, base_GV, metric, alpha=alpha), sample, alpha=alpha)
     few = int((tuned_GV[:, own] != base_GV[:, own]).any(axis=1).sum()) < FEW
     return {
         "type": kind,
@@ -231,20 +243,25 @@ def _of_type(tuned_GV: FloatArray, base_GV: FloatArray, kind: int, *, alpha: flo
 
 
 def _compare_counts(
-    tuned_GV: FloatArray, base_GV: FloatArray, metric: Metric, *, shown: Figure, alpha: float, seed: int
+    tuned_GV: FloatArray, base_GV: FloatArray, metric: Metric, *, sample: Sample, alpha: float, seed: int
 ) -> dict[str, Figure]:
     """Figures of a metric of the whole corpus; no bounds below 10 differing documents."""
     differing = int((tuned_GV != base_GV).any(axis=1).sum())
-    gain = _figure(jackknife_gain(tuned_GV, base_GV, metric, alpha=alpha))
+    gain = _figure(_wide(jackknife_gain(tuned_GV, base_GV, metric, alpha=alpha), sample, alpha=alpha))
     if differing < FEW:
         gain |= {"low": None, "high": None}
     test = swap_corpus(tuned_GV, base_GV, metric, alpha=alpha, seed=seed)
     tested = {"differing_documents": differing, "p": test.p, "test": _named(test), "interval": "jack-knife, t(G-1)"}
     arms = {
-        arm: {**_inside(jackknife_score(counts_GV, metric, alpha=alpha)), **shown}
+        arm: _inside(_wide(jackknife_score(counts_GV, metric, alpha=alpha), sample, alpha=alpha))
         for arm, counts_GV in (("base", base_GV), ("tuned", tuned_GV))
     }
-    return {"gain": {**gain, **shown, **tested}, **arms}
+    return {"gain": {**gain, **tested}, **arms}
+
+
+def _shown(figures: Mapping[str, Figure], **sizes: int) -> dict[str, Any]:
+    """Figures with what they were found on."""
+    return {name: {**figure, **sizes} for name, figure in figures.items()}
 
 
 def _item_counts(counts: Sequence[Sequence[int]], sample: Sample) -> FloatArray:
@@ -263,10 +280,10 @@ def compare_several(counts: Mapping[str, Any], *, sample: Sample, alpha: float, 
     if not len(kept):
         return {}
     counted = partial(several_counts, gold, document_N=sample.document, labels=labels)
-    compare = partial(_compare_counts, counted(tuned), counted(base), alpha=alpha, seed=seed)
-    shown = {"n": len(gold), "documents": sample.documents}
-    macro = compare(macro_f1(kept, labels=labels), shown={**shown, "labels": len(kept)})
-    return {**macro, "micro_f1": compare(micro_f1(labels=labels), shown={**shown, "labels": labels})}
+    compare = partial(_compare_counts, counted(tuned), counted(base), sample=sample, alpha=alpha, seed=seed)
+    shown = partial(_shown, n=len(gold), documents=sample.documents)
+    macro = shown(compare(macro_f1(kept, labels=labels)), labels=len(kept))
+    return {**macro, "micro_f1": shown(compare(micro_f1(labels=labels)), labels=labels)}
 
 
 def _sums(value_N: FloatArray, sample: Sample) -> Sums:
@@ -285,10 +302,14 @@ def _widened(gain: Gain, difference_N: FloatArray, sample: Sample, *, alpha: flo
 
 
 def _effective_n(sample: Sample) -> float:
-    """n' = 1 / (DE sum_k w_k^2 / n_k)."""
+    """n' = 1 / (DE sum_k w_k^2 / n_k), over the square of what the standard error is multiplied by."""
     n_K = np.bincount(sample.task, minlength=len(sample.weights))
-    effect = design_effect(len(sample.chosen), sample.documents)
+    effect = design_effect(len(sample.chosen), sample.documents) * sample.widening**2
     return 1 / (effect * float((sample.weights**2 / n_K).sum()))
+
+
+def _wide(gain: Gain, sample: Sample, *, alpha: float) -> Gain:
+    return widen(gain, by=sample.widening, alpha=alpha)
 
 
 def _is_binary(*arms: FloatArray) -> bool:

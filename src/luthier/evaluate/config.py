@@ -4,16 +4,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from luthier.artifacts.canonical import sha256_of
-from luthier.artifacts.folders import DatasetDir, ExamDir, ModelDir, stage_key
+from luthier.artifacts.folders import AnswersDir, DatasetDir, ExamDir, ModelDir, stage_key
 from luthier.config import Settings
 from luthier.models.bases import Base
 
 Suite = Literal["arithmetic", "formats", "instructions", "knowledge", "refusals"]
+FOLDS = 5
+"""Of cross-fitting."""
 VERSION = 4
 """Rises when the stage writes something else for the same input."""
 
@@ -80,6 +82,9 @@ class EvaluateConfig(Settings):
     sequential: bool = False
     """Ask document by document in random order, and end as soon as the gain is shown (chat): far fewer answers where it
     is large, some power lost where it is small, and after an early end an interval that promises nothing."""
+    cross_fit: bool = False
+    """With fewer than 60 documents: examine every one of them, by a model trained without it (5 trainings), then train
+    on everything (one more). What is shown is then what the procedure does, not this one model."""
     seed: int = Field(default=0, ge=0)
     """Seed of the swap test's random signs, and of the order in which a sequential exam asks."""
     arms: Literal["all", "pair"] = "all"
@@ -119,12 +124,26 @@ class Models:
     tuned: ModelDir
     serve: Serve | None = None
     """Serves both for as long as it is open; None where they do not write."""
+    folds: tuple[AnswersDir, ...] = ()
+    """Of cross-fitting: what models that learnt without one fold answered to it. Then `tuned` learnt from everything,
+    and is asked only what it kept of what its base could do."""
 
 
-def evaluate_key(exam: ExamDir, *, dataset: DatasetDir, base: Base, tuned: ModelDir, config: EvaluateConfig) -> str:
+def evaluate_key(exam: ExamDir, *, dataset: DatasetDir, models: Models, config: EvaluateConfig) -> str:
     """Key of the report on these models and this exam."""
-    inputs = evaluate_inputs(exam, dataset=dataset, models=Models(base=base, tuned=tuned))
+    inputs = evaluate_inputs(exam, dataset=dataset, models=models)
     return stage_key("report", version=VERSION, settings=config.model_dump(mode="json"), inputs=inputs)
+
+
+def answers_key(exam: ExamDir, *, dataset: DatasetDir, models: Models, config: EvaluateConfig) -> str:
+    """Key of what is answered to one fold."""
+    inputs = evaluate_inputs(exam, dataset=dataset, models=models)
+    return stage_key("answers", version=VERSION, settings=answers_settings(config), inputs=inputs)
+
+
+def answers_settings(config: EvaluateConfig) -> dict[str, Any]:
+    """The settings that decide what is asked; what counts as better is settled over all folds."""
+    return config.model_dump(mode="json", include={"against", "arms", "max_answer_tokens", "seed"})
 
 
 def evaluate_inputs(exam: ExamDir, *, dataset: DatasetDir, models: Models) -> dict[str, str]:
@@ -136,4 +155,5 @@ def evaluate_inputs(exam: ExamDir, *, dataset: DatasetDir, models: Models) -> di
         "model": models.tuned.digest,
         # Not part of the model, and yet the report tells of it.
         "plan": sha256_of(models.tuned.manifest.facts.get("plan")),
+        **{f"answers {fold}": answers.digest for fold, answers in enumerate(models.folds, start=1)},
     }

@@ -72,6 +72,18 @@ class Meter:
         ask()
         self.warm_up_seconds += time.perf_counter() - started
 
+    @property
+    def seconds(self) -> float:
+        """Of all arms, warming up included."""
+        return self.warm_up_seconds + sum(seconds for seconds, _held in self.spent.values())
+
+    def add(self, other: "Meter") -> None:
+        """Add what another meter saw of the same arms."""
+        self.warm_up_seconds += other.warm_up_seconds
+        for name, (seconds, held) in other.spent.items():
+            spent, most = self.spent.get(name, (0.0, 0))
+            self.spent[name] = spent + seconds, max(most, held)
+
     def notes(self, *, items: int, price_per_hour: float | None) -> dict[str, Any]:
         """`arms` (arm -> `seconds`, `seconds_per_1000` answers, `cost_per_1000` at the price, `peak_resident_bytes`),
         `warm_up_seconds`, which they do not contain, `items` and `price_per_hour`; no price: costs are None.

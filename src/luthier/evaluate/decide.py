@@ -14,6 +14,7 @@ from luthier.evaluate.compare import (
     compare_several,
     compare_spans,
     mean_of,
+    psi_of,
     sample_of,
     score_of,
 )
@@ -39,6 +40,10 @@ LATE = (
 )
 
 
+SPENT = (
+    "The evidence is for the procedure: {folds} models that each left a part of the documents out. The model that "
+    "ships learnt from all of them, by the same settings, and this exam is spent: only fresh documents can examine it."
+)
 EARLY = (
     "The exam ended after {documents} of {planned} documents, when the gain was shown. That the tuned model is better "
     "holds; by how much is told too high on average, and the interval is not covered."
@@ -58,12 +63,14 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     `base` is the arm that the plan set the tuned model against.
     """
     plan, items = record["plan"], record["items"]
-    sample = sample_of(items["document"], items["task"], weights=plan["weights"])
+    folds = plan.get("folds", 0)
+    sample = sample_of(items["document"], items["task"], weights=plan["weights"], folds=folds)
     figures: dict[str, Any] = {"cost": token_figures(record["cost"])}
     if len(sample.chosen):
         faced = face(record)
         figures |= _primary(faced, sample)
         figures["slices"] = slice_gains(faced, sample)
+        figures["psi"] = _psi(faced, sample)
         figures["rivals"] = rival_figures(record, sample)
         figures["flagged"] = flagged_contrast(faced, sample)
         figures |= {"further": found} if (found := further_figures(record)) else {}
@@ -79,7 +86,7 @@ def measure(record: Mapping[str, Any]) -> dict[str, Any]:
     figures["tasks"] = task_figures(
         record["general"], margin=plan["task_margin"], counted=plan["retention_tasks"], suites=suites
     )
-    figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"))
+    figures["fit"] = fit(record["likelihood"], unit=UNITS.get(plan["objective"], "byte"), folds=folds)
     figures["past_best"] = past_best(record)
     figures["memorised"] = memorised(record["likelihood"], record.get("canaries", {}))
     return figures | suite_gains(record) | judge_figures(record)
@@ -97,6 +104,7 @@ def decide(record: Mapping[str, Any], figures: Mapping[str, Any], gates: Mapping
     reasons = [reason for name in _order(verdict, gates) for reason in gates[name]["reasons"]]
     power = missing_power(record, figures, gates)
     caveats = [LATE.format(look=record["look"]["number"])] if record["look"]["number"] > 1 else []
+    caveats += [SPENT.format(folds=record["plan"]["folds"])] if record.get("folds") else []
     caveats += _planning(record["frozen_plan"])
     if "watch" in figures and figures["watch"]["early"]:
         caveats.append(EARLY.format(**figures["watch"]))
@@ -134,6 +142,14 @@ def _primary(record: Mapping[str, Any], sample: Sample) -> dict[str, Any]:
     compare = {"labels": compare_labels, "several_labels": compare_several, "spans": compare_spans}[kind]
     corpus = compare(counts, sample=sample, alpha=alpha, seed=seed) if sample.can_be_measured else {}
     return corrected({**corpus, **shown, name: by_item})
+
+
+def _psi(record: Mapping[str, Any], sample: Sample) -> float | None:
+    """How much answers differ, which planning another exam asks for; None where scores have no limits."""
+    name = item_metric(record["scores"]["base"])
+    if name in UNBOUNDED:
+        return None
+    return psi_of(*(record["scores"][arm][name] for arm in ("tuned", "base")), sample=sample)
 
 
 def corrected(figures: dict[str, Any]) -> dict[str, Any]:

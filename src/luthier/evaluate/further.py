@@ -89,7 +89,8 @@ def further_figures(record: Mapping[str, Any]) -> list[Figure]:
 
 def _figure(one: Mapping[str, Any], record: Mapping[str, Any]) -> Figure:
     scores, size = one["scores"], len(one["items"]["id"])
-    sample = sample_of(one["items"]["document"], [one["task"]] * size, weights={one["task"]: 1.0})
+    task, folds = [one["task"]] * size, record["plan"].get("folds", 0)
+    sample = sample_of(one["items"]["document"], task, weights={one["task"]: 1.0}, folds=folds)
     metric = item_metric(scores["base"])
     means = {arm: {name: plain_mean(scores[arm][name], sample) for name in scores[arm]} for arm in ("base", "tuned")}
     gain, rivals = None, {}

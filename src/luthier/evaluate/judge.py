@@ -16,6 +16,7 @@ from luthier.errors import UserError
 from luthier.evaluate.compare import Figure, sample_of, score_of
 from luthier.evaluate.config import JudgeConfig
 from luthier.evaluate.planted import KINDS, OF_EACH, planted_pairs
+from luthier.evaluate.statistics.cross_fit import widen
 from luthier.evaluate.statistics.logit import logit_intercept
 from luthier.records import Item, Listener, Tick
 
@@ -139,13 +140,15 @@ def judge_figures(record: Mapping[str, Any]) -> dict[str, Any]:
 def _rates(told: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Figure | None]:
     alpha = record["plan"]["alpha"]
     document = [record["items"]["document"][place] for place in told["item"]]
-    sample = sample_of(document, ["judged"] * len(document), weights={"judged": 1.0})
+    folds = record["plan"].get("folds", 0)
+    sample = sample_of(document, ["judged"] * len(document), weights={"judged": 1.0}, folds=folds)
     if not sample.can_be_measured:
         return {}
     share_N, longer_N = np.array(told["won"], float), np.array(told["longer"], float)
     line = logit_intercept(share_N, longer_N, document_N=sample.document, alpha=alpha)
     level = None
     if line is not None:
+        line = widen(line, by=sample.widening, alpha=alpha)
         value, low, high = (1 / (1 + math.exp(-each)) for each in (line.value, line.low, line.high))
         level = {"value": value, "low": low, "high": high, "log_odds": line.value, "se": line.se, "df": line.df}
     return {"win_rate": score_of(told["won"], sample=sample, alpha=alpha), "at_equal_length": level}

@@ -53,11 +53,7 @@ def alpha_of(look: int, *, alpha: float) -> float:
 
 def exam_root(exam: ExamDir) -> str:
     """Merkle root in the exam's seal; UserError if there is none."""
-    path = exam.file("seal.json")
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["root"])
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: damaged. Run prepare again.") from None
+    return str(exam.seal["root"])
 
 
 def open_exam(exam: ExamDir, *, model: str, plan: Mapping[str, Any], why: str) -> OpenExam:

@@ -18,6 +18,7 @@ from luthier.evaluate.past_best import ADVICE as SHIP_BEST
 from luthier.evaluate.past_best import MOST, in_words, is_worse
 from luthier.evaluate.statistics.clustered import FloatArray, Gain, IntArray, clustered_gain, sum_by_document
 from luthier.evaluate.statistics.contrast import contrast_between
+from luthier.evaluate.statistics.cross_fit import se_factor, widen
 from luthier.evaluate.statistics.fieller import ratio
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
 
@@ -48,14 +49,16 @@ def numbered(columns: Mapping[str, Any]) -> IntArray:
     return numbers_N.astype(np.int64)
 
 
-def fit(likelihood: Mapping[str, Any], *, unit: str) -> Figure | None:
+def fit(likelihood: Mapping[str, Any], *, unit: str, folds: int = 0) -> Figure | None:
     """g of TRAIN, VAL and TEST; `carried` = g_TEST / g_TRAIN (Fieller), `contrast` = g_TEST - g_TRAIN / 4.
 
-    None if no likelihoods were measured. A set of fewer than 6 documents has no bounds.
+    `folds`: of cross-fitting, whose models depend on each other. None if no likelihoods were measured. A set of fewer
+    than 6 documents has no bounds.
     """
     if "TRAIN" not in likelihood:
         return None
-    gains = {name: _gain(likelihood[name]) for name in SETS if likelihood[name]["document"]}
+    by = se_factor(folds)
+    gains = {name: _gain(likelihood[name], widening=by) for name in SETS if likelihood[name]["document"]}
     figures: Figure = {"unit": unit}
     for name, gain in gains.items():
         columns = likelihood[name]
@@ -103,14 +106,14 @@ def fit_gate(figure: Figure | None, best: Figure | None, *, is_better: bool) -> 
     return {"state": "UNPROVEN", "reasons": [reason]}
 
 
-def _gain(columns: Mapping[str, Any]) -> Gain | None:
+def _gain(columns: Mapping[str, Any], *, widening: float) -> Gain | None:
     document_N = numbered(columns)
     if len(set(document_N.tolist())) < FEWEST_DOCUMENTS:
         return None
     value_N = saved(columns)
     task_N = np.zeros(len(value_N), dtype=np.int64)
     sums = sum_by_document(value_N, document_N=document_N, task_N=task_N, weights_K=np.ones(1))
-    return clustered_gain(sums, alpha=ALPHA)
+    return widen(clustered_gain(sums, alpha=ALPHA), by=widening, alpha=ALPHA)
 
 
 def _bits(figure: Figure, unit: str) -> str:

@@ -12,8 +12,7 @@ from luthier.evaluate.further import KNOWN_BY, deciding, planned
 from luthier.evaluate.general import SEARCH, TASKS
 from luthier.evaluate.lineup import props_of
 from luthier.evaluate.looks import exam_root
-from luthier.evaluate.metrics.units import RELATIVE
-from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS, FEWEST_ITEMS, foreseen_mde
+from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS
 from luthier.evaluate.watch import draft_watch
 from luthier.objectives import Objective, objective
 from luthier.records import Item
@@ -64,6 +63,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "items": len(items),
         "documents": len({item.document for item in items}),
         "sequential": _watch(goal, claim, items) if config.sequential else None,
+        **_folds(exam, primary),
         "further": planned(everything, items, props),
         "exam_root": exam_root(exam),
         "dataset_digest": dataset.digest,
@@ -95,6 +95,27 @@ def _watch(goal: Objective, claim: str, items: Sequence[Item]) -> dict[str, Any]
     return draft_watch([item.task for item in items], documents=len({item.document for item in items}))
 
 
+def _folds(exam: ExamDir, primary: str) -> dict[str, int]:
+    """Number of folds of cross-fitting, if this exam is made of some."""
+    folds = len(exam.seal["folds"])
+    if folds and primary == "spearman":
+        raise UserError(
+            "evaluate.cross_fit: pairs with a score are judged by the order of all of them, which models that each see "
+            "a part cannot make. Take the line out."
+        )
+    return {"folds": folds} if folds else {}
+
+
+def check_same_exam(exam: ExamDir, dataset: DatasetDir) -> None:
+    """UserError unless the dataset was made beside this exam."""
+    root, expected = exam_root(exam), dataset.manifest.facts.get("exam_root")
+    if root != expected:
+        raise UserError(
+            f"{dataset.path}: was made beside another exam (root {str(expected)[:12]}) than {exam.path} "
+            f"(root {root[:12]}). Run prepare again, or name the exam that belongs to it."
+        )
+
+
 def _primary(goal: Objective, items: Sequence[Item]) -> str:
     """The metric that decides; pairs of texts that people scored are judged by their order."""
     scored = [len(item.golds) == 2 for item in items] if goal.record == "pair" else []
@@ -104,23 +125,6 @@ def _primary(goal: Objective, items: Sequence[Item]) -> str:
             "belongs to them, and one exam asks one thing. Take one kind out of collect.sources."
         )
     return "spearman" if any(scored) else goal.primary_metric
-
-
-def foresight(plan: Mapping[str, Any]) -> str:
-    """One sentence for a person before training: what this exam will be able to see."""
-    n, documents = int(plan["items"]), int(plan["documents"])
-    gain = foreseen_mde(n, documents, alpha=float(plan["alpha"]), minimum_effect=float(plan["minimum_effect"]))
-    size = f"{n:,} item{'s' * (n != 1)} from {documents:,} document{'s' * (documents != 1)}"
-    if plan["primary"] in RELATIVE and gain is not None:
-        return f"the exam has {size}; what gain it can see depends on how alike the texts are, and is in the report"
-    if gain is None:
-        return (
-            f"with {size} the verdict will be INCONCLUSIVE whatever the model does: an exam needs at least "
-            f"{FEWEST_ITEMS} items from {FEWEST_DOCUMENTS} documents. Add examples or split finer."
-        )
-    if gain >= 1:
-        return f"with {size} this exam can hardly see any gain: add documents."
-    return f"with {size} this exam can see gains of {100 * gain:.0f} points or more"
 
 
 def _is_unmasked(dataset: DatasetDir) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from luthier.evaluate.compare import honest_se
+from luthier.evaluate.foresight import cross_fit_advice
 from luthier.evaluate.gates import Gate, passes
 from luthier.evaluate.statistics.power import documents_needed, mde
 
@@ -25,13 +26,22 @@ def missing_power(record: Mapping[str, Any], figures: Mapping[str, Any], gates: 
     return {"mde": seen, "documents_needed": needed, "remedy": _remedy(record, needed, gates)}
 
 
+def _cross_fit(record: Mapping[str, Any]) -> str:
+    """The other way to examine more documents, where there are few."""
+    advice = cross_fit_advice(record["plan"], record["exam"].get("groups"))
+    return f" Or, with the documents that there are: {advice}." if advice else ""
+
+
 def _remedy(record: Mapping[str, Any], needed: int | None, gates: Mapping[str, Gate]) -> str:
     for name in ("clean", "overfit", "memorised"):
         if not passes(name, gates[name]):
             return str(gates[name]["advice"])
     states = {name: gate["state"] for name, gate in gates.items()}
+    cross_fit = _cross_fit(record)
     if states["size"] == "open":
-        return "Add documents, or split finer (prepare.split.group_by), so that the exam holds more of them."
+        return (
+            f"Add documents, or split finer (prepare.split.group_by), so that the exam holds more of them.{cross_fit}"
+        )
     if states["minimum_effect"] == "failed":
         return "More exam items will not change this. Look at the lost items, add training examples, or raise epochs."
     if states["retained"] == "FORGOT":
@@ -44,6 +54,7 @@ def _remedy(record: Mapping[str, Any], needed: int | None, gates: Mapping[str, G
             return "It was a near miss: a fresh exam of this size, or a slightly better model, would settle it."
         return (
             f"An exam of about {needed:,} documents (this one has {have:,}) would settle it, if nothing else changes."
+            f"{cross_fit}"
         )
     if states["retained"] == "INCONCLUSIVE":
         return str(gates["retained"]["advice"])

@@ -9,6 +9,7 @@ in TRAIN, and nothing else.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -64,21 +65,33 @@ class Reading:
     read: Callable[[Sequence[Worded], Room], Likelihoods]
 
 
-def draw_sets(items: Sequence[Item], room: Room) -> dict[str, list[Worded]]:
-    """Rows of GEN-TEST, TRAIN, VAL and TEST that are read; sets that cannot be had for an objective are left out."""
-    goal = objective(str(room.dataset.manifest.facts["objective"]))
-    writes = goal.head == "causal"
-    found = {}
-    if writes:
-        found["GEN-TEST"] = read_worded(room.exam.file("general.parquet"))[: room.config.general_texts]
-    if goal.name in READINGS:
-        longest = LONGEST if writes else None
-        for name, file in {"TRAIN": "train.parquet", "VAL": "validation.parquet"}.items():
-            rows = read_worded(room.dataset.file(file))
-            # What was planted is no document, and has a measure of its own.
-            found[name] = sample([row for row in rows if not row.group.startswith(CANARY_GROUP)], longest=longest)
-        found["TEST"] = sample(READINGS[goal.name].word(items, room), longest=longest)
-    return found
+def draw_general(room: Room) -> dict[str, list[Worded]]:
+    """Rows of GEN-TEST that are read; none for an objective that writes nothing."""
+    if not _writes(room):
+        return {}
+    return {"GEN-TEST": read_worded(room.exam.file("general.parquet"))[: room.config.general_texts]}
+
+
+def draw_rows(items: Sequence[Item], room: Room, *, parts: int = 1) -> dict[str, list[Worded]]:
+    """Rows of TRAIN, VAL and TEST that are read, or of each the share of one of several parts; none for an objective
+    whose likelihood cannot be had.
+    """
+    name = str(room.dataset.manifest.facts["objective"])
+    if name not in READINGS:
+        return {}
+    part = partial(sample, longest=LONGEST if _writes(room) else None, parts=parts)
+    files = {"TRAIN": "train.parquet", "VAL": "validation.parquet"}
+    found = {name: part(_documents_in(room, file)) for name, file in files.items()}
+    return {**found, "TEST": part(READINGS[name].word(items, room))}
+
+
+def _documents_in(room: Room, file: str) -> list[Worded]:
+    """What was planted is no document, and has a measure of its own."""
+    return [row for row in read_worded(room.dataset.file(file)) if not row.group.startswith(CANARY_GROUP)]
+
+
+def _writes(room: Room) -> bool:
+    return objective(str(room.dataset.manifest.facts["objective"])).head == "causal"
 
 
 def read_sets(sets: Mapping[str, Sequence[Worded]], room: Room) -> dict[str, Columns]:
@@ -131,10 +144,11 @@ def read_shipped(model: ModelDir) -> dict[str, Columns]:
     return {AGAINST_BEST: {"document": [document_id(row["group"]) for row in rows], **columns}}
 
 
-def sample(rows: Sequence[Worded], *, longest: int | None = None) -> list[Worded]:
+def sample(rows: Sequence[Worded], *, longest: int | None = None, parts: int = 1) -> list[Worded]:
     """As many rows as may be read, at least 8: first one of every group, by the hashes of their ids, then the others.
 
-    `longest`: rows are cut behind this many trained tokens, and their bytes count in proportion.
+    `longest`: rows are cut behind this many trained tokens, and their bytes count in proportion. `parts`: of as many
+    samples that are read as one.
     """
     turns: Counter[str] = Counter()
     order: list[tuple[int, Worded]] = []
@@ -143,10 +157,10 @@ def sample(rows: Sequence[Worded], *, longest: int | None = None) -> list[Worded
         turns[row.group] += 1
     chosen: list[Worded] = []
     tokens = 0
-    for _, row in sorted(order, key=lambda each: each[0])[:MOST_ROWS]:
+    for _, row in sorted(order, key=lambda each: each[0])[: MOST_ROWS // parts]:
         one = row if longest is None else _cut(row, longest)
         tokens += len(one.ids)
-        if tokens > MOST_TOKENS and len(chosen) >= FEWEST_ROWS:
+        if tokens > MOST_TOKENS // parts and len(chosen) >= FEWEST_ROWS:
             break
         chosen.append(one)
     return chosen

@@ -1,9 +1,7 @@
 """The stage: a sealed exam, a base and a tuned model -> evidence."""
 
-import json
 import platform
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,28 +9,23 @@ from typing import Any
 import orjson
 
 from luthier.artifacts.folders import DatasetDir, ExamDir, ReportDir, building, find
-from luthier.artifacts.rows import read_worded
 from luthier.errors import UserError
-from luthier.evaluate.asking import ask_exam
-from luthier.evaluate.canaries import ask_canaries
 from luthier.evaluate.config import EvaluateConfig, Models, evaluate_inputs, evaluate_key
-from luthier.evaluate.further import KNOWN_BY, deciding
-from luthier.evaluate.general import ask_tasks
+from luthier.evaluate.folds import join_folds
+from luthier.evaluate.heard import Heard, hear
 from luthier.evaluate.judge import calibrate, compare_answers, may_judge
-from luthier.evaluate.looks import close_look, exam_root, open_exam
-from luthier.evaluate.plan import draft_plan, plan_changes
+from luthier.evaluate.looks import close_look, open_exam
+from luthier.evaluate.plan import check_same_exam, draft_plan, plan_changes
 from luthier.evaluate.report.evidence import Observed, Setting, assemble
 from luthier.evaluate.report.folder import write_report
 from luthier.evaluate.report.learnt import read_learnt
-from luthier.evaluate.sets import draw_sets, read_apart, read_sets, read_shipped
 from luthier.evaluate.sitting import Room
 from luthier.evaluate.suites import ask_suites
-from luthier.evaluate.tasks import made
-from luthier.evaluate.tasks.sits import SITS
 from luthier.models.engines.hf import BATCH_TOKENS, load_engine
 from luthier.models.engines.slots import ROWS
-from luthier.records import Item, Listener, nobody_listens
+from luthier.records import Listener, nobody_listens
 
+SPENT = "cross-fitting: the model that ships learnt from all of these documents, so the exam is spent"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
@@ -50,60 +43,72 @@ def evaluate(
     Raises UserError if exam and dataset do not belong together or the exam was changed after sealing.
     """
     inputs = evaluate_inputs(exam, dataset=dataset, models=models)
-    key = evaluate_key(exam, dataset=dataset, base=models.base, tuned=models.tuned, config=config)
+    key = evaluate_key(exam, dataset=dataset, models=models, config=config)
     found = find(out, ReportDir, key=key)
     if isinstance(found, ReportDir):
         return found
-    _check_same_exam(exam, dataset)
+    check_same_exam(exam, dataset)
+    _check_spent(exam, models)
     plan = draft_plan(exam, dataset=dataset, config=config)
     advisory = _ask_others(dataset, models=models, config=config, listener=listener)
-    opened = open_exam(exam, model=models.tuned.digest, plan=plan, why="evaluate")
+    opened = open_exam(exam, model=models.tuned.digest, plan=plan, why=SPENT if models.folds else "evaluate")
     started = time.perf_counter()
     engine = load_engine(models.base, tuned=models.tuned)
     room = Room(exam, dataset, engine, config, listener, plan)
-    decided = deciding(opened.items, claim=plan["claim"], objective=plan["objective"])
-    sit = made.SITS[KNOWN_BY] if plan["claim"] == "KNOWLEDGE" else SITS[plan["objective"]]
-    asked = ask_exam(decided, room, sit, alpha=opened.look.alpha)
-    items, sitting = asked.items, asked.sitting
-    further = made.sit_further(opened.items, decided, room)
-    sets = draw_sets(deciding(opened.items, claim="SKILL", objective=plan["objective"]), room)
-    likelihood = read_sets(sets, room) | read_shipped(models.tuned)
-    apart, general, canaries = read_apart(sets, room), ask_tasks(room), ask_canaries(room)
-    seconds = time.perf_counter() - started
+    heard = join_folds(opened, room, models) if models.folds else hear(opened, room, models)
+    seconds = time.perf_counter() - started + (room.meter.seconds if models.folds else 0.0)
     setting = Setting(
         plan=plan,
         frozen_plan=plan_changes(models, plan),
         models=_described(models, plan),
-        exam=_exam_facts(exam, dataset, models, opened.items),
+        exam=heard.exam,
         look=opened.look,
-        environment={**_environment(), **sitting.rules},
-        order=asked.order,
+        environment={**_environment(), **heard.sitting.rules},
+        order=heard.order,
+        folds=heard.folds,
     )
     if config.judge is not None and may_judge(advisory["judge"]["planted"]):
-        answers = {"base": sitting.base.texts, "tuned": sitting.tuned.texts}
-        advisory["judge"] |= compare_answers(config.judge, items, **answers, listener=listener)
-    arms = (items, sitting.base, sitting.tuned)
-    told = {"flagged": dataset.manifest.facts["alike"]["reworded"], "advisory": advisory, "further": further}
-    told |= {"general": general, "apart": apart, "canaries": canaries}
-    observed = Observed(*arms, room.labels, likelihood, sitting.rivals, **told)
+        answers = {"base": heard.sitting.base.texts, "tuned": heard.sitting.tuned.texts}
+        advisory["judge"] |= compare_answers(config.judge, heard.items, **answers, listener=listener)
+    observed = _observed(heard, advisory)
     record = assemble(setting, observed)
     close_look(exam, opened.look, result=record["sha256"])
     settings = config.model_dump(mode="json")
     with building(out, ReportDir, key=key, settings=settings, inputs=inputs) as draft:
         learnt = read_learnt(models.tuned)
         write_report(draft.path, record, observed, learnt=learnt, texts=not config.private)
-        draft.counts |= {"items": len(items), "documents": len({item.document for item in items})}
+        draft.counts |= {"items": len(heard.items), "documents": len({item.document for item in heard.items})}
         draft.facts |= {"verdict": record["verdict"]["verdict"], "evidence_sha256": record["sha256"]}
-        _write_cost(draft.path, room, items=len(items), seconds=seconds)
+        _write_cost(draft.path, room, items=len(heard.items), seconds=seconds)
     return ReportDir.open(out)
 
 
-def _check_same_exam(exam: ExamDir, dataset: DatasetDir) -> None:
-    root, expected = exam_root(exam), dataset.manifest.facts.get("exam_root")
-    if root != expected:
+def _observed(heard: Heard, advisory: dict[str, Any]) -> Observed:
+    return Observed(
+        items=heard.items,
+        base=heard.sitting.base,
+        tuned=heard.sitting.tuned,
+        labels=heard.labels,
+        likelihood=heard.likelihood,
+        rivals=heard.sitting.rivals,
+        general=heard.general,
+        apart=heard.apart,
+        canaries=heard.canaries,
+        flagged=heard.flagged,
+        advisory=advisory,
+        further=heard.further,
+        fold=heard.fold,
+    )
+
+
+def _check_spent(exam: ExamDir, models: Models) -> None:
+    """UserError if the model learnt from an exam of several folds and is to sit it all the same."""
+    folds = len(exam.seal["folds"])
+    if folds != len(models.folds):
         raise UserError(
-            f"{dataset.path}: was made beside another exam (root {str(expected)[:12]}) than {exam.path} "
-            f"(root {root[:12]}). Run prepare again, or name the exam that belongs to it."
+            f"{exam.path}: is the exam of {folds} folds, all of which the model that ships has learnt from: it is "
+            "spent, and only the folds' own answers can be judged by it. Set evaluate.cross_fit: true, or evaluate on "
+            "fresh documents."
         )
 
 
@@ -129,23 +134,6 @@ def _described(models: Models, plan: dict[str, Any]) -> dict[str, Any]:
     # Whether it is its best checkpoint, if training says so, and how much of what was learnt it holds.
     ships = {"best": facts.get("ships_best"), "scale": facts.get("scale", {}).get("factor", 1.0)}
     return {"base": base, "tuned": {"digest": models.tuned.digest, "ships": ships}}
-
-
-def _exam_facts(exam: ExamDir, dataset: DatasetDir, models: Models, items: Sequence[Item]) -> dict[str, Any]:
-    """What the clean gate looks at; rows of an exam group in TRAIN or VAL are counted here once more."""
-    documents = {item.document for item in items if item.claim == "SKILL"}
-    groups = [row.group for name in ("train.parquet", "validation.parquet") for row in read_worded(dataset.file(name))]
-    left = int(json.loads(exam.file("leaks.json").read_bytes())["left"])
-    inside = sum(group in documents for group in groups)
-    return {
-        "root": exam_root(exam),
-        "leaks": {"left by prepare": left, "rows of exam groups": inside},
-        "copied": dataset.manifest.facts["alike"]["copied"],
-        "dataset": dataset.digest,
-        "trained_on": models.tuned.manifest.inputs.get("dataset", ""),
-        # Exam and dataset of one split carry one key.
-        "sealed_with": exam.manifest.key == dataset.manifest.key,
-    }
 
 
 def _environment() -> dict[str, Any]:

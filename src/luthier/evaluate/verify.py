@@ -17,6 +17,7 @@ from luthier.artifacts.tables import read_table
 from luthier.errors import LuthierError, UserError
 from luthier.evaluate import watch
 from luthier.evaluate.decide import conclude
+from luthier.evaluate.fold_checks import fold_problems, sealed_fold_problems
 from luthier.evaluate.further import METRICS
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
 from luthier.evaluate.metrics.numeric import number_score
@@ -116,6 +117,10 @@ def _in_words(record: Mapping[str, Any], beside: _Beside) -> tuple[tuple[str, ..
         checked.append("the recorded answers, scored again by the golds of the sealed exam, have the scores they claim")
     else:
         open_points.append("whether the answers deserve their scores: the exam does not lie beside the report")
+    if beside.exam and record.get("folds"):
+        checked.append(
+            f"every document was examined in one of the {plan['folds']} folds that were sealed, and no other"
+        )
     if beside.ledger:
         checked.append("the ledger of looks is unbroken and holds this look")
     else:
@@ -155,6 +160,7 @@ def _agreeing(record: Mapping[str, Any]) -> Iterator[str]:
     if planned != [_told_of(one) for one in _further(record)]:
         yield "further: other tasks than planned"
     yield from _as_planned(record)
+    yield from fold_problems(record)
     yield from _agreeing_arms(record)
     yield from _impossible(record)
     if "spans" in record["counts"]:
@@ -257,8 +263,10 @@ def _folder_problems(record: Mapping[str, Any], folder: Path, beside: _Beside) -
         rows = read_table(report.file("answers.parquet"))
         problems += _answer_problems(record, rows)
         if beside.exam:
-            items = read_items(ExamDir.open(folder.parent / ExamDir.kind).file("items.parquet"))
+            exam = ExamDir.open(folder.parent / ExamDir.kind)
+            items = read_items(exam.file("items.parquet"))
             problems += _scored_again(record, rows, items)
+            problems += sealed_fold_problems(record, items, exam)
         problems += _ledger_problems(record, folder.parent / LOOKS)
     except LuthierError as error:
         return [str(error)]

@@ -13,7 +13,7 @@ from luthier.errors import NotFoundError, UserError
 from luthier.models.bases import Base, cached_folder, resolve_base
 from luthier.models.registry import REGISTRY
 from luthier.pipeline.project import Project
-from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, fits, key_of
+from luthier.pipeline.stages import Leg, Shelf, Stage, StageName, fits, key_of, legs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Step:
     runs: bool
     """False: a finished folder with the same key is there."""
     reason: str
+    name: str
+    """The stage, and the fold if it is one's."""
 
 
 def plan(project: Project) -> list[Step]:
@@ -31,14 +33,16 @@ def plan(project: Project) -> list[Step]:
     base = _base_at_hand(project)
     shelf = Shelf()
     steps: list[Step] = []
-    for stage in STAGES:
-        waits_for = next((step.stage for step in steps if step.runs), None)
-        if base is None and stage.name != "collect":
-            steps.append(Step(stage.name, runs=True, reason=f"the base '{project.config.base}' is not fetched yet"))
+    for leg in legs_of(project):
+        waits_for = next((step.name for step in steps if step.runs), None)
+        if base is None and leg.stage.name != "collect":
+            found, reason = False, f"the base '{project.config.base}' is not fetched yet"
         elif waits_for is not None:
-            steps.append(Step(stage.name, runs=True, reason=f"{waits_for} runs first; skipped if its output is equal"))
+            found, reason = False, f"{waits_for} runs first; skipped if its output is equal"
         else:
-            steps.append(_step(stage, project, base=base, shelf=shelf))
+            found = _on_shelf(leg, project, base=base, shelf=shelf)
+            reason = "finished, and nothing it depends on changed" if found else why(leg.stage, project.at(leg.fold))
+        steps.append(Step(leg.stage.name, not found, reason, leg.name))
     return steps
 
 
@@ -66,13 +70,13 @@ def why(stage: Stage, project: Project) -> str:
     return "inputs changed, the folder was damaged, or another version of Luthier made it"
 
 
-def _step(stage: Stage, project: Project, *, base: Base | None, shelf: Shelf) -> Step:
-    key = key_of(stage.name, project, base=base, shelf=shelf)
-    found = [_lying_at(project.folder, kind, key) for kind in stage.makes]
+def _on_shelf(leg: Leg, project: Project, *, base: Base | None, shelf: Shelf) -> bool:
+    key = key_of(leg, project, base=base, shelf=shelf)
+    found = [_lying_at(project.at(leg.fold).folder, kind, key) for kind in leg.stage.makes]
     if not all(artifact is not None and fits(artifact, project) for artifact in found):
-        return Step(stage.name, runs=True, reason=why(stage, project))
-    shelf.put(*[artifact for artifact in found if artifact is not None])
-    return Step(stage.name, runs=False, reason="finished, and nothing it depends on changed")
+        return False
+    shelf.at(leg.fold).put(*[artifact for artifact in found if artifact is not None])
+    return True
 
 
 def _base_at_hand(project: Project) -> Base | None:

@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from luthier.artifacts.storage import explain_disk, write_atomic
 from luthier.collect.config import CollectConfig
@@ -20,6 +20,8 @@ from luthier.prepare.config import PrepareConfig
 from luthier.train.config import TrainConfig
 
 PROJECT_COPY = "project.yaml"
+FOLDS_FOLDER = "folds"
+"""Inside a run folder: a folder for each fold of cross-fitting, which holds what the run's own folder holds."""
 
 
 class ServeConfig(Settings):
@@ -54,6 +56,20 @@ class ProjectConfig(Settings):
             raise ValueError("must be letters, digits, '.', '_' or '-', and start with a letter or digit")
         return name
 
+    @model_validator(mode="after")
+    def _can_cross_fit(self) -> Self:
+        split, exam = self.prepare.split, self.prepare.exam
+        ways = {
+            "evaluate.sequential": self.evaluate.sequential,
+            "prepare.split.given": split.given is not None,
+            "prepare.split.newest": split.newest is not None,
+            f"prepare.exam.claim: {exam.claim}": exam.claim != "skill",
+        }
+        other = [name for name, is_set in ways.items() if is_set]
+        if self.evaluate.cross_fit and other:
+            raise ValueError(f"evaluate.cross_fit examines every document in turn, and excludes {' and '.join(other)}")
+        return self
+
     @field_validator("objective")
     @classmethod
     def _known_objective(cls, name: str) -> str:
@@ -70,6 +86,10 @@ class Project:
     config: ProjectConfig
     folder: Path
     """The run folder."""
+
+    def at(self, fold: int | None) -> "Project":
+        """The same project working in the folder of one fold; None: in its own."""
+        return self if fold is None else replace(self, folder=self.folder / FOLDS_FOLDER / str(fold))
 
     @property
     def home(self) -> Path:

@@ -12,12 +12,12 @@ from typing import Any
 from luthier.artifacts.folders import Artifact, CorpusDir, DatasetDir, ExamDir, ModelDir, ReportDir, find
 from luthier.artifacts.lock import run_lock
 from luthier.errors import NotFoundError, UserError
-from luthier.evaluate.config import Models, Serve
+from luthier.evaluate.config import Serve
 from luthier.evaluate.metrics.units import gain_words, interval_words
 from luthier.models.bases import Base, resolve_base
 from luthier.pipeline.plan import why
 from luthier.pipeline.project import Project, open_project, write_copy
-from luthier.pipeline.stages import STAGES, Shelf, Stage, StageName, fits, key_of, target_of
+from luthier.pipeline.stages import Leg, Shelf, StageName, fits, key_of, legs_of, models_of, target_of
 from luthier.records import Listener, nobody_listens
 from luthier.train.diagnosis import words_of
 
@@ -74,18 +74,18 @@ def run(
         base = resolve_base(project.config.base, relative_to=project.home, listener=listener)
         _check_fit(project, base)
         shelf = Shelf()
-        for stage in STAGES:
-            if not _on_shelf(stage, project, base=base, shelf=shelf):
-                _require_turn(stage, project, only)
-                tell(f"{stage.name}: runs ({why(stage, project)})")
-                shelf.put(*_do(stage.name, project, base=base, shelf=shelf, listener=listener))
+        for leg in legs_of(project):
+            if not _on_shelf(leg, project, base=base, shelf=shelf):
+                _require_turn(leg, project, only)
+                tell(f"{leg.name}: runs ({why(leg.stage, project.at(leg.fold))})")
+                shelf.at(leg.fold).put(*_do(leg, project, base=base, shelf=shelf, listener=listener))
             else:
-                tell(f"{stage.name}: skipped (finished, and nothing it depends on changed)")
-            if stage.name == "prepare":
+                tell(f"{leg.name}: skipped (finished, and nothing it depends on changed)")
+            if leg.name == "prepare":
                 _foretell(shelf, project, tell)
-            if stage.name == "prepare" and project.config.prepare.clean.prove:
+            if leg.name == "prepare" and project.config.prepare.clean.prove:
                 _prove(shelf, project, base=base, listener=listener, tell=tell)
-            if stage.name == only:
+            if leg.name == only:
                 break
     return _result(project, shelf)
 
@@ -103,28 +103,30 @@ def _check_fit(project: Project, base: Base) -> None:
         )
 
 
-def _on_shelf(stage: Stage, project: Project, *, base: Base, shelf: Shelf) -> bool:
-    key = key_of(stage.name, project, base=base, shelf=shelf)
-    found = [find(project.folder / kind.kind, kind, key=key) for kind in stage.makes]
+def _on_shelf(leg: Leg, project: Project, *, base: Base, shelf: Shelf) -> bool:
+    key = key_of(leg, project, base=base, shelf=shelf)
+    folder = project.at(leg.fold).folder
+    found = [find(folder / kind.kind, kind, key=key) for kind in leg.stage.makes]
     artifacts = [artifact for artifact in found if artifact is not None]
     if len(artifacts) < len(found) or not all(fits(artifact, project) for artifact in artifacts):
         return False
-    shelf.put(*artifacts)
+    shelf.at(leg.fold).put(*artifacts)
     return True
 
 
-def _require_turn(stage: Stage, project: Project, only: StageName | None) -> None:
+def _require_turn(leg: Leg, project: Project, only: StageName | None) -> None:
+    stage, place = leg.stage, project.at(leg.fold)
     if only is not None and stage.name != only:
         raise NotFoundError(
-            f"{only} needs what {stage.name} makes, and {project.folder} has no current one ({why(stage, project)}). "
+            f"{only} needs what {stage.name} makes, and {place.folder} has no current one ({why(stage, place)}). "
             f"Run first: luthier {stage.name} {project.file}"
         )
 
 
-def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener: Listener) -> Sequence[Artifact]:
+def _do(leg: Leg, project: Project, *, base: Base, shelf: Shelf, listener: Listener) -> Sequence[Artifact]:
     # The heavy libraries load here, and only for a stage that has something to do.
-    config, folder = project.config, project.folder
-    match name:
+    config, folder, own = project.config, project.at(leg.fold).folder, shelf.at(leg.fold)
+    match leg.stage.name:
         case "collect":
             from luthier.collect.stage import collect
 
@@ -134,8 +136,8 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
             from luthier.prepare.stage import prepare
 
             prepared = prepare(
-                shelf.take(CorpusDir),
-                target=target_of(project, base),
+                own.take(CorpusDir),
+                target=target_of(project, base, shelf=shelf, fold=leg.fold),
                 config=config.prepare,
                 out=folder,
                 executor=executor_for(config.compute),
@@ -146,22 +148,26 @@ def _do(name: StageName, project: Project, *, base: Base, shelf: Shelf, listener
             with _importing():
                 from luthier.train.stage import train
 
-            _check_leaks(shelf)
-            dataset, out = shelf.take(DatasetDir), folder / ModelDir.kind
+            _check_leaks(own)
+            dataset, out = own.take(DatasetDir), folder / ModelDir.kind
+            # Of a fold's model, too, it is the whole exam that decides.
             plan = _planned(shelf, project)
             return [train(dataset, base=base, config=config.train, out=out, plan=plan, listener=listener)]
         case "evaluate":
             with _importing():
+                from luthier.evaluate.fold_answers import answer_fold
                 from luthier.evaluate.stage import evaluate
 
-            _check_leaks(shelf)
+            _check_leaks(own)
+            ask = evaluate if leg.fold is None else answer_fold
+            [kind] = leg.stage.makes
             return [
-                evaluate(
-                    shelf.take(ExamDir),
-                    dataset=shelf.take(DatasetDir),
-                    models=Models(base=base, tuned=shelf.take(ModelDir), serve=_serve(project)),
+                ask(
+                    own.take(ExamDir),
+                    dataset=own.take(DatasetDir),
+                    models=models_of(leg, base, shelf=shelf, serve=_serve(project)),
                     config=config.evaluate,
-                    out=folder / ReportDir.kind,
+                    out=folder / kind.kind,
                     listener=listener,
                 )
             ]
@@ -198,13 +204,17 @@ def _planned(shelf: Shelf, project: Project) -> dict[str, Any]:
 
 
 def _foretell(shelf: Shelf, project: Project, tell: Tell) -> None:
-    from luthier.evaluate.plan import foresight
+    from luthier.evaluate.foresight import cross_fit_advice, foresight
 
-    warnings = [str(warning) for warning in shelf.take(DatasetDir).manifest.facts.get("warnings", [])]
+    manifest = shelf.take(DatasetDir).manifest
+    warnings = [str(warning) for warning in manifest.facts.get("warnings", [])]
     for warning in warnings:
         tell(f"warning: {warning}")
+    planned = _planned(shelf, project)
     if not any(warning.startswith("INCONCLUSIVE") for warning in warnings):
-        tell(f"exam: {foresight(_planned(shelf, project))}")
+        tell(f"exam: {foresight(planned)}")
+    if advice := cross_fit_advice(planned, manifest.counts.get("groups")):
+        tell(f"exam: {advice}")
 
 
 def _prove(shelf: Shelf, project: Project, *, base: Base, listener: Listener, tell: Tell) -> None:
@@ -238,4 +248,6 @@ def _gain(record: Mapping[str, Any]) -> str:
         return "\n".join(record["verdict"]["reasons"])
     metric = record["plan"]["primary"]
     interval = f", interval {interval_words(gain, metric)}" if gain["low"] is not None else ""
-    return f"gain {gain_words(gain['value'], metric)} of {metric}{interval}"
+    folds = record["plan"].get("folds")
+    by = f", of {folds} models that each left documents out: the one that ships learnt from all" if folds else ""
+    return f"gain {gain_words(gain['value'], metric)} of {metric}{interval}{by}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from luthier.artifacts.canonical import sha256_of_file
-from luthier.artifacts.folders import CorpusDir, DatasetDir, stage_key
+from luthier.artifacts.folders import CorpusDir, DatasetDir, ExamDir, stage_key
 from luthier.config import Settings
 from luthier.models.bases import Base
 from luthier.objectives import Objective
@@ -95,6 +95,24 @@ class PrepareConfig(Settings):
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """One of several parts of the groups, numbered from 1."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """What prepare makes for cross-fitting: one fold, or, once all are made, what is learnt from in the end."""
+
+    fold: Fold | None = None
+    """Its groups are examined, and a model learns from the others. None: everything is learnt from."""
+    examined: tuple[ExamDir, ...] = ()
+    """Without a fold: the exams of all folds, which are sealed once more as one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """What rows are prepared for."""
 
@@ -104,6 +122,7 @@ class Target:
     """Key of the pseudonyms: with another one private data becomes other text."""
     home: Path
     """Folder that paths in the settings start from."""
+    cross: CrossFit | None = None
 
 
 def prepare_key(corpus: CorpusDir, *, target: Target, config: PrepareConfig) -> str:
@@ -125,6 +144,10 @@ def inputs_of(corpus: CorpusDir, target: Target, config: PrepareConfig) -> dict[
     listed = {} if names is None else {"names": sha256_of_file(target.home / names)}
     forgotten = read_forget_list(forget_list_path(config.private, home=target.home)).digest
     listed |= {} if forgotten is None else {"forgotten": forgotten}
+    if target.cross is not None:
+        fold = target.cross.fold
+        listed |= {"fold": "all" if fold is None else f"{fold.number} of {fold.of}"}
+        listed |= {f"fold {place}": exam.digest for place, exam in enumerate(target.cross.examined, start=1)}
     return {"corpus": corpus.digest, "base": target.base.digest, **listed}
 
 

@@ -12,7 +12,7 @@ from luthier.models.chat import Wording
 from luthier.objectives import Objective
 from luthier.prepare.canaries import Planted, plant
 from luthier.prepare.candidate import PARTS, Books, Candidate, Part
-from luthier.prepare.config import ExamConfig, SplitConfig
+from luthier.prepare.config import CrossFit, ExamConfig, SplitConfig
 from luthier.prepare.exam.choose import Chosen, Terms, choose_items
 from luthier.prepare.exam.make import Made, joined, make_items
 from luthier.prepare.exam.passage import Rarity, passages_of
@@ -25,6 +25,7 @@ from luthier.prepare.reading import Frame, Reading
 from luthier.prepare.receipts import run_receipts
 from luthier.prepare.split.assign import Assignment, assign_parts, with_validation
 from luthier.prepare.split.carve import Carved, carve
+from luthier.prepare.split.folds import assign_fold, read_examined
 from luthier.prepare.split.given import keep_given
 from luthier.prepare.split.groups import tied_questions
 from luthier.prepare.split.newest import moments_of
@@ -46,6 +47,8 @@ class Divided:
     """Items that are held-out rows."""
     made: Made
     """Items that are made from held-out documents."""
+    examined: list[Item]
+    """Held-out rows of all folds, if this is what is learnt from after cross-fitting: no others are held out."""
     prompts: dict[str, str]
     """Fingerprint of an item's prompt ids -> item id."""
     leaks: list[Leak]
@@ -73,8 +76,8 @@ class Divided:
 
     @property
     def all_items(self) -> list[Item]:
-        """Held-out rows, then made items."""
-        return [*self.items, *self.made.items]
+        """Held-out rows, then made items, or those of all folds."""
+        return [*self.items, *self.made.items, *self.examined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +89,12 @@ class Means:
     exam: ExamConfig
     wording: Wording
     frame: Frame
+    cross: CrossFit | None = None
 
 
 def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener) -> Divided:
     """Split by groups, word, choose the exam, run the receipts and balance the books."""
-    assignment, carved = _assign(gathered, means.split, books)
+    assignment, carved = _assign(gathered, means, books)
     group_of = {member: group.name for group in carved.groups for member in group.members}
     candidates = [one for one in gathered.kept if one.id in group_of]
     readings = word(candidates, group_of=group_of, wording=means.wording, frame=means.frame, listener=listener)
@@ -113,12 +117,15 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         task=means.objective.name,
         apart=means.objective.apart,
         per_group=means.split.items_per_group,
+        is_whole=means.cross is None,
         conflicts=gathered.conflicts,
         free=means.objective.record == "chat",
     )
     learnt = sides["train"] + sides["validation"]
     chosen = choose_items(sides["exam"], trained=learnt, terms=terms, books=books)
     train, validation, exam = map(labels.number, (sides["train"], sides["validation"], chosen.readings))
+    made = _made({"SKILL": chosen.untold, "KNOWLEDGE": sides["train"]}, means, candidates, group_of)
+    examined = read_examined(means.cross.examined if means.cross is not None else ())
     general = _general(means)
     planted = plant(means.exam.canaries, objective=means.objective, wording=means.wording, seed=means.split.seed)
     parts: dict[Part, int] = {"train": len(train) + len(planted.rows), "validation": len(validation), "exam": len(exam)}
@@ -127,10 +134,9 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         train=train,
         validation=validation,
         items=chosen.items,
-        made=_made({"SKILL": chosen.untold, "KNOWLEDGE": sides["train"]}, means, candidates, group_of),
-        prompts={
-            asked_in(row, apart=means.objective.apart): item.id for row, item in zip(exam, chosen.items, strict=True)
-        },
+        made=joined([made, examined.made]),
+        examined=examined.rows,
+        prompts=_prompts(exam, chosen.items, apart=means.objective.apart),
         leaks=chosen.leaks,
         reworded=chosen.reworded,
         copied=chosen.copied,
@@ -141,10 +147,14 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         receipts=_receipts(means, learnt + chosen.readings, rows=[*train, *planted.rows, *validation, *exam]),
         counts=_counts(gathered, books, parts, windows=windows, planted=len(planted.rows)),
         warnings=[
-            *warnings_of(gathered, assignment=assignment, items=chosen.items, labels=labels.names),
+            *warnings_of(gathered, assignment=assignment, items=chosen.items or examined.rows, labels=labels.names),
             *carved.notes,
         ],
     )
+
+
+def _prompts(exam: Sequence[Worded], items: Sequence[Item], *, apart: bool) -> dict[str, str]:
+    return {asked_in(row, apart=apart): item.id for row, item in zip(exam, items, strict=True)}
 
 
 def _made(
@@ -186,8 +196,12 @@ def _check_one_kind(trained: Sequence[Reading]) -> None:
         )
 
 
-def _assign(gathered: Gathered, config: SplitConfig, books: Books) -> tuple[Assignment, Carved]:
-    """Part of every group: as the customer's split says, else by age or by hash."""
+def _assign(gathered: Gathered, means: Means, books: Books) -> tuple[Assignment, Carved]:
+    """Part of every group: by fold, as the customer's split says, by age or by hash."""
+    config = means.split
+    if means.cross is not None:
+        dealt = assign_fold(gathered.groups, means.cross.fold, config)
+        return dealt, Carved(gathered.groups, dealt.parts, notes=[])
     if gathered.given:
         kept = keep_given(gathered.groups, gathered.given, gathered.kept)
         for reason, leaving in kept.leaving.items():

@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 
 from luthier import __version__
-from luthier.artifacts.folders import CorpusDir, DatasetDir, Draft, ExamDir, building
+from luthier.artifacts.folders import SEAL, CorpusDir, DatasetDir, Draft, ExamDir, building
 from luthier.artifacts.rows import (
     CANARIES,
     CANARY_SCHEMA,
     EXAMPLES,
     PASSAGES,
+    read_items,
     write_items,
     write_passages,
     write_worded,
@@ -45,7 +46,6 @@ from luthier.prepare.reading import Frame
 from luthier.prepare.sheet.numbers import Account, sheet
 from luthier.prepare.sheet.page import render_sheet
 from luthier.prepare.split.groups import QUESTION
-from luthier.prepare.split.seal import SEAL
 from luthier.prepare.treat import Recipe
 from luthier.records import Listener, nobody_listens
 
@@ -85,6 +85,7 @@ def prepare(
         exam=config.exam,
         wording=load_wording(base.folder),
         frame=_frame(config, base, objective),
+        cross=target.cross,
     )
     recipe = Recipe(objective, config.clean.thresholds(), config.private, target.secret, target.home)
     rules = recipe.rules()
@@ -97,7 +98,7 @@ def prepare(
     divided = divide(without_conflicts(gathered, findings), means, books=books, listener=listener)
     settings, inputs = recorded_settings(objective, config), inputs_of(corpus, target, config)
     with building(out / ExamDir.kind, ExamDir, key=key, settings=settings, inputs=inputs) as draft:
-        _write_exam(draft, divided)
+        _write_exam(draft, divided, folds=target.cross.examined if target.cross is not None else ())
     dropped = _masked(books.rows, rules)
     about = {"objective": objective.name, "base": base.name, "base_digest": base.digest, "version": __version__}
     likelihoods = read_by_base(divided.train, base, config.clean, listener=listener)
@@ -142,7 +143,7 @@ def _frame(config: PrepareConfig, base: Base, objective: Objective) -> Frame:
     )
 
 
-def _write_exam(draft: Draft, divided: Divided) -> None:
+def _write_exam(draft: Draft, divided: Divided, *, folds: Sequence[ExamDir]) -> None:
     write_items(draft.path / "items.parquet", divided.all_items)
     write_worded(draft.path / "general.parquet", divided.general.exam)
     if divided.general.tasks:
@@ -154,15 +155,23 @@ def _write_exam(draft: Draft, divided: Divided) -> None:
         write_passages(draft.path / PASSAGES, made.sources)
     if made.examples:
         write_items(draft.path / EXAMPLES, made.examples)
-    _write_json(draft.path / SEAL, {"root": divided.root, "leaves": len(divided.leaves)})
+    sealed = {"root": divided.root, "leaves": len(divided.leaves)}
+    _write_json(draft.path / SEAL, sealed | ({"folds": [_sealed(exam) for exam in folds]} if folds else {}))
     if divided.planted.canaries:
         write_table(draft.path / CANARIES, map(asdict, divided.planted.canaries), schema=CANARY_SCHEMA)
     write_audit(draft.path / AUDIT, made.items)
     write_facts(draft.path / FACTS, made.items)
-    groups = len({item.document for item in divided.items})
-    draft.counts |= {"items": len(divided.items), "groups": groups, "general": len(divided.general.exam)}
+    held_out = divided.items or divided.examined
+    groups = len({item.document for item in held_out})
+    draft.counts |= {"items": len(held_out), "groups": groups, "general": len(divided.general.exam)}
     draft.counts |= {"made": made.counts} if made.counts else {}
     draft.counts |= {"examples": len(made.examples)} if made.examples else {}
+
+
+def _sealed(fold: ExamDir) -> dict[str, Any]:
+    """Root and groups of a fold, for the seal of the exam that all folds become."""
+    groups = {item.document for item in read_items(fold.file("items.parquet"))}
+    return {"root": fold.seal["root"], "documents": sorted(groups)}
 
 
 def _masked(rows: Sequence[dict[str, Any]], rules: Rules) -> list[dict[str, Any]]:

@@ -44,6 +44,18 @@ def test_impossible_numbers_are_refused(wish: Wish) -> None:
         plan_exam(None, wish)
 
 
+def test_a_finished_run_brings_how_much_its_models_differ(tmp_path: Path) -> None:
+    file, report = tmp_path / "luthier.yaml", tmp_path / "runs" / "x" / "report"
+    file.write_text("name: x\nobjective: chat\ncollect: {sources: [data]}\n")
+    assert plan_exam(file, Wish(gain=5)).values["gains"][0]["differ"] == 30
+    report.mkdir(parents=True)
+    (report / "evidence.json").write_text('{"figures": {"psi": 0.125}}')
+    shown = plan_exam(file, Wish(gain=5))
+    assert shown.values["gains"][0] == {**plan_exam(None, Wish(gain=5, differ=12.5)).values["gains"][0]}
+    assert "12.5 % of the questions (as in the exam of this run)" in shown.text
+    assert plan_exam(file, Wish(gain=5, differ=40)).values["gains"][0]["differ"] == 40
+
+
 def test_a_project_brings_its_own_smallest_gain(tmp_path: Path) -> None:
     file = tmp_path / "luthier.yaml"
     file.write_text("name: x\nobjective: chat\ncollect: {sources: [data]}\nevaluate: {minimum_effect: 0.06}\n")

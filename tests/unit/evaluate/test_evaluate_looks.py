@@ -10,8 +10,9 @@ from luthier.artifacts.folders import DatasetDir, ExamDir, building
 from luthier.artifacts.rows import item_row, write_items, write_worded
 from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig
+from luthier.evaluate.foresight import foresight
 from luthier.evaluate.looks import alpha_of, close_look, open_exam, read_ledger
-from luthier.evaluate.plan import draft_plan, foresight
+from luthier.evaluate.plan import draft_plan
 
 PLAN = {"alpha": 0.025, "n": 1}
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 
+import pytest
 from evaluate_trials import make_items, make_trial
 
 from luthier.artifacts.tables import read_table
@@ -39,6 +40,16 @@ def test_texts_of_answers_are_shown_escaped(trial):
     assert "I don&#39;t know &lt;script&gt;" in page
     assert "&lt;b&gt;&amp;?" in page
     assert page.count("<svg") >= 4
+
+
+def test_the_page_holds_what_was_reckoned_with_against_what_came(trial):
+    made = trial(0.2, 0.8)
+    arms = (made.record["scores"][arm]["exact_match"] for arm in ("tuned", "base"))
+    differed = sum(one != other for one, other in zip(*arms, strict=True)) / 200
+    assert made.record["figures"]["psi"] == pytest.approx(differed)
+    page = render_page(made.record, made.observed).decode()
+    assert "that the two differ on 30 % of the items, and that gains of 15 points are found" in page
+    assert f"They differed on {100 * differed:.0f} %" in page
 
 
 def test_every_verdict_and_every_hole_can_be_shown(trial, label_trial):

@@ -46,6 +46,8 @@ class Observed:
     """What decides nothing, where it was wanted: `suites` (`suites.ask_suites`), `judge` (`judge.calibrate`)."""
     further: Sequence[Further] = ()
     """Tasks that do not decide."""
+    fold: Sequence[int] = ()
+    """The fold of every item, from 1, after cross-fitting."""
 
     @property
     def arms(self) -> dict[str, Arm]:
@@ -71,6 +73,8 @@ class Setting:
     environment: Mapping[str, Any]
     order: Sequence[str] = ()
     """Document ids in the order in which a sequential exam asks them."""
+    folds: Sequence[Mapping[str, Any]] = ()
+    """Of cross-fitting, for each fold: root, dataset, trained_on and model (digests), items, rules."""
 
 
 def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
@@ -95,6 +99,7 @@ def assemble(setting: Setting, observed: Observed) -> dict[str, Any]:
         "cost": token_columns(observed.arms),
         "further": [_further(one) for one in observed.further],
     }
+    record |= {"folds": [dict(fold) for fold in setting.folds]} if setting.folds else {}
     record |= observed.advisory
     record |= conclude(record)
     record["sha256"] = sha256_of(record)
@@ -134,6 +139,7 @@ def _items(observed: Observed) -> dict[str, list[Any]]:
         "task": [item.task for item in items],
         "slice": list(slices_of(items).column),
         "flagged": [item.id in observed.flagged for item in items],
+        **({"fold": list(observed.fold)} if observed.fold else {}),
     }
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from luthier.evaluate.foresight import sees
 from luthier.evaluate.metrics.units import RELATIVE, gain_words, interval_words, score_words
 from luthier.evaluate.report import plots, words
 from luthier.evaluate.report.parts import Figure, Section
 from luthier.evaluate.report.plots import Bar, Mark, Zone
+from luthier.evaluate.statistics.power import DIFFERING
 
 GAIN = {False: "Gain in points", True: "Bits per byte saved, in per cent"}
 FURTHER = {
@@ -57,9 +59,23 @@ def power(record: Mapping[str, Any]) -> Section:
     )
     differing = figures["gain"]["differing_documents"]
     lines = [f"The two answered differently in {differing:,} of {figures['gain']['documents']:,} documents."]
+    lines += _foreseen(figures.get("psi"), plan)
     if verdict["verdict"] == "INCONCLUSIVE" and verdict["documents_needed"] is not None:
         lines.append(f"An exam that settles the question needs about {verdict['documents_needed']:,} documents.")
     return Section(title, (_seen(meaning, record),), tuple(lines))
+
+
+def _foreseen(psi: float | None, plan: Mapping[str, Any]) -> list[str]:
+    """What was reckoned with before training, against what came."""
+    gain = sees(plan)
+    if psi is None or gain is None or gain >= 1 or plan["primary"] in RELATIVE:
+        return []
+    reckoned, noise = f"{100 * DIFFERING:.0f} %", "less" if psi < DIFFERING else "more"
+    return [
+        f"Before training it was reckoned that the two differ on {reckoned} of the items, and that gains of "
+        f"{100 * gain:.0f} points are found. They differed on {100 * psi:.0f} % (of graded answers: mean squared "
+        f"difference): {noise} noise than was reckoned with."
+    ]
 
 
 def shown(figure: Mapping[str, Any], metric: str) -> str:

@@ -115,6 +115,15 @@ def readable(item: Item, text: str) -> str:
     return "; ".join(f"{asked[each.start : each.end]} ({each.label})" for each in found) or "no entity"
 
 
+def _known(plan: Mapping[str, Any]) -> str:
+    """What the models knew of the exam's documents."""
+    if plan.get("folds"):
+        return (
+            f"(each answered by one of {plan['folds']} models trained without it; what ships learnt from all of them)"
+        )
+    return CLAIMS[plan["claim"]]
+
+
 def lead(record: Mapping[str, Any]) -> str:
     """The result in one or two sentences."""
     figures, plan = record["figures"], record["plan"]
@@ -122,7 +131,7 @@ def lead(record: Mapping[str, Any]) -> str:
         return "The exam is too small to measure a gain."
     gain = figures["gain"]
     metric = METRICS[plan["primary"]]
-    size = f"{gain['n']:,} sealed items from {gain['documents']:,} documents {CLAIMS[plan['claim']]}"
+    size = f"{gain['n']:,} sealed items from {gain['documents']:,} documents {_known(plan)}"
     rival = IN_WORDS[plan["against"]]
     arms = [score_words(figures[arm]["value"], plan["primary"]) for arm in ("tuned", "base")]
     if plan["primary"] in RELATIVE:

@@ -1,11 +1,12 @@
 """How large an exam must be, in words for whoever has to find the documents."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from luthier.artifacts.folders import ExamDir
+from luthier.artifacts.folders import ExamDir, ReportDir
 from luthier.artifacts.manifest import read_manifest
 from luthier.errors import NotFoundError, UsageError
 from luthier.evaluate.config import EvaluateConfig
@@ -32,11 +33,14 @@ class Wish:
 def plan_exam(file: Path | None, wish: Wish) -> Shown:
     """Documents that each gain needs and, for a number of documents, what so many can see.
 
-    A project brings its level and smallest gain worth shipping and, once prepared, the size of its exam. Raises
+    A project brings its level and smallest gain worth shipping, once prepared the size of its exam, and once evaluated
+    how much the two models differ. Raises
     UsageError for numbers that cannot be, and what `open_project` raises.
     """
     _check(wish)
     project = open_project(file) if file is not None else None
+    found = None if wish.differ is not None or project is None else _differed(project)
+    wish = wish if found is None else replace(wish, differ=found)
     config = project.config.evaluate if project is not None else EvaluateConfig()
     documents, per_document = _size(project, wish)
     gains = (wish.gain,) if wish.gain is not None else GAINS
@@ -47,6 +51,7 @@ def plan_exam(file: Path | None, wish: Wish) -> Shown:
         "minimum_effect": 100 * config.minimum_effect,
         "per_document": per_document,
         "alike_within_documents": ICC,
+        "as_in_report": found is not None,
         "gains": rows,
         "given": None,
     }
@@ -78,6 +83,13 @@ def _size(project: Project | None, wish: Wish) -> tuple[int | None, float]:
     documents, items = counts.get("groups", 0), counts.get("items", 0)
     per_document = items / documents if documents and items else PER_DOCUMENT
     return wish.documents or documents or None, wish.per_document or per_document
+
+
+def _differed(project: Project) -> float | None:
+    """Per cent of the questions that the run's models answered differently; None without a report that says so."""
+    path = project.folder / ReportDir.kind / "evidence.json"
+    psi = json.loads(path.read_bytes())["figures"].get("psi") if path.is_file() else None
+    return 100 * psi if psi else None
 
 
 def _psi(gain: float, differ: float | None) -> float:
@@ -124,13 +136,14 @@ def _words(values: Mapping[str, Any]) -> list[str]:
         size = f"{row['documents']:>9,}   {row['items']:>9,}" if row["documents"] else "no exam can: see below"
         lines.append(f"{_points(row['gain']):<16}   {size}")
     lines += ["", *_given_words(values["given"])]
+    source = " (as in the exam of this run)" if values["as_in_report"] else ""
     lines += [
         "To see a gain: if the tuned model truly is that much better, 4 of 5 such exams end with SHIP. A model that is",
         f"no better gets SHIP in {100 * values['alpha']:g} % of exams at most.",
         f"A gain of {_points(values['minimum_effect'])} or less cannot be seen by any exam: it is not worth shipping "
         "(evaluate.minimum_effect).",
-        f"Reckoned with: the two models differ on {values['gains'][0]['differ']:g} % of the questions, and answers to "
-        "questions from one document are somewhat alike.",
+        f"Reckoned with: the two models differ on {values['gains'][0]['differ']:.3g} % of the questions{source}, and "
+        "answers to questions from one document are somewhat alike.",
         "More documents help more than more questions from each.",
     ]
     return lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.artifacts.folders import REPLACED, CorpusDir, DatasetDir, ModelDir
 from luthier.errors import UserError
 from luthier.pipeline.actions.shown import Shown
-from luthier.pipeline.project import Project, open_run
+from luthier.pipeline.project import FOLDS_FOLDER, Project, open_run
 
 if TYPE_CHECKING:
     from luthier.prepare.private.mask import Rules
@@ -110,8 +110,11 @@ def _word_spans(text: str, subject: str) -> Iterator[tuple[int, int]]:
 
 
 def _all(run: Path, kind: type[DatasetDir] | type[ModelDir]) -> list[Any]:
-    """The run's current folder of one kind, and those it replaced."""
-    folders = [run / kind.kind, *sorted((run / REPLACED).glob(f"{kind.kind}-*"))]
+    """The run's current folder of one kind, and those it replaced; those of its folds, too."""
+    places = [run, *sorted((run / FOLDS_FOLDER).glob("*"))]
+    folders = [
+        folder for place in places for folder in (place / kind.kind, *sorted((place / REPLACED).glob(f"{kind.kind}-*")))
+    ]
     return [kind.open(folder) for folder in folders if folder.is_dir()]
 
 

@@ -145,7 +145,7 @@ def _arms(project: Project, shelf: Shelf, *, base: Base, place: Path, listener: 
         clean = config.clean.model_copy(update=changes)
         whole = prepare(
             shelf.take(CorpusDir),
-            target=target_of(project, base),
+            target=target_of(project, base, shelf=shelf),
             config=config.model_copy(update={"clean": clean}),
             out=place / "whole",
             executor=executor_for(project.config.compute),

@@ -42,6 +42,8 @@ class Terms:
     """Whether the texts of a row are read one by one (see `Objective.apart`)."""
     per_group: int
     """At most this many items from one group."""
+    is_whole: bool
+    """Whether this is all that is examined, and not one fold of it."""
     conflicts: frozenset[str]
     """Ids of candidates that nobody can grade."""
     free: bool
@@ -69,7 +71,7 @@ def choose_items(held_out: Sequence[Reading], *, trained: Sequence[Reading], ter
     leaking = {leak.item for leak in leaks}
     books.drop_candidates((made[key][1].candidate for key in made if key in leaking), rule=LEAK)
     clean = [item for key, (item, _one) in made.items() if key not in leaking]
-    items = within_caps(clean, per_group=terms.per_group)
+    items = within_caps(clean, per_group=terms.per_group, is_whole=terms.is_whole)
     chosen = {item.id for item in items}
     books.drop_candidates((made[item.id][1].candidate for item in clean if item.id not in chosen), rule=SURPLUS)
     readings = [made[item.id][1] for item in items]

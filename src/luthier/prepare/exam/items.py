@@ -28,14 +28,14 @@ def exam_item(
     )
 
 
-def within_caps(items: Sequence[Item], *, per_group: int) -> list[Item]:
+def within_caps(items: Sequence[Item], *, per_group: int, is_whole: bool = True) -> list[Item]:
     """Keep at most `per_group` items of a group, fewer if one group would hold over a quarter; lowest ids stay.
 
-    With fewer than four groups a quarter cannot be kept to, and only `per_group` applies.
+    With fewer than four groups, or in one of several folds, a quarter cannot be kept to, and only `per_group` applies.
     """
     ordered = sorted(items, key=lambda item: item.id)
     sizes = Counter(item.document for item in ordered)
-    caps = [cap for cap in range(per_group, 0, -1) if _fair(sizes, cap)]
+    caps = [cap for cap in range(per_group, 0, -1) if _fair(sizes, cap)] if is_whole else []
     cap = caps[0] if caps else per_group
     taken: dict[str, int] = defaultdict(int)
     kept = []

@@ -42,23 +42,26 @@ def assign_parts(
     groups and 40 questions; none once it has `most_items`. From 50 groups on, further ones therefore pull none of
     these into the exam: they can only release one.
     """
-    total = sum(len(group.members) for group in groups)
-    small = [group for group in groups if len(group.members) <= LARGEST_SHARE * total]
-    drawn = {group.name: _chance(group, config.seed, "exam") for group in groups}
+    large = large_groups(groups)
+    small = [group for group in groups if group not in large]
+    drawn = {group.name: chance_of(group, config.seed, "exam") for group in groups}
     chance = drawn if moments is None else places_by_age(groups, moments)
     pool = sorted(small or groups, key=lambda group: (chance[group.name], group.name))
     if len(pool) == len(groups):
         pool.pop()  # somebody has to be learnt from: the last in line always trains
     exam = _take_exam(pool, chance, config)[: max(1, int(MOST_EXAMINED * len(groups)))]
     rest = pool[len(exam) :]
-    validation = _take_validation(rest, config)[: max(1, int(VALIDATION_CEILING * len(groups)))]
+    validation = take_validation(rest, config, groups=len(groups))
     parts: dict[str, Part] = {group.name: "train" for group in groups}
     parts.update({group.name: "exam" for group in exam})
     parts.update({group.name: "validation" for group in validation})
-    too_large = [
-        group for group in groups if parts[group.name] == "train" and len(group.members) > LARGEST_SHARE * total
-    ]
-    return Assignment(parts=parts, too_large=too_large)
+    return Assignment(parts=parts, too_large=[group for group in large if parts[group.name] == "train"])
+
+
+def large_groups(groups: Sequence[Group]) -> list[Group]:
+    """Groups with over 20 % of all examples: they train whole."""
+    total = sum(len(group.members) for group in groups)
+    return [group for group in groups if len(group.members) > LARGEST_SHARE * total]
 
 
 def with_validation(groups: Sequence[Group], parts: Mapping[str, Part], config: SplitConfig) -> dict[str, Part]:
@@ -66,7 +69,7 @@ def with_validation(groups: Sequence[Group], parts: Mapping[str, Part], config: 
     if "validation" in parts.values():
         return dict(parts)
     trained = [group for group in groups if parts[group.name] == "train"]
-    taken = _take_validation(trained, config)[: max(1, int(VALIDATION_CEILING * len(trained)))]
+    taken = take_validation(trained, config, groups=len(trained))
     return {**parts, **{group.name: "validation" for group in taken}}
 
 
@@ -88,8 +91,9 @@ def _take_exam(pool: Sequence[Group], chance: dict[str, float], config: SplitCon
     return exam
 
 
-def _take_validation(rest: Sequence[Group], config: SplitConfig) -> list[Group]:
-    chance = {group.name: _chance(group, config.seed, "validation") for group in rest}
+def take_validation(rest: Sequence[Group], config: SplitConfig, *, groups: int) -> list[Group]:
+    """Draw the validation, at least 1 and at most .3 times `groups`, out of the groups that are not examined."""
+    chance = {group.name: chance_of(group, config.seed, "validation") for group in rest}
     share = config.validation / (1 - config.exam)
     rows = 0
     validation: list[Group] = []
@@ -101,9 +105,10 @@ def _take_validation(rest: Sequence[Group], config: SplitConfig) -> list[Group]:
             break
         validation.append(group)
         rows += len(group.members)
-    return validation
+    return validation[: max(1, int(VALIDATION_CEILING * groups))]
 
 
-def _chance(group: Group, seed: int, purpose: str) -> float:
+def chance_of(group: Group, seed: int, purpose: str) -> float:
+    """A number from 0 to 1 that hangs on what the group is made of, the seed and what is drawn."""
     draws = (xxhash.xxh3_64_intdigest(f"{purpose}\0{atom}".encode(), seed=seed) for atom in group.atoms)
     return max(draws) / 2**64
