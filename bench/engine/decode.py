@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM
 from luthier.models.adapters import AdapterShape, inject, lora_layers
 from luthier.models.bases import Base, resolve_base
 from luthier.models.chat import load_wording
+from luthier.models.engines.choose import Chooser
 from luthier.models.engines.engine import Sampling
 from luthier.models.engines.hf import Engine
 from luthier.models.load import load_model
@@ -125,7 +126,11 @@ def _ours(engine: Engine, prompts: Rows, *, adapter: bool = False) -> tuple[floa
     decoder = engine.decoder(adapter)
     began = time.perf_counter()
     written = decoder.write(
-        prompts, [Sampling(TOKENS)] * len(prompts), ends=(), context=engine.wording.context, report=lambda _: None
+        prompts,
+        [Chooser(Sampling(TOKENS)) for _ in prompts],
+        ends=(),
+        context=engine.wording.context,
+        report=lambda _: None,
     )
     return sum(map(len, written)) / (time.perf_counter() - began), written
 

@@ -21,7 +21,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from luthier.evaluate import forecast
 from luthier.evaluate.metrics.labels import brier, calibration_error, label_counts, macro_f1
-from luthier.evaluate.metrics.text import chrf, chrf_counts, corpus_chrf, normalise, rouge_l, token_f1
+from luthier.evaluate.metrics.text import chrf, chrf_counts, corpus_chrf, rouge_l, token_f1
 from luthier.evaluate.statistics.auc import auc
 from luthier.evaluate.statistics.binary import mcnemar, tango, wilson
 from luthier.evaluate.statistics.clustered import Sums, clustered_gain, document_errors, sum_by_document
@@ -32,6 +32,7 @@ from luthier.evaluate.statistics.power import Design, power_of
 from luthier.evaluate.statistics.sequential import log_e
 from luthier.evaluate.statistics.several import benjamini_hochberg, holm
 from luthier.evaluate.statistics.swap import swap_test
+from luthier.graders.matches import normalise
 
 Random = np.random.Generator
 ALPHA = 0.025

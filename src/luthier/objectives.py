@@ -6,7 +6,7 @@ from typing import Literal
 from luthier.errors import UserError
 
 Head = Literal["causal", "sequence", "scalar", "token", "span", "pooled", "masked"]
-RecordKind = Literal["text", "chat", "label", "preference", "rating", "tags", "extraction", "pair"]
+RecordKind = Literal["text", "chat", "label", "preference", "rating", "graded", "tags", "extraction", "pair"]
 CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
 CLASSIFY, TAG, EXTRACT = "/luthier/v1/classify", "/luthier/v1/tag", "/luthier/v1/extract"
 
@@ -32,7 +32,12 @@ class Objective:
     @property
     def talks(self) -> bool:
         """Whether it learns from conversations, which the chat template words."""
-        return self.record in {"chat", "preference"}
+        return self.record in {"chat", "preference", "graded"}
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its exam asks questions that are answered in words."""
+        return self.record in {"chat", "graded"}
 
     @property
     def needs_decoder(self) -> bool:
@@ -57,6 +62,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective(
             "reward", record="preference", head="scalar", primary_metric="pair_accuracy", endpoint=None, apart=True
         ),
+        Objective("reinforce", record="graded", head="causal", primary_metric="exact_match", endpoint=CHAT),
         Objective("classify", record="label", head="sequence", primary_metric="macro_f1", endpoint=CLASSIFY),
         Objective("tag", record="tags", head="token", primary_metric="span_f1", endpoint=TAG),
         Objective("extract", record="extraction", head="span", primary_metric="token_f1", endpoint=EXTRACT),

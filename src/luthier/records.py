@@ -122,6 +122,18 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True)
+class Graded:
+    """A prompt that the model answers by itself, and what its answers are graded by."""
+
+    prompt: tuple[Message, ...]
+    golds: tuple[str, ...]
+    """Accepted answers, at least one; the first is what is shown."""
+    graders: str
+    """A JSON list of graders (`graders/marking.py`); empty: those of the project."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """Characters `start` to `end` of a text, and what they name."""
 
@@ -165,7 +177,7 @@ class Pair:
     origin: Origin
 
 
-Example = Chat | Label | Text | Preference | Rating | Tags | Extraction | Pair
+Example = Chat | Label | Text | Preference | Rating | Graded | Tags | Extraction | Pair
 
 Cell = str | int | float | bool | None
 
@@ -278,6 +290,8 @@ class Worded:
     """Where each of its texts ends in `ids`, if it holds several; the last is the length of `ids`."""
     score: float | None = None
     """What a person said of it, 0 to 1: how alike two texts are, or whether an answer is good."""
+    grading: str = ""
+    """What answers to its prompt are graded by, as JSON (`graders/marking.py`), where the model writes them itself."""
 
     @property
     def texts(self) -> tuple[tuple[int, ...], ...]:

@@ -14,6 +14,7 @@ from luthier.records import (
     Entity,
     Example,
     Extraction,
+    Graded,
     Item,
     Label,
     Message,
@@ -35,6 +36,7 @@ KINDS: dict[type[Example], str] = {
     Text: "text",
     Preference: "preference",
     Rating: "rating",
+    Graded: "graded",
     Tags: "tags",
     Extraction: "extraction",
     Pair: "pair",
@@ -72,6 +74,8 @@ EXAMPLE_SCHEMA = pa.schema(
         ("rejected", MESSAGES),
         ("answer", MESSAGES),
         ("good", pa.bool_()),
+        ("golds", pa.list_(pa.string())),
+        ("graders", pa.string()),
         ("text", pa.string()),
         ("label", pa.string()),
         ("others", pa.list_(pa.string())),
@@ -88,7 +92,7 @@ EXAMPLE_SCHEMA = pa.schema(
         *ORIGIN_FIELDS,
     ]
 )
-"""One table for every kind; `messages` holds a chat, or the prompt of a preference or rating."""
+"""One table for every kind; `messages` holds a chat, or the prompt of answers."""
 ITEM_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -258,6 +262,9 @@ def _content_row(example: Example) -> dict[str, Any]:
         case Rating():
             answer = {"answer": _message_rows(example.answer), "good": example.good}
             return {"messages": _message_rows(example.prompt), "tools": list(example.tools), **answer}
+        case Graded():
+            given = {"golds": list(example.golds), "graders": example.graders}
+            return {"messages": _message_rows(example.prompt), **given}
         case Tags():
             entities = [asdict(entity) for entity in example.entities]
             return {"text": example.text, "entities": entities, "repairs": example.repairs}
@@ -295,6 +302,8 @@ def example_of(row: Mapping[str, Any]) -> Example:
             return Preference(_messages(row["messages"]), chosen, rejected, origin, tools)
         case "rating":
             return Rating(_messages(row["messages"]), _messages(row["answer"]), row["good"], origin, tools)
+        case "graded":
+            return Graded(_messages(row["messages"]), tuple(row["golds"]), row["graders"], origin)
         case "tags":
             return Tags(row["text"], tuple(Entity(**entity) for entity in row["entities"]), origin, row["repairs"])
         case "extraction":

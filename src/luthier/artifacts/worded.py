@@ -28,6 +28,7 @@ WORDED_SCHEMA = pa.schema(
         ("answer_bytes", pa.int32()),
         ("ends", pa.list_(pa.int32())),
         ("score", pa.float64()),
+        ("grading", pa.string()),
     ]
 )
 SEQUENCES = ("ids", "trained", "labels", "ends")

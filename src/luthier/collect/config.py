@@ -15,7 +15,7 @@ from luthier.collect.walk import Found, find_files
 from luthier.config import Settings
 from luthier.errors import UserError
 
-VERSION = 4
+VERSION = 5
 UNREADABLE = "unreadable"
 Format = Literal[
     "openai",

@@ -21,6 +21,7 @@ from luthier.records import (
     Document,
     Example,
     Extraction,
+    Graded,
     Label,
     Message,
     Pair,
@@ -371,6 +372,8 @@ def characters(example: Example) -> int:
             return _written(example.prompt) + _written(example.chosen) + _written(example.rejected)
         case Rating():
             return _written(example.prompt) + _written(example.answer)
+        case Graded():
+            return _written(example.prompt) + sum(map(len, example.golds))
         case Extraction():
             return len(example.question) + len(example.context)
         case Pair():

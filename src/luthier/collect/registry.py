@@ -55,6 +55,7 @@ FORMATS = {
     "extraction": "luthier.collect.formats.extractions:EXTRACTION",
     "preference": "luthier.collect.formats.prefer:PREFERENCE",
     "rating": "luthier.collect.formats.prefer:RATING",
+    "graded": "luthier.collect.formats.graded:GRADED",
     "pair": "luthier.collect.formats.pairs:PAIR",
     "scored": "luthier.collect.formats.pairs:SCORED",
     "text": "luthier.collect.formats.labels:TEXT",

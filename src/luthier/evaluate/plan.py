@@ -25,6 +25,7 @@ AGAINST = {
     "embed": "base",
     "fill": "base",
     "prefer": "base",
+    "reinforce": "base",
     "reward": "linear probe",
     "tag": "linear probe",
     "extract": "linear probe",
@@ -67,9 +68,7 @@ def draft_plan(exam: ExamDir, *, dataset: DatasetDir, config: EvaluateConfig) ->
         "further": planned(everything, items, props),
         "exam_root": exam_root(exam),
         "dataset_digest": dataset.digest,
-        "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens}
-        if goal.record == "chat"
-        else None,
+        "decoding": {"method": "greedy", "max_answer_tokens": config.max_answer_tokens} if goal.is_asked else None,
         "seed": config.seed,
     }
 
@@ -87,7 +86,7 @@ def _against(goal: Objective, arms: Sequence[str], config: EvaluateConfig) -> st
 
 
 def _watch(goal: Objective, claim: str, items: Sequence[Item]) -> dict[str, Any]:
-    if goal.record != "chat" or claim != "SKILL":
+    if not goal.is_asked or claim != "SKILL":
         raise UserError(
             f"evaluate.sequential spares answers that are written, and an exam of {claim} for objective '{goal.name}' "
             "writes none. Take the line out."

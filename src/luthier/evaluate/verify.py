@@ -20,14 +20,15 @@ from luthier.evaluate.decide import conclude
 from luthier.evaluate.fold_checks import fold_problems, sealed_fold_problems
 from luthier.evaluate.further import METRICS
 from luthier.evaluate.looks import alpha_of, exam_root, read_ledger
-from luthier.evaluate.metrics.numeric import number_score
 from luthier.evaluate.metrics.options import option_scores, told_logs
 from luthier.evaluate.metrics.pairs import PREFERENCES, says
 from luthier.evaluate.metrics.ranking import ndcg, spearman_shares, told_ranks
-from luthier.evaluate.metrics.text import exact_match, spell_labels, token_f1
+from luthier.evaluate.metrics.text import spell_labels, token_f1
 from luthier.evaluate.metrics.units import RELATIVE, UNBOUNDED, item_metric, score_words
 from luthier.evaluate.report.evidence import EVIDENCE, FORMAT, document_id, evidence_bytes, read_evidence
 from luthier.evaluate.report.schema import schema_problems
+from luthier.graders.matches import exact_match
+from luthier.graders.numbers import number_score
 from luthier.records import Item
 
 TOLERANCE = 1e-12

@@ -11,7 +11,7 @@ import xxhash
 
 from luthier.artifacts.canonical import canonical_json
 from luthier.prepare.dedup.matching import matching_copy
-from luthier.records import Chat, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import Chat, Example, Extraction, Graded, Label, Message, Pair, Preference, Rating, Tags, Text
 
 Part = Literal["train", "validation", "exam"]
 PARTS: tuple[Part, ...] = ("train", "validation", "exam")
@@ -39,7 +39,7 @@ SPLIT_SCHEMA = pa.schema(
 """Which part every row is in, and its way back: file and line, or document and bytes of its extracted text."""
 
 
-Conversation = Chat | Label | Preference | Rating | Extraction
+Conversation = Chat | Label | Preference | Rating | Graded | Extraction
 """Kinds of example that can be told in turns."""
 
 
@@ -97,6 +97,8 @@ def candidate(example: Example) -> Candidate:
             answer, verdict = "\n".join(map(words_of, example.answer)), "good" if example.good else "bad"
             found = _asked(example, example.prompt, answer=f"{answer}\n{verdict}", parts=(verdict,))
             return dataclasses.replace(found, subject=f"{found.prompt}\n{matching_copy(answer)}")
+        case Graded():
+            return _asked(example, example.prompt, answer="\n".join((*example.golds, example.graders)), parts=())
         case Chat() | Label():
             *prompt, last = turns_of(example)
             texts = (example.text, example.second) if isinstance(example, Label) and example.second else ()
@@ -106,7 +108,7 @@ def candidate(example: Example) -> Candidate:
 
 def _asked(example: Conversation, prompt: Sequence[Message], *, answer: str, parts: Sequence[str]) -> Candidate:
     """An example with a prompt of turns."""
-    tools = () if isinstance(example, Label | Extraction) else example.tools
+    tools = () if isinstance(example, Label | Extraction | Graded) else example.tools
     system = [*(turn.content for turn in prompt if turn.role == "system"), *tools]
     found = _copied(
         example, "\n".join(words_of(turn) for turn in prompt if turn.role != "system"), answer=answer, parts=parts
@@ -139,6 +141,8 @@ def row_id(example: Example) -> str:
             content += [_said(turns) for turns in (example.prompt, example.chosen, example.rejected)]
         case Rating():
             content += [_said(example.prompt), _said(example.answer), example.good]
+        case Graded():
+            content += [_said(example.prompt), list(example.golds), example.graders]
         case Chat() | Label():
             content += _said(turns_of(example))
     return xxhash.xxh3_128_hexdigest(canonical_json([example.origin.at, content]))
@@ -155,6 +159,8 @@ def turns_of(example: Conversation) -> tuple[Message, ...]:
             return (*example.prompt, *example.chosen)
         case Rating():
             return (*example.prompt, *example.answer)
+        case Graded():
+            return (*example.prompt, Message("assistant", example.golds[0]))
         case Extraction():
             answers = [example.context[start:end] for start, end in example.answers]
             asked = f"{example.context}\n\n{example.question}"
@@ -183,7 +189,7 @@ def text_of(example: Example) -> str:
     match example:
         case Text() | Tags():
             return example.text
-        case Chat() | Label():
+        case Chat() | Label() | Graded():
             return _told(turns_of(example))
         case Preference():
             answers = f"chosen:\n{_told(example.chosen)}\nrejected:\n{_told(example.rejected)}"

@@ -16,7 +16,7 @@ from luthier.prepare.private.config import PrivateConfig
 from luthier.prepare.private.forget import forget_list_path, read_forget_list
 from luthier.prepare.private.pseudonym import PseudonymKey
 
-VERSION = 10
+VERSION = 11
 """Rises when the stage writes something else for the same input."""
 
 ExamTask = Literal["cloze", "definition", "order", "table", "number"]
@@ -79,9 +79,10 @@ class PrepareConfig(Settings):
     clean: CleanConfig = CleanConfig()
     private: PrivateConfig = PrivateConfig()
     system: str | None = None
-    """System message put before every conversation that has none (chat, prefer, reward); others have no prompt."""
+    """System message put before every conversation that has none (chat, prefer, reward, reinforce); others have no
+    prompt."""
     instruction: str | None = None
-    """Text put before every question (chat, prefer, reward); others have no prompt."""
+    """Text put before every question (chat, prefer, reward, reinforce); others have no prompt."""
     split: SplitConfig = SplitConfig()
     exam: ExamConfig = ExamConfig()
     max_length: Annotated[int, Field(ge=16)] | Literal["auto"] = "auto"

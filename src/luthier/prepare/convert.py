@@ -9,7 +9,7 @@ from luthier.errors import UserError
 from luthier.objectives import Objective, RecordKind
 from luthier.prepare.candidate import turns_of
 from luthier.prepare.clean.rules import NOT_LEARNT
-from luthier.records import Chat, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import Chat, Example, Extraction, Graded, Label, Message, Pair, Preference, Rating, Tags, Text
 
 NOT_LEARNT_FROM: dict[type[Example], str] = {
     Text: "plain text without a question and an answer, which objective 'complete' would learn from",
@@ -17,6 +17,7 @@ NOT_LEARNT_FROM: dict[type[Example], str] = {
     Label: "a labelled text, which objective 'classify' would learn from",
     Preference: "a better and a worse answer, which objective 'prefer' would learn from",
     Rating: "an answer judged good or bad, which objective 'prefer' would learn from",
+    Graded: "a question whose answers are graded, which objective 'reinforce' would learn from",
     Tags: "a text with marked entities, which objective 'tag' would learn from",
     Extraction: "a question about a text, which objective 'extract' would learn from",
     Pair: "a pair of texts, which objective 'embed' would learn from",
@@ -28,12 +29,15 @@ WANTED: dict[RecordKind, str] = {
     "text": "documents and plain texts",
     "preference": "prompts with a better and a worse answer",
     "rating": "answers judged good or bad",
+    "graded": "questions with accepted answers, or texts with labels",
     "tags": "texts with marked entities",
     "extraction": "questions with texts and the places of the answers in them",
     "pair": "pairs of texts that belong together",
 }
 TOOLS = "a conversation with tools is not one text with one label"
 NO_LABEL = "empty answer, and no text of the corpus has several labels"
+UNGRADED = "a conversation with tools, whose answers are not graded by their text"
+NO_GOLD = "its answer is empty, so there is nothing to grade by"
 NO_ANSWER = "a question that its text does not answer, which objective 'extract' would learn from"
 SEVERAL_TURNS = "a conversation of several turns is not one text with one label"
 SEVERAL_SYSTEMS = "its system message differs from other rows', and classify reads the bare text"
@@ -73,6 +77,8 @@ def convert(example: Example, objective: Objective, *, common: Common) -> Exampl
             return Chat(messages=turns_of(example), origin=example.origin)
         case Extraction() if objective.record == "chat":
             return Chat(messages=turns_of(example), origin=example.origin) if example.answers else NO_ANSWER
+        case Chat() | Label() if objective.record == "graded":
+            return _graded(example)
         case Label(label="") if objective.record == "label" and not common.several_labels:
             return NO_LABEL
         case _ if KINDS[type(example)] in {objective.record, *objective.also}:
@@ -122,6 +128,16 @@ def _label(example: Chat, one_system: bool) -> Label | str:
     if turns[1].weight == 0:
         return NOT_LEARNT
     return Label(text=turns[0].content, label=turns[1].content, origin=example.origin)
+
+
+def _graded(example: Chat | Label) -> Graded | str:
+    """The last answer is the gold."""
+    if isinstance(example, Chat) and uses_tools(example.messages, example.tools):
+        return UNGRADED
+    *prompt, gold = turns_of(example)
+    if gold.weight == 0:
+        return NOT_LEARNT
+    return Graded(tuple(prompt), (gold.content,), "", example.origin) if gold.content.strip() else NO_GOLD
 
 
 def _system(example: Chat) -> str:

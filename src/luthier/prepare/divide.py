@@ -119,7 +119,7 @@ def divide(gathered: Gathered, means: Means, *, books: Books, listener: Listener
         per_group=means.split.items_per_group,
         is_whole=means.cross is None,
         conflicts=gathered.conflicts,
-        free=means.objective.record == "chat",
+        free=means.objective.is_asked,
     )
     learnt = sides["train"] + sides["validation"]
     chosen = choose_items(sides["exam"], trained=learnt, terms=terms, books=books)

@@ -41,7 +41,7 @@ def check_wanted(config: CleanConfig, objective: Objective) -> None:
     """UserError if the base cannot be asked what the settings want to know."""
     for name, possible in (
         ("likelihood", objective.head == "causal" and not objective.apart),
-        ("helpful_questions", objective.record == "chat"),
+        ("helpful_questions", objective.is_asked),
     ):
         if getattr(config, name) and not possible:
             wanted = "text that is written" if name == "likelihood" else "questions with written answers"

@@ -199,7 +199,7 @@ def _facts(means: Means, *, base: Base, divided: Divided) -> dict[str, Any]:
         "labels": divided.labels.names,
         "several_labels": divided.labels.several,
         "exam_root": divided.root,
-        "alike": likeness(divided.reworded, divided.copied, free=means.objective.record == "chat"),
+        "alike": likeness(divided.reworded, divided.copied, free=means.objective.is_asked),
         "max_length": means.frame.limit,
         "system": means.frame.system,
         "instruction": means.frame.instruction,

@@ -9,8 +9,8 @@ from luthier.errors import UserError
 from luthier.models.chat import Wording
 from luthier.prepare.candidate import Candidate
 from luthier.prepare.reading import TOO_LONG, Desk, Frame, Reading
-from luthier.prepare.wording import answers, chat, label, tags, text, texts
-from luthier.records import Chat, Extraction, Label, Listener, Pair, Preference, Rating, Tags, Text, Tick
+from luthier.prepare.wording import answers, chat, graded, label, tags, text, texts
+from luthier.records import Chat, Extraction, Graded, Label, Listener, Pair, Preference, Rating, Tags, Text, Tick
 
 MOST_TOUCHED = 0.02
 """Share of rows that may be shortened or left out before somebody must say how."""
@@ -92,6 +92,8 @@ def _read(desk: Desk) -> Sequence[Reading | str]:
             return answers.read_preference(compared, desk)
         case Rating() as rated:
             return answers.read_rating(rated, desk)
+        case Graded() as asked_for:
+            return graded.read(asked_for, desk)
         case Tags() as tagged:
             return tags.read(tagged, desk)
         case Extraction() as asked:

@@ -42,6 +42,8 @@ RSLORA_ALPHA = 8.0
 """Gives rank 16 the scale that 2 x rank gives LoRA."""
 ROWS_TOGETHER = 64
 """Rows of a step in which each is told from all others: with fewer of them there is little to learn from it."""
+PROMPTS_TOGETHER = 16
+"""Prompts of a step whose answers are graded: with fewer of them it hangs on how hard they happen to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ def resolve(config: TrainConfig, lengths: Sequence[int] | IntArray, *, objective
         grown = 2 ** max(0, round(math.log2(max(1.0, tokens / wanted / BATCH_TOKENS))) - 1)
         batch = Resolved(min(8192, BATCH_TOKENS * grown), f"{tokens:,} tokens: small steps while data is scarce")
         together = math.ceil(ROWS_TOGETHER * tokens / len(lengths))
+        answers = math.ceil(PROMPTS_TOGETHER * tokens / len(lengths))
+        if objective.record == "graded" and batch.value < answers:
+            batch = Resolved(min(8192, answers), f"{PROMPTS_TOGETHER} prompts with all answers that are drawn to them")
         if objective.head == "pooled" and batch.value < together:
             batch = Resolved(min(8192, together), f"{ROWS_TOGETHER} rows, which are each other's negatives")
     per_epoch = max(1, math.ceil(tokens / batch.value))
@@ -146,13 +151,13 @@ def _adapter(config: AdapterConfig) -> AdapterChoices:
 def _learning_rate(config: TrainConfig, steps: int, hidden: int, *, objective: Objective) -> Resolved[float]:
     """LoRA wants about 10 times the rate of full fine-tuning, 15 times in short runs, and both want less for wider
     models (Schulman et al. 2025, "LoRA Without Regret"). Under a new head half of that overfits less, and preferences
-    between answers that the base can write want a tenth.
+    between answers that the base can write, and grades of those that it writes, want a tenth.
     """
     fixed = None if config.learning_rate == "search" else _chosen(config.learning_rate)
     if fixed is not None:
         return fixed
     full = 5e-5 * (2000 / hidden) ** 0.78
-    share = 0.5 if objective.head in FRESH else 0.1 if objective.record == "preference" else 1
+    share = 0.5 if objective.head in FRESH else 0.1 if objective.record in {"preference", "graded"} else 1
     factor = share * (
         1 if config.method == "full" else 15 if objective.head == "causal" and share == 1 and steps < 100 else 10
     )

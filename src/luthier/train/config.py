@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from luthier.artifacts.folders import stage_key
 from luthier.config import Settings
+from luthier.graders.marking import GraderConfig
 
 VERSION = 4
 """Rises when training writes something else from the same inputs."""
@@ -33,6 +34,25 @@ class AdapterConfig(Settings):
     """Modules that are trained whole beside the adapter, such as embed_tokens, by their names in the base."""
     quantize: Literal["none", "nf4"] = "none"
     """nf4 keeps the frozen base in 4 bits (QLoRA: Dettmers et al. 2023, arXiv:2305.14314), where the device can."""
+
+
+class ReinforceConfig(Settings):
+    """GRPO (Shao et al. 2024, arXiv:2402.03300): the model's own answers to a prompt are graded and compared."""
+
+    graders: tuple[GraderConfig, ...] = Field(default=(GraderConfig(grader="exact"),), min_length=1, strict=False)
+    """What judges the answers to rows that name no graders of their own: grader, weight, options of each. The reward is
+    the sum."""
+    samples: int = Field(default=8, ge=2)
+    """Answers that are written to each prompt and compared with each other."""
+    answer_tokens: Count | Auto = "auto"
+    """Most tokens of an answer. `auto`: the longest gold plus 8, at least 16."""
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """By how much an answer's tokens may become likelier or less likely than when they were drawn."""
+    kl: NotNegative = 0.0
+    """Strength of the tie to the base on these answers. 0: none, replay holds on to the base."""
+    scale_by_spread: bool = False
+    """Divide by the standard deviation of a group's rewards as well: prompts that are nearly always, or nearly never,
+    answered well then weigh more (Liu et al. 2025, arXiv:2503.20783, section 3.1)."""
 
 
 class TrainConfig(Settings):
@@ -90,6 +110,8 @@ class TrainConfig(Settings):
     slope (simpo)."""
     margin: NotNegative | Auto = "auto"
     """By how much the better answer must be likelier, in the unit of beta (simpo only)."""
+    reinforce: ReinforceConfig = ReinforceConfig()
+    """How answers are drawn, graded and learnt from (reinforce)."""
     temperature: Positive | Auto = "auto"
     """Divides the cosines of texts before they compete (embed). `auto`: 0.05."""
     seed: int = Field(default=0, ge=0)

@@ -134,7 +134,7 @@ def words_of(facts: Mapping[str, Any]) -> str:
 def guessing(learnt: Sequence[Worded], held_out: Sequence[Worded], *, units: int) -> float | None:
     """Nats per unit of the held-out rows for whoever knows only how often each answer occurs, there and in training.
 
-    None where answers are not whole (pairs, scores) or do not repeat: fewer than four rows for each.
+    None where answers are not whole (pairs, scores, grades) or do not repeat: fewer than four rows for each.
     """
     answers = Counter(map(_answer, [*learnt, *held_out]))
     if None in answers or not held_out or answers.total() < 4 * len(answers):
@@ -143,7 +143,7 @@ def guessing(learnt: Sequence[Worded], held_out: Sequence[Worded], *, units: int
 
 
 def _answer(row: Worded) -> tuple[int, ...] | None:
-    if row.score is not None or (row.ends and not row.labels):
+    if row.score is not None or row.grading or (row.ends and not row.labels):
         return None
     learnt = tuple(token for token, trained in zip(row.ids, row.trained, strict=True) if trained)
     return row.labels or learnt or None

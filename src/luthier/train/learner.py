@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -73,12 +73,24 @@ class Answers(Protocol):
         """1 for each row that the model would answer as it is, to the token; else 0."""
 
 
+@runtime_checkable
+class Writes(Protocol):
+    """A loss that learns from what the model itself writes."""
+
+    def write(self, held: Mapping[int, Worded], *, step: int) -> dict[int, Worded]:
+        """What a step learns from, by number, in place of the rows it was planned with."""
+
+    def told(self) -> dict[str, float]:
+        """Of that step, when it is done: the `loss` of its curve, and more by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What one step did."""
 
     loss: float | None
-    """Nats per unit before the update (chat: per trained token; classify: per text); None if the step was skipped."""
+    """Nats per unit before the update (chat: per trained token; classify: per text), or what else falls as the model
+    learns (reinforce: reward missed); None if the step was skipped."""
     tokens: int
     """Real tokens computed, replay left out."""
     drift: float | None
@@ -87,6 +99,8 @@ class Learned:
     """Of the gradients, before they were clipped."""
     rate: float
     skipped: bool
+    told: Mapping[str, float] = field(default_factory=dict)
+    """What else the loss counted, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +137,10 @@ class Learner:
         """Learn from one step's rows; a step whose loss or gradient is not finite changes nothing."""
         rate = self.pace.learning_rate * history.rate_scale * rate_factor(plan.index, steps=of, warmup=self.pace.warmup)
         rows = {row: self.dress(self.rows[row], plan.index) for row in plan.rows}
+        if isinstance(self.loss, Writes):
+            rows = self.loss.write(rows, step=plan.index)
         units = self.loss.units(list(rows.values()))
-        tokens = int(self.lengths[list(plan.rows)].sum())
+        tokens = sum(len(row.ids) for row in rows.values())
         counted = int(self.counted[list(plan.rows)].sum())
         reminder = self.replay.remind(step=plan.index, tokens=counted) if self.replay else None
         if isinstance(self.loss, LooksAhead):
@@ -143,15 +159,17 @@ class Learner:
             total += float(summed.nats.detach())
         finite = math.isfinite(total) and self.optimizer.step(rate=rate, clip=self.pace.clip)
         self.optimizer.forget()
+        told = self.loss.told() if isinstance(self.loss, Writes) else {"loss": total / units}
         history.skipped += not finite
         history.skipped_in_a_row = 0 if finite else history.skipped_in_a_row + 1
         return Learned(
-            loss=total / units if finite else None,
+            loss=told.pop("loss") if finite else None,
             tokens=tokens,
             drift=drift if finite else None,
             norm=self.optimizer.norm if finite else None,
             rate=rate,
             skipped=not finite,
+            told=told if finite else {},
         )
 
     def score(self, rows: Sequence[Worded]) -> list[float]:

@@ -11,6 +11,7 @@ NEEDS = {
     "r_drop": ("classify",),
     "neftune": ("chat", "complete", "classify"),
     "mask_share": ("fill",),
+    "reinforce": ("reinforce",),
 }
 """Setting -> objectives that have it."""
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from luthier.artifacts.worded import table_of
 from luthier.errors import UserError
+from luthier.graders.marking import Grading, Markings
 from luthier.models.chat import Wording
 from luthier.models.receipts import check_all_labels, check_end, check_lengths, check_trained, label_rows, rated_rows
 from luthier.objectives import Objective, RecordKind
@@ -28,12 +30,15 @@ LABELLED: frozenset[RecordKind] = frozenset({"label", "tags"})
 class RowReceipts:
     """What prepare promised of the rows, checked again as they are read."""
 
-    def __init__(self, objective: Objective, *, wording: Wording, labels: Sequence[str]) -> None:
+    def __init__(
+        self, objective: Objective, *, wording: Wording, labels: Sequence[str], markings: Markings | None = None
+    ) -> None:
         self._objective = objective
         self._wording = wording
         self._labels = labels
         self._totals: Counter[str] = Counter()
-        self._longest = 0
+        self._markings = markings
+        self._longest = self._longest_answer = 0
         self._label_rows = np.zeros(len(labels), dtype=np.int64)
 
     def check(self, rows: Sequence[Worded]) -> None:
@@ -42,8 +47,11 @@ class RowReceipts:
         self._totals.update(rated_rows(rows))
         limit, apart = self._wording.context, self._objective.apart
         self._longest = max(self._longest, check_lengths(rows, limit=limit, apart=apart)["longest"])
+        self._longest_answer = max(self._longest_answer, int(table_of(rows).trained.sums().max(initial=0)))
         if self._objective.talks:
             self._totals.update(check_end(rows, self._wording))
+        if self._markings is not None:
+            check_grading(rows, self._markings)
         if self._objective.record in LABELLED:
             self._label_rows += label_rows(rows, self._labels)
 
@@ -72,7 +80,15 @@ class RowReceipts:
         """What a loss may depend on of all rows, when they are read."""
         rows = tuple(int(count) for count in self._label_rows)
         rated = int(self._totals["rated"] - self._totals["good"]), int(self._totals["good"])
-        return Lesson(self._wording, config, int(self._totals["trained_tokens"]), rows, rated)
+        return Lesson(
+            self._wording,
+            config,
+            int(self._totals["trained_tokens"]),
+            rows,
+            rated,
+            self._longest_answer,
+            self._markings,
+        )
 
 
 def check_rows(
@@ -82,6 +98,16 @@ def check_rows(
     receipts = RowReceipts(objective, wording=wording, labels=labels)
     receipts.check(rows)
     return receipts.counts()
+
+
+def check_grading(rows: Sequence[Worded], markings: Markings) -> None:
+    """UserError names the first row whose answers cannot be graded, or whose gold would earn nothing."""
+    for row in rows:
+        grading = Grading.of(row.grading)
+        try:
+            markings.of(grading).check(grading.golds)
+        except UserError as error:
+            raise UserError(f"{row.at}: {error}. Change train.reinforce.graders or the row") from error
 
 
 def check_denominators(

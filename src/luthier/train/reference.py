@@ -1,6 +1,9 @@
-"""What the base makes of answers, worked out before the first step of a training that leaves nothing of the base."""
+"""What the base makes of answers: by switching the adapter off, or worked out before the first step of a training that
+leaves nothing of the base.
+"""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ import torch
 from torch import Tensor
 
 from luthier.artifacts.kept import keep, read_kept
+from luthier.models.adapters import switch
 from luthier.records import Listener, Tick, Worded
 
 TOGETHER = 256
@@ -16,6 +20,17 @@ TOGETHER = 256
 
 Values = Callable[[Mapping[int, Worded]], dict[str, list[float]]]
 """Rows by number -> the log-likelihoods of answers, by the id of the row that holds them."""
+
+
+@contextmanager
+def as_base(model: Any) -> Iterator[None]:
+    """The model without its adapter and without dropout, for as long as this is open."""
+    was_training = model.training
+    switch(model.eval(), active=False)
+    try:
+        yield
+    finally:
+        switch(model.train(was_training), active=True)
 
 
 @dataclass(frozen=True, slots=True)

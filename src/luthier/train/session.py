@@ -84,7 +84,7 @@ class Session:
         if self.history.step != plan.index:
             return
         point: dict[str, Any] = {"step": plan.index, "epoch": plan.epoch, "rate": learned.rate}
-        point |= {"loss": learned.loss, "drift": learned.drift, "norm": learned.norm}
+        point |= {"loss": learned.loss, "drift": learned.drift, "norm": learned.norm, **learned.told}
         if self.validation.rows and plan.index in self.milestones and not learned.skipped:
             point |= self._look()
         self._note(point)

@@ -12,6 +12,7 @@ from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.kept import keep, read_kept
 from luthier.artifacts.worded import IntArray, WordedTable
 from luthier.config import Resolved
+from luthier.graders.marking import Markings
 from luthier.models.adapters import AdapterShape
 from luthier.models.bases import Base
 from luthier.models.chat import Wording
@@ -23,10 +24,11 @@ from luthier.models.machine import faster_dtype
 from luthier.objectives import objective
 from luthier.records import Listener, Tick, Worded
 from luthier.train.auto import AdapterChoices, Choices, resolve
-from luthier.train.batches import cut_packed
+from luthier.train.batches import Cut, cut_by_length, cut_packed
 from luthier.train.config import TrainConfig
 from luthier.train.estimate import Estimate, Plan, Wish, Workload, plan_memory
 from luthier.train.learner import Learner, Pace, RemembersBase, as_it_is
+from luthier.train.losses.way import Way
 from luthier.train.losses.ways import WAYS
 from luthier.train.method import Full, Lora, Method
 from luthier.train.options import refuse_unused
@@ -83,7 +85,8 @@ def set_up(job: Job) -> Setup:
     asked = objective(str(facts["objective"]))
     refuse_unused(job.config, asked, job.base)
     labels = tuple(facts.get("labels") or ())
-    receipts = RowReceipts(asked, wording=job.wording, labels=labels)
+    markings = Markings(job.config.reinforce.graders) if asked.record == "graded" else None
+    receipts = RowReceipts(asked, wording=job.wording, labels=labels, markings=markings)
     beginnings = Beginnings(apart=asked.apart)
     held_out = HeldOut(first_rows(job.dataset.file("validation.parquet"), by_id=HELD))
 
@@ -103,6 +106,8 @@ def set_up(job: Job) -> Setup:
     quicken_dropout(loaded.model)
     sample = [row.ids[:SAMPLE_TOKENS] for row in rows[:SAMPLE]]
     way = WAYS[asked.name](loaded, sample, receipts.lesson(job.config))
+    planned = rows.sizes.lengths * way.copies
+    choices = settle(planned)
     head = _head_cost(loaded) if asked.head == "causal" else 0.0
     sharing, loss = None, way.loss
     if way.shared is not None or way.refusal is not None:
@@ -124,17 +129,19 @@ def set_up(job: Job) -> Setup:
     pace = _pace(job.config, choices)
     torch.manual_seed(job.config.seed)
     learner = Learner(loaded.model, rows, loss=loss, pace=pace)
-    learner.replay = replay
-    learner.dress = way.dress or learner.dress
-    if way.packs:
-        learner.cut = partial(cut_packed, tokens=pace.micro_batch_tokens)
-    if sharing is not None:
-        learner.counted = sharing.bundles.counted
-        learner.cut = partial(cut_by_tree, tokens=pace.micro_batch_tokens, apart=asked.apart)
+    learner.replay, learner.dress = replay, way.dress or learner.dress
+    learner.lengths, learner.counted = planned, planned if sharing is None else sharing.bundles.counted
+    learner.cut = _cut(way, sharing, tokens=pace.micro_batch_tokens, apart=asked.apart)
     told = {"dtype": why, "forward": way.reason, **way.reasons}
     return Setup(
         job.config, learner, loaded, method, choices, told, found, held_out, sharing, plan.estimate, job.listener
     )
+
+
+def _cut(way: Way, sharing: Sharing | None, *, tokens: int, apart: bool) -> Cut:
+    if sharing is not None or way.is_tree:
+        return partial(cut_by_tree, tokens=tokens, apart=apart)
+    return partial(cut_packed if way.packs else cut_by_length, tokens=tokens)
 
 
 def _pace(config: TrainConfig, choices: Choices) -> Pace:

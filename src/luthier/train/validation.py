@@ -45,8 +45,8 @@ class Validation:
         return Seen(sum(nats) / learner.loss.units(self.rows), nats)
 
     def bits_per_byte(self, nats: Sequence[float]) -> float | None:
-        """Bits that a byte of the held-out answers costs; None where nothing is written."""
-        written = sum(row.answer_bytes for row in self.rows)
+        """Bits that a byte of the held-out answers costs; None where nothing is written, or it is graded."""
+        written = sum(row.answer_bytes for row in self.rows if not row.grading)
         return sum(nats) / math.log(2) / written if written else None
 
     def is_worse(self, nats: Sequence[float], than: Sequence[float]) -> bool:

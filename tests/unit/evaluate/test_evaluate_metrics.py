@@ -2,8 +2,9 @@
 
 import pytest
 
-from luthier.evaluate.metrics.numeric import last_number, numeric_match
-from luthier.evaluate.metrics.text import bits_per_byte, chrf, exact_match, normalise, rouge_l, token_f1
+from luthier.evaluate.metrics.text import bits_per_byte, chrf, rouge_l, token_f1
+from luthier.graders.matches import exact_match, normalise
+from luthier.graders.numbers import last_number, numeric_match
 
 
 @pytest.mark.parametrize(

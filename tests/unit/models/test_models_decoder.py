@@ -25,7 +25,11 @@ few = settings(deadline=None, max_examples=25)
 
 
 def write(decoder: Decoder, prompts: Sequence[Sequence[int]], samplings: Sequence[Sampling]) -> list[list[int]]:
-    return decoder.write(prompts, samplings, ends=ENDS, context=256, report=lambda _: None)
+    return decoder.write(prompts, list(map(Chooser, samplings)), ends=ENDS, context=256, report=lambda _: None)
+
+
+def choosers(most: int, count: int) -> list[Chooser]:
+    return [Chooser(Sampling(most)) for _ in range(count)]
 
 
 def decoder_of(kind: str) -> Decoder:
@@ -94,7 +98,7 @@ def test_rows_end_where_the_context_does() -> None:
     for kind in ("llama", "gpt2"):
         heard: list[int] = []
         rows = decoder_of(kind).write(
-            random_rows([16, 15, 5, 17]), [Sampling(50)] * 4, ends=(), context=16, report=heard.append
+            random_rows([16, 15, 5, 17]), choosers(50, 4), ends=(), context=16, report=heard.append
         )
         assert [len(row) for row in rows] == [0, 1, 11, 0]
         assert heard[-1] == 2

@@ -2,38 +2,24 @@
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from luthier.evaluate.statistics.clustered import FloatArray
+from luthier.graders.matches import normalise
 
 CHRF_ORDER = 6
 """Longest n-gram of characters that chrF compares."""
 CHRF_BETA = 2.0
 """How many times recall weighs as much as precision."""
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _WORD = re.compile(r"[^\W_]+")
-
-
-def normalise(text: str) -> str:
-    """NFKC, case-folded, punctuation and English articles stripped, spaces collapsed (after SQuAD, Rajpurkar 2016)."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    plain = "".join(" " if unicodedata.category(character).startswith("P") else character for character in folded)
-    return " ".join(_ARTICLES.sub(" ", plain).split())
 
 
 def spell_labels(labels: Iterable[str]) -> str:
     """Several labels, or none, as one answer."""
     return "; ".join(sorted(labels))
-
-
-def exact_match(text: str, golds: Iterable[str]) -> float:
-    """1 if the answer equals an accepted one after normalising, else 0. Text that is all punctuation must be equal."""
-    answer = normalise(text)
-    return float(any(_equal(text, answer, gold) for gold in golds))
 
 
 def token_f1(text: str, golds: Iterable[str]) -> float:
@@ -119,9 +105,3 @@ def _overlaps(mine: Sequence[Counter[str]], gold: Sequence[Counter[str]]) -> lis
     return [
         count for one, other in pairs for count in (one.total() if other else 0, other.total(), (one & other).total())
     ]
-
-
-def _equal(text: str, answer: str, gold: str) -> bool:
-    wanted = normalise(gold)
-    # An answer such as "-" or "a" normalises to nothing: then the letters themselves decide.
-    return answer == wanted if wanted else text.strip() == gold.strip()

@@ -11,9 +11,10 @@ import numpy as np
 from luthier.artifacts.folders import DatasetDir
 from luthier.artifacts.rows import read_worded
 from luthier.evaluate.arms import Arm
-from luthier.evaluate.metrics.text import exact_match, token_f1
+from luthier.evaluate.metrics.text import token_f1
 from luthier.evaluate.sitting import Room, Sitting
 from luthier.evaluate.span_probe import Pointed, SpanProbe, fit_span_probe
+from luthier.graders.matches import exact_match
 from luthier.models.chat import Wording
 from luthier.models.extract import best_answer
 from luthier.models.texts import PairWindow

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from luthier.artifacts.sealed import sources_in
 from luthier.evaluate.arms import BOTH, FEW_SHOT, OPEN_BOOK, RETRIEVAL, TUNED, Arm
-from luthier.evaluate.metrics.text import exact_match
 from luthier.evaluate.prompts import Limits, Prompt, Shelf
 from luthier.evaluate.sitting import Room, Sitting
+from luthier.graders.matches import exact_match
 from luthier.models.chat import Wording
 from luthier.records import Answer, Item, Listener, nobody_listens
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from luthier.evaluate.arms import Arm
-from luthier.evaluate.metrics.numeric import last_number, number_score
 from luthier.evaluate.sitting import Room, Sitting
 from luthier.evaluate.tasks import continued
 from luthier.evaluate.tasks.generate import Generates
+from luthier.graders.numbers import last_number, number_score
 from luthier.records import Item, Listener, nobody_listens
 
 MOST_TOKENS = 24

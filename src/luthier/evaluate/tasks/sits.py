@@ -9,6 +9,7 @@ SITS: dict[str, Sit] = {
     "classify": classify.sit,
     "embed": embed.sit,
     "prefer": prefer.sit,
+    "reinforce": generate.sit,
     "reward": reward.sit,
     "tag": tag.sit,
     "extract": extract.sit,

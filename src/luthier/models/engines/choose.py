@@ -2,6 +2,7 @@
 
 # B rows, V vocabulary
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ class Chooser:
 
     def __init__(self, sampling: Sampling) -> None:
         self.sampling = sampling
+        self.logp: list[float] = []
+        """Of every token that was drawn, by the distribution that it was drawn from."""
         self._random = np.random.default_rng(sampling.seed)
 
     def draw(self, logits_V: NDArray[np.float32]) -> int:
@@ -35,7 +38,9 @@ class Chooser:
         block = int(np.searchsorted(sums[:-1], wanted, side="right"))
         inside = np.cumsum(chances_V[block * BLOCK : (block + 1) * BLOCK], dtype=np.float64)
         place = int(np.searchsorted(inside[:-1], wanted - (sums[block] - blocks[block]), side="right"))
-        return block * BLOCK + place
+        token = block * BLOCK + place
+        self.logp.append(math.log(float(chances_V[token]) / float(sums[-1])))
+        return token
 
 
 def choose(logits_BV: Tensor, choosers: Sequence[Chooser]) -> list[int]:

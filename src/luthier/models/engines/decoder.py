@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from luthier.models.adapters import lora_layers, switch
+from luthier.models.engines.choose import Chooser
 from luthier.models.engines.engine import Sampling
 from luthier.models.engines.layers import Layers
 from luthier.models.engines.padded import PaddedDecoder
@@ -26,13 +27,13 @@ class Decoder(Protocol):
     def write(
         self,
         prompts: TokenRows,
-        samplings: Sequence[Sampling],
+        choosers: Sequence[Chooser],
         *,
         ends: Sequence[int],
         context: int,
         report: Callable[[int], None],
     ) -> list[list[int]]:
-        """Continue the prompts, end tokens kept; `report` hears how many are done."""
+        """Continue the prompts, each by its own chooser, end tokens kept; `report` hears how many are done."""
 
     def stream(self, prompt: Sequence[int], sampling: Sampling, *, ends: Sequence[int], context: int) -> Iterator[int]:
         """Tokens of one answer as they are chosen, the end token left out."""

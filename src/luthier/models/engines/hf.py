@@ -23,6 +23,7 @@ from luthier.models.chat import Wording, load_wording
 from luthier.models.classify import pad_types, padded_logits
 from luthier.models.embed import padded_vectors
 from luthier.models.encoder import type_arguments
+from luthier.models.engines.choose import Chooser
 from luthier.models.engines.decoder import Decoder, choose_decoders
 from luthier.models.engines.engine import Sampling
 from luthier.models.forward import (
@@ -96,7 +97,7 @@ class Engine:
         fitting = sum(len(prompt) < self.wording.context for prompt in prompts)
         written = self.decoder(adapter).write(
             prompts,
-            [Sampling(max_tokens=max_tokens)] * len(prompts),
+            [Chooser(Sampling(max_tokens=max_tokens)) for _ in prompts],
             ends=self.wording.end_ids,
             context=self.wording.context,
             report=lambda done: listener(Tick("answer", done, fitting)),

@@ -53,13 +53,19 @@ class Product:
         weight = plain[0].weight if len(plain) == 1 else torch.cat([linear.weight for linear in plain])
         biases = [linear.bias.float() for linear in plain if linear.bias is not None]
         bias = torch.cat(biases) if biases else None
-        low, gain = _low_rank(linears), _gain(linears)
         if order is not None:
             weight, bias = weight[order], bias[order] if bias is not None else None
+        self._linears, self._order, self._bias = linears, order, bias
+        self.read_adapters()
+        self._compute = _computation(weight.float(), bias)
+
+    def read_adapters(self) -> None:
+        """Take the adapters on these layers as they are now."""
+        low, gain, order = _low_rank(self._linears), _gain(self._linears), self._order
+        if order is not None:
             low = (low[0], low[1][:, order]) if low is not None else None
             gain = gain[order] if gain is not None else None
-        self._low, self._gain, self._bias = low, gain, bias
-        self._compute = _computation(weight.float(), bias)
+        self._low, self._gain = low, gain
 
     def __call__(self, x: Tensor, *, adapter: bool) -> Tensor:
         """x [N, I] -> [N, O]."""
@@ -136,6 +142,13 @@ class Layers:
             out = layer.down(layer.activation(gate) * up, adapter=adapter)
             x += out if layer.after_feedforward is None else layer.after_feedforward(out)
         return x
+
+    @torch.no_grad()
+    def read_adapters(self) -> None:
+        """Take the adapters as they are now; the weights beside them stay those that were read first."""
+        for layer in self.layers:
+            for each in (layer.qkv, layer.out, layer.gate_up, layer.down):
+                each.read_adapters()
 
     def logits(self, states: Tensor) -> Tensor:
         """Logits [N, V] of what `states` returned."""

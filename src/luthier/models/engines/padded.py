@@ -29,24 +29,25 @@ class PaddedDecoder:
     def write(
         self,
         prompts: TokenRows,
-        samplings: Sequence[Sampling],
+        choosers: Sequence[Chooser],
         *,
         ends: Sequence[int],
         context: int,
         report: Callable[[int], None],
     ) -> list[list[int]]:
-        """Continue the prompts, end tokens kept; `report` hears how many are done."""
+        """Continue the prompts, each by its own chooser, end tokens kept; `report` hears how many are done."""
         written: list[list[int]] = [[] for _ in prompts]
         rooms = [
-            min(sampling.max_tokens, context - len(prompt)) for prompt, sampling in zip(prompts, samplings, strict=True)
+            min(chooser.sampling.max_tokens, context - len(prompt))
+            for prompt, chooser in zip(prompts, choosers, strict=True)
         ]
         order = sorted(
             (index for index, room in enumerate(rooms) if room > 0), key=lambda row: (len(prompts[row]), row)
         )
         for start in range(0, len(order), BATCH):
             chosen = order[start : start + BATCH]
-            choosers = [Chooser(samplings[row]) for row in chosen]
-            found = self._batch([prompts[row] for row in chosen], choosers, [rooms[row] for row in chosen], ends)
+            own = [choosers[row] for row in chosen]
+            found = self._batch([prompts[row] for row in chosen], own, [rooms[row] for row in chosen], ends)
             for row, ids in zip(chosen, found, strict=True):
                 written[row] = ids
             report(start + len(chosen))

@@ -187,16 +187,16 @@ class SlotDecoder:
     def write(
         self,
         prompts: TokenRows,
-        samplings: Sequence[Sampling],
+        choosers: Sequence[Chooser],
         *,
         ends: Sequence[int],
         context: int,
         report: Callable[[int], None],
     ) -> list[list[int]]:
-        """Continue the prompts, end tokens kept; `report` hears how many are done."""
+        """Continue the prompts, each by its own chooser, end tokens kept; `report` hears how many are done."""
         rows = [
-            _Row(index, prompt, Chooser(sampling), min(sampling.max_tokens, context - len(prompt)))
-            for index, (prompt, sampling) in enumerate(zip(prompts, samplings, strict=True))
+            _Row(index, prompt, chooser, min(chooser.sampling.max_tokens, context - len(prompt)))
+            for index, (prompt, chooser) in enumerate(zip(prompts, choosers, strict=True))
         ]
         waiting = sorted((row for row in rows if row.room > 0), key=lambda row: (-len(row.ids) - row.room, row.index))
         shared = list(waiting[0].ids[: shared_prefix([row.ids for row in waiting])]) if waiting else []

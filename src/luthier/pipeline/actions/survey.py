@@ -34,6 +34,7 @@ PROPOSED = {
         "objective: reward.",
     ),
     "rating": ("prefer", "an answer judged good or bad: a language model learns to write what was judged good."),
+    "graded": ("reinforce", "a question with graders: a language model learns from the grades of its own answers."),
     "tags": ("tag", "a text with marked entities: an encoder learns to mark them in new texts."),
     "extraction": ("extract", "a question and a text with its answer: an encoder learns to point at the answer."),
     "pair": ("embed", "texts that belong together: an encoder learns to find one by the other."),

@@ -10,7 +10,20 @@ import ftfy
 from ftfy.badness import is_bad
 
 from luthier.prepare.clean.offsets import Copy, OffsetMap, align, joined, stripped
-from luthier.records import Chat, Entity, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import (
+    Chat,
+    Entity,
+    Example,
+    Extraction,
+    Graded,
+    Label,
+    Message,
+    Pair,
+    Preference,
+    Rating,
+    Tags,
+    Text,
+)
 
 SETTINGS = ftfy.TextFixerConfig(
     uncurl_quotes=False, fix_character_width=False, unescape_html=False, remove_terminal_escapes=True, explain=False
@@ -103,6 +116,10 @@ def repair(example: Example) -> tuple[Example, bool, bool]:
             prompt, answer = map(_mended_turns, (example.prompt, example.answer))
             rated = dataclasses.replace(example, prompt=prompt, answer=answer)
             return rated, prompt != example.prompt, answer != example.answer
+        case Graded():
+            prompt, golds = _mended_turns(example.prompt), tuple(map(repair_text, example.golds))
+            mended_golds = dataclasses.replace(example, prompt=prompt, golds=golds)
+            return mended_golds, prompt != example.prompt, golds != example.golds
 
 
 def _mended_turns(turns: tuple[Message, ...]) -> tuple[Message, ...]:

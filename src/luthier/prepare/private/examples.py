@@ -6,7 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from luthier.prepare.private.mask import Finding, Masked, Rules, mask_texts
-from luthier.records import Chat, Entity, Example, Extraction, Label, Message, Pair, Preference, Rating, Tags, Text
+from luthier.records import (
+    Chat,
+    Entity,
+    Example,
+    Extraction,
+    Graded,
+    Label,
+    Message,
+    Pair,
+    Preference,
+    Rating,
+    Tags,
+    Text,
+)
 
 BATCH = 1_000_000
 """Characters that are read together."""
@@ -64,6 +77,9 @@ def _content(example: Example) -> list[tuple[str, str]]:
             return [*(text for name, turns in parts.items() for text in _turns(name, turns)), *_tools(example.tools)]
         case Rating():
             return [*_turns("prompt", example.prompt), *_turns("answer", example.answer), *_tools(example.tools)]
+        case Graded():
+            golds = [(f"golds[{place}]", gold) for place, gold in enumerate(example.golds)]
+            return [*_turns("prompt", example.prompt), *golds]
         case Extraction():
             return [("question", example.question), ("context", example.context)]
         case Pair():
@@ -130,6 +146,9 @@ def _rebuilt(example: Example, results: Mapping[str, Masked]) -> Example:
         case Rating():
             prompt, answer = turns("prompt", example.prompt), turns("answer", example.answer)
             return dataclasses.replace(example, prompt=prompt, answer=answer, origin=origin, tools=tools(example.tools))
+        case Graded():
+            golds = tuple(results[f"golds[{place}]"].text for place in range(len(example.golds)))
+            return dataclasses.replace(example, prompt=turns("prompt", example.prompt), golds=golds, origin=origin)
         case Pair():
             negatives = tuple(results[f"negatives[{place}]"].text for place in range(len(example.negatives)))
             query, positive = results["query"].text, results["positive"].text

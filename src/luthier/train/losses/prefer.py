@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, tensor
 
 from luthier.errors import UserError
-from luthier.models.adapters import switch
 from luthier.models.dense import trained_token_loss
 from luthier.models.engines.hf import labelled_positions
 from luthier.models.forward import Forward, TokenRows, choose_forward, packed_states
@@ -29,7 +28,7 @@ from luthier.train.batches import Cut
 from luthier.train.learner import Summed
 from luthier.train.losses.contrast import OF_PAIRS, Pairs, Terms, kto
 from luthier.train.losses.way import Lesson, Way
-from luthier.train.reference import Remembered
+from luthier.train.reference import Remembered, as_base
 from luthier.train.replay import Reminder
 
 BETA = {"dpo": 0.1, "ipo": 0.1, "orpo": 0.1, "kto": 0.1, "simpo": 2.0}
@@ -96,12 +95,8 @@ class AdapterOff:
 
     def logp(self, model: Any, rows: Sequence[Worded]) -> Tensor:
         """Computed now, without gradient and dropout."""
-        was_training = model.training
-        switch(model.eval(), active=False)
-        try:
+        with as_base(model):
             return logp(model, rows, forward=self.forward)
-        finally:
-            switch(model.train(was_training), active=True)
 
 
 class PreferLoss:

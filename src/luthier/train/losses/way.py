@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from luthier.graders.marking import Markings
 from luthier.models.chat import Wording
 from luthier.models.forward import Forward, TokenRows
 from luthier.models.load import Loaded
@@ -22,6 +23,10 @@ class Lesson:
     """Training rows of each label."""
     rated: tuple[int, int] = (0, 0)
     """Training rows that hold one answer, called bad and called good."""
+    longest_answer: int = 0
+    """Most trained tokens of a row."""
+    markings: Markings | None = None
+    """What grades answers; None where none are graded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,10 @@ class Way:
     """The same loss with what rows begin with computed once; None if there is none."""
     refusal: str | None = None
     """Why there is none here, where other architectures have one."""
+    copies: int = 1
+    """Rows that a step makes of each row it is given."""
+    is_tree: bool = False
+    """Whether the loss computes what these copies begin with once."""
     dress: Dress | None = None
     """What a step makes of a row before it learns from it; None: nothing."""
     reasons: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Which loss file learns which objective."""
 
-from luthier.train.losses import chat, classify, embed, extract, fill, prefer, reward, tag
+from luthier.train.losses import chat, classify, embed, extract, fill, prefer, reinforce, reward, tag
 from luthier.train.losses.way import Choose
 
 WAYS: dict[str, Choose] = {
@@ -10,6 +10,7 @@ WAYS: dict[str, Choose] = {
     "tag": tag.choose_way,
     "extract": extract.choose_way,
     "prefer": prefer.choose_way,
+    "reinforce": reinforce.choose_way,
     "reward": reward.choose_way,
     "embed": embed.choose_way,
     "fill": fill.choose_way,
