@@ -18,6 +18,7 @@ PARTS = (
     "bench.objectives._parity_classify",
     "bench.objectives._parity_embed",
     "bench.objectives._parity_prefer",
+    "bench.objectives._parity_reinforce",
     "bench.objectives._parity_tag",
 )
 """Modules with `compare(asked) -> case -> {"loss": error, "gradient": error, ...}` and `VERSIONS`."""

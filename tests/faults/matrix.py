@@ -18,6 +18,7 @@ OBJECTIVES = {
     "classify, decoder": ("classify", "llama"),
     "prefer": ("prefer", "llama"),
     "reward": ("reward", "llama"),
+    "reinforce": ("reinforce", "llama"),
 }
 EMBEDDINGS = "embeddings"
 NAMES = {"llama": "embed_tokens", "bert": "word_embeddings"}

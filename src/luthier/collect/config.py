@@ -30,6 +30,7 @@ Format = Literal[
     "extraction",
     "preference",
     "rating",
+    "graded",
     "pair",
     "scored",
     "text",
@@ -46,9 +47,8 @@ class CollectConfig(Settings):
     columns: dict[str, list[str] | str] = Field(default_factory=dict)
     """Role -> column name or names, where they are not the usual ones; the first that a file has counts, in any case.
     Roles: question, context, answer, answers, system, messages, tools, text, second, label, entities, tokens, tags,
-    prompt, completion, chosen, rejected, good, query, positive, negative, score. Any other role names a column that
-    rides along, for
-    `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
+    prompt, completion, chosen, rejected, good, gold, graders, query, positive, negative, score. Any other role names a
+    column that rides along, for `split.group_by` and slices: `code: [Code, ICD-10 code]`."""
     labels: list[str] = Field(default_factory=list)
     """The labels that texts and entities can have, so that a misspelt one is a bad row; empty: any label."""
     bad_rows: float = Field(default=0.01, ge=0, le=1)

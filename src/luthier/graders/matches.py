@@ -35,8 +35,9 @@ def label_overlap(text: str, golds: Iterable[str]) -> float:
 
 
 def split_labels(text: str) -> frozenset[str]:
-    """The labels of an answer, each normalised."""
-    return frozenset(filter(None, map(normalise, text.split(";"))))
+    """The labels of an answer, each normalised; one such as "A" would normalise to nothing, and stays."""
+    parts = [part.strip() for part in text.split(";")]
+    return frozenset(normalise(part) or part.casefold() for part in parts if part)
 
 
 def _jaccard(first: frozenset[str], second: frozenset[str]) -> float:

@@ -17,6 +17,7 @@ Kind = Literal[
     "too few data",
     "learning rate too high",
     "labels noisy",
+    "rewards alike",
     "validation copied",
     "not validated",
 ]
@@ -35,6 +36,9 @@ BLIND = 0.95
 """Held-out loss over guessing, or over the base's, above which nothing general was learnt."""
 STILL_FALLING = 0.15
 """Share of the whole fall that the last quarter of a run made, from which it ended too early."""
+ALIKE, EARNED = 0.9, 0.05
+"""Share of groups whose answers all earn the same from which grades are said to tell nothing, unless rewards fall short
+by less than the second number."""
 DOUBTED = 0.1
 """Share of labels that prepare doubts, from which they are called noisy."""
 
@@ -110,7 +114,7 @@ def diagnose(curve: Sequence[Mapping[str, Any]], about: Circumstances) -> tuple[
     course = _course(curve)
     found: list[Finding | None] = [_copied(about, course)]
     if course.losses:
-        found += [_too_fast(course, about)]
+        found += [_too_fast(course, about), _alike(curve, course)]
     if course.losses and course.seen:
         found += [_recites(course)]
     if course.losses and about.ended:
@@ -203,6 +207,17 @@ def _recites(course: _Course) -> Finding | None:
         f"{before:.3g} to {after:.3g}: the model learns rows by heart. Lower train.epochs, or bring more examples.",
         numbers,
     )
+
+
+def _alike(curve: Sequence[Mapping[str, Any]], course: _Course) -> Finding | None:
+    """Whether the answers to a prompt nearly always earned the same, so that none could be preferred."""
+    shares = [float(point["even_groups"]) for point in curve if point.get("even_groups") is not None][-course.width :]
+    share, missed = sum(shares) / max(1, len(shares)), course.around(course.steps[-1])
+    if len(shares) < course.width or share < ALIKE or missed < EARNED:
+        return None
+    words = f"in {100 * share:.0f} % of the groups all answers earned the same, so nothing could be learnt of them"
+    cure = "Raise train.reinforce.samples, or add graders that give something for a part of what is wanted."
+    return Finding("rewards alike", f"{words}. {cure}", {"even_groups": share, "missed": missed})
 
 
 def _few(course: _Course, about: Circumstances) -> Finding | None:

@@ -43,6 +43,10 @@ def asked(number: int, start: int = 4) -> Row:
     }
 
 
+def graded(number: int, gold: str = "", grader: str = "numeric") -> Row:
+    return {"question": f"What is {number} + 1?", "answer": gold or f"{number + 1}", "grader": grader}
+
+
 BAD: dict[str, tuple[str, Callable[[int], Row], Row, str]] = {
     "unknown tag": ("tag", tagged, tagged(7, label="PARD"), "label 'PARD' is not one of collect.labels"),
     "span beyond the text": (
@@ -63,6 +67,13 @@ BAD: dict[str, tuple[str, Callable[[int], Row], Row, str]] = {
     ),
     "chosen is rejected": ("prefer", compared, compared(7, "Yes, 7."), "chosen and rejected are the same"),
     "chosen is rejected, to score": ("reward", compared, compared(7, "Yes, 7."), "chosen and rejected are the same"),
+    "unknown grader": ("reinforce", graded, graded(7, grader="psychic"), "grader: there is no grader 'psychic'"),
+    "missing gold": ("reinforce", graded, {**graded(7), "answer": ""}, "answer is empty"),
+    "gold without a number": ("reinforce", graded, graded(7, gold="many"), "the gold 'many' holds no number"),
+    "bad pattern": (
+        *("reinforce", graded, {**graded(7), "grader": {"grader": "regex", "options": {"pattern": "("}}}),
+        "grader: grader regex: pattern '('",
+    ),
     "empty positive": ("embed", paired, paired(7, ""), "positive is empty"),
     "too long pair": ("embed", paired, paired(7, "word " * 200), "receipt R6 (length): 1 of 30 rows"),
     "too long answer": ("prefer", compared, compared(7, "word " * 200), "receipt R6 (length): 1 of 30 rows"),
@@ -77,7 +88,7 @@ def prepared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[st
     """Collect and prepare rows; answers the exit code and what was said."""
 
     def call(objective: str, rows: list[Row]) -> tuple[int, str]:
-        kind = "llama" if objective in {"prefer", "reward"} else "bert"
+        kind = "llama" if objective in {"prefer", "reward", "reinforce"} else "bert"
         write_base(write_tiny_tokenizer(tmp_path / "tiny-base"), kind=kind)
         (tmp_path / "data").mkdir()
         lines = [json.dumps({**row, "n": f"g{number}"}) + "\n" for number, row in enumerate(rows)]

@@ -101,6 +101,8 @@ DIALECTS: list[tuple[str, str, dict[str, Any]]] = [
     ("rating", "TRL turns", {"prompt": [ASK], "completion": [TELL], "label": False}),
     ("rating", "a CSV file", {"prompt": "Hi", "completion": "Yo", "label": "TRUE"}),
     ("rating", "LLaMA-Factory", {"conversations": [HUMAN, GPT], "kto_tag": True}),
+    ("graded", "a CSV file", {"question": "1 + 1", "answer": "2", "grader": "numeric"}),
+    ("graded", "several", {"messages": [ASK], "golds": ["Yo", "Ho"], "graders": ["exact", {"grader": "contains"}]}),
     ("pair", "sentence-transformers", {"anchor": "a", "positive": "b"}),
     ("pair", "triplets", {"anchor": "a", "positive": "b", "negative": "c"}),
     ("pair", "BGE", {"query": "a", "pos": ["b"], "neg": ["c", "d"]}),

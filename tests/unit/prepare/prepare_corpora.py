@@ -7,12 +7,14 @@ from luthier.artifacts.documents import write_documents
 from luthier.artifacts.folders import CorpusDir, building
 from luthier.artifacts.rows import write_examples
 from luthier.collect.ledger import Refused, write_files
+from luthier.graders.marking import graders_of, written
 from luthier.records import (
     Chat,
     Document,
     Entity,
     Example,
     Extraction,
+    Graded,
     Label,
     Message,
     Origin,
@@ -88,6 +90,7 @@ def rows_for(name: str, groups: int = 40, *, each: int = 3) -> list[Example]:
         "prefer": preference,
         "reward": preference,
         "rate": rating,
+        "reinforce": graded,
         "tag": tags,
         "extract": extraction,
         "embed": pair,
@@ -116,6 +119,13 @@ def rating(number: int, at: Origin) -> Rating:
     """A prompt with an answer, every second of them bad."""
     prompt = Message("user", f"What is said of part {number}? {sentence(number)}")
     return Rating((prompt,), (Message("assistant", f"It is part {number}."),), number % 2 == 0, at)
+
+
+def graded(number: int, at: Origin) -> Graded:
+    """A question with two golds, every second of them with a grader of its own."""
+    prompt = Message("user", f"Which part is it? {sentence(number)}")
+    graders = written(graders_of("contains")) if number % 2 else ""
+    return Graded((prompt,), (f"Part {number}", f"It is {number}"), graders, at)
 
 
 def tags(number: int, at: Origin) -> Tags:

@@ -13,10 +13,14 @@ from prepare_corpora import WORDS, origin, preference, rows_for, sentence, tags
 from luthier.artifacts.rows import read_items, read_worded
 from luthier.artifacts.tables import read_table
 from luthier.errors import UserError
+from luthier.graders.marking import Grading
 from luthier.models.chat import Wording, load_wording
 from luthier.models.spans import entities_in, entity_of
+from luthier.objectives import objective
 from luthier.prepare.candidate import candidate
 from luthier.prepare.clean.repair import repair
+from luthier.prepare.clean.rules import NOT_LEARNT
+from luthier.prepare.convert import NO_GOLD, Common, convert
 from luthier.prepare.label.known import ONLY_ROW
 from luthier.prepare.leaks import check_leaks
 from luthier.prepare.prepared import Prepared
@@ -25,9 +29,11 @@ from luthier.prepare.split.groups import find_groups, tied_questions
 from luthier.prepare.word import Readings, word
 from luthier.prepare.wording.tags import OVERLAP, UNALIGNED
 from luthier.records import (
+    Chat,
     Entity,
     Example,
     Extraction,
+    Graded,
     Item,
     Label,
     Message,
@@ -44,6 +50,7 @@ KINDS = {
     "prefer": "prefer",
     "rate": "prefer",
     "reward": "reward",
+    "reinforce": "reinforce",
     "tag": "tag",
     "extract": "extract",
     "embed": "embed",
@@ -70,6 +77,8 @@ def served(name: str, example: Example, wording: Wording) -> list[tuple[int, ...
     match example:
         case Preference():
             return [wording.chat_ids((*example.prompt, *turns)).ids for turns in (example.chosen, example.rejected)]
+        case Graded():
+            return [wording.chat_ids((*example.prompt, Message("assistant", example.golds[0]))).ids]
         case Tags() | Text():
             return [wording.text_ids(example.text)]
         case Extraction():
@@ -97,6 +106,12 @@ def check_row(name: str, row: Worded, example: Example, labels: list[str], wordi
         case "rate":
             assert (row.labels, row.ends, row.score) == ((), (), float(example.good))
             assert learnt == len(example.answer[0].content) + 1
+        case "reinforce":
+            assert (row.labels, row.ends, row.score) == ((), (), None)
+            assert learnt == len(example.golds[0]) + 1
+            grading = Grading.of(row.grading)
+            assert grading.golds == example.golds
+            assert [one.grader for one in grading.graders] == (["contains"] if example.graders else [])
         case "tag":
             words = wording.word_ids(example.text).words
             assert learnt == len(row.labels) == len(words)
@@ -129,6 +144,8 @@ def check_item(name: str, item: Item, example: Example) -> None:
         case "rate":
             text = example.answer[0].content
             assert item.golds == ((text, "") if example.good else ("", text))
+        case "reinforce":
+            assert (item.messages, item.golds) == (example.prompt, example.golds)
         case "tag":
             assert asked == (example.text,)
             assert tuple(map(entity_of, item.golds)) == example.entities
@@ -260,6 +277,21 @@ def test_a_long_context_is_learnt_in_windows_and_asked_about_once(wording: Wordi
     whole = dataclasses.replace(row, answers=((0, len(LONG)),))
     for gone, policy in ((row, "drop"), (whole, "shorten")):
         assert read(gone, wording=wording, policy=policy).left == {TOO_LONG: [candidate(gone)]}
+
+
+def test_questions_with_answers_and_labelled_texts_can_be_graded() -> None:
+    """The answer is the gold; an empty one, or one that is only context, is none."""
+    ask, at = Message("user", "Which part?"), origin("q.jsonl", 1)
+    found = {
+        "chat": Chat((ask, Message("assistant", "A pump")), at),
+        "label": Label("It leaks", "PART", at, others=("LEAK",)),
+        "empty": Label("It leaks", "", at),
+        "context": Chat((ask, Message("assistant", "A pump", weight=0)), at),
+    }
+    made = {name: convert(one, objective("reinforce"), common=Common()) for name, one in found.items()}
+    assert made["chat"] == Graded((ask,), ("A pump",), "", at)
+    assert made["label"] == Graded((Message("user", "It leaks"),), ("PART; LEAK",), "", at)
+    assert (made["empty"], made["context"]) == (NO_GOLD, NOT_LEARNT)
 
 
 @pytest.mark.parametrize(

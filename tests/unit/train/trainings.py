@@ -1,6 +1,7 @@
 """Small datasets, and training runs over them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from preferences import pair_row
 
 from luthier.artifacts.folders import DatasetDir, ModelDir, building
 from luthier.artifacts.rows import write_worded
+from luthier.graders.marking import GraderConfig, Grading
 from luthier.models.bases import Base
 from luthier.models.chat import Wording, load_wording
 from luthier.records import Message, Worded
@@ -18,6 +20,9 @@ from luthier.train.config import TrainConfig, train_key
 from luthier.train.stage import train
 
 LABELS = ("no", "yes")
+LETTERS = GraderConfig(grader="regex", options={"pattern": "[a-z]"})
+GRADING = Grading(("no", "yes"), (LETTERS,)).text
+"""A small letter somewhere: about half of what a base with random weights writes has one."""
 SETTINGS: dict[str, Any] = {
     "epochs": 2.0,
     "batch_tokens": 160,
@@ -75,6 +80,8 @@ def make_rows(wording: Wording, objective: str, count: int, *, first: int = 0) -
             case "prefer" | "reward":
                 answers = LABELS[place % 2], LABELS[1 - place % 2]
                 rows.append(pair_row(wording, place, text, answers))
+            case "reinforce":
+                rows.append(replace(chat_row(wording, place, text, LABELS[place % 2]), grading=GRADING))
             case "embed":
                 rows.append(texts_row(wording, place, text, f"{LABELS[place % 2]} it is {place}"))
             case _:

@@ -180,6 +180,10 @@ class ReinforceLoss:
         shares |= {"kl": tally.kl / max(1, tally.tokens)} if self.terms.kl else {}
         return tally.told | shares
 
+    def lot(self, row: Worded) -> Lot:
+        """What was drawn for an answer of the last step."""
+        return self._lots[row.id]
+
     def units(self, rows: Sequence[Worded]) -> int:
         """Tokens of answers; of rows that were not answered yet, rows."""
         return sum(sum(row.trained) if row.id in self._lots else 1 for row in rows)
