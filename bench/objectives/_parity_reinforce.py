@@ -1,8 +1,8 @@
 """Grades of a model's own answers against TRL's GRPOTrainer: the same prompts, answers, rewards and likelihoods.
 
-Answers are drawn by us, with nothing rewarded but chance, and the adapter moves on before the loss is computed, so
-that ratios differ from one and some are clipped. Where the two of us differ by more than the bar, TRL computes once more
-in float64, as for preferences.
+Answers are drawn by us and rewarded by chance, and the adapter moves on before the loss is computed: ratios differ from
+one, and some are clipped. Where the two of us differ by more than the bar, TRL computes once more in float64, as for
+preferences.
 """
 
 import json

@@ -3,8 +3,8 @@
     python _trl_reinforce_loss.py float32|float64 CASE_FOLDER...
 
 A case holds `case.json` (method, KL, base, padding, answers with advantages and with the likelihoods that they were
-drawn with) and `tuned`: the adapter, or the whole model, as it is when it learns. The loss is what the trainer computes on the
-batch that it makes of its own answers, with TRL's default normalisation: the tokens of all answers.
+drawn with) and `tuned`: the adapter, or the whole model, as it is when it learns. The loss is what the trainer computes
+on the batch that it makes of its own answers, with TRL's default normalisation: the tokens of all answers.
 In float64 the head is torch's, as in `_trl_prefer_loss.py`.
 Leaves the gradients in float32 in `trl-<type>.safetensors` by the name of the parameter, and the loss beside them.
 """

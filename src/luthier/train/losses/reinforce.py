@@ -57,8 +57,8 @@ def choose_way(loaded: Loaded, sample: TokenRows, lesson: Lesson) -> Way:
     usual = max(LEAST_TOKENS, lesson.longest_answer + MORE_TOKENS)
     limit = usual if config.answer_tokens == "auto" else config.answer_tokens
     sampler = Sampler(loaded.model, pad_id=lesson.wording.pad_id)
-    grader = Answers(sampler, markings, lesson.wording, limit, seed=lesson.config.seed)
-    loss = ReinforceLoss(tree_states if is_tree else forward, Terms.of(config), grader)
+    draws = Draws(sampler, markings, lesson.wording, limit, seed=lesson.config.seed)
+    loss = ReinforceLoss(tree_states if is_tree else forward, Terms.of(config), draws)
     told = f"{config.samples} to each prompt, of at most {limit} tokens; {sampler.reason}"
     packs = forward is packed_states
     return Way(loss, found, packs, forward, copies=config.samples, is_tree=is_tree, reasons={"answers": told})
@@ -80,7 +80,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Draws:
     """Answers of the model as it is now, and what they are worth."""
 
     sampler: Sampler
@@ -140,10 +140,10 @@ class ReinforceLoss:
     one row.
     """
 
-    def __init__(self, forward: Forward, terms: Terms, answers: Answers) -> None:
+    def __init__(self, forward: Forward, terms: Terms, draws: Draws) -> None:
         self.forward = forward
         self.terms = terms
-        self.answers = answers
+        self.draws = draws
         self._lots: dict[str, Lot] = {}
         """By the id of an answer's row."""
         self._tally = Tally()
@@ -151,9 +151,9 @@ class ReinforceLoss:
     def write(self, held: Mapping[int, Worded], *, step: int) -> dict[int, Worded]:
         """The rows to learn from: a group of answers to each prompt."""
         count = self.terms.samples
-        drawn = self.answers.drawn(held, count=count, step=step)
+        drawn = self.draws.drawn(held, count=count, step=step)
         asked = [row for row in held.values() for _ in range(count)]
-        found_A2 = np.array([self.answers.reward(row, answer) for row, answer in zip(asked, drawn, strict=True)])
+        found_A2 = np.array([self.draws.reward(row, answer) for row, answer in zip(asked, drawn, strict=True)])
         rewards_GK = found_A2[:, 0].reshape(-1, count)
         gains = advantages(rewards_GK, scale_by_spread=self.terms.scale_by_spread).ravel().tolist()
         numbers = [number * count + place for number in held for place in range(count)]
@@ -206,8 +206,8 @@ class ReinforceLoss:
         nats.
         """
         if rows[0].grading:
-            answers = self.answers.likeliest(rows)
-            found = [self.answers.reward(row, answer) for row, answer in zip(rows, answers, strict=True)]
+            answers = self.draws.likeliest(rows)
+            found = [self.draws.reward(row, answer) for row, answer in zip(rows, answers, strict=True)]
             return [most - reward for reward, most in found]
         _, _, owners = labelled_positions(rows)
         sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, owners, -self._logp(model, rows).double())
