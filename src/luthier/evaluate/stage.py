@@ -23,6 +23,7 @@ from luthier.evaluate.sitting import Room
 from luthier.evaluate.suites import ask_suites
 from luthier.models.engines.hf import BATCH_TOKENS, load_engine
 from luthier.models.engines.slots import ROWS
+from luthier.objectives import objective
 from luthier.records import Listener, nobody_listens
 
 SPENT = "cross-fitting: the model that ships learnt from all of these documents, so the exam is spent"
@@ -120,8 +121,10 @@ def _ask_others(
     if config.suites is not None:
         found["suites"] = ask_suites(config.suites, serve=models.serve, listener=listener)
     if config.judge is not None:
-        if dataset.manifest.facts["objective"] != "chat":
-            raise UserError("evaluate.judge compares answers in words. Take the section out, or use objective: chat")
+        if not objective(str(dataset.manifest.facts["objective"])).is_asked:
+            raise UserError(
+                "evaluate.judge compares answers in words, and this objective has none. Take the section out"
+            )
         found["judge"] = calibrate(config.judge, seed=config.seed, listener=listener)
     return found
 

@@ -101,6 +101,7 @@ def test_a_folder_of_documents_is_to_be_continued(tmp_path: Path) -> None:
     [
         ({"prompt": "Hi {n}", "chosen": "Yo", "rejected": "Go"}, ("prefer", "smollm2-135m")),
         ({"prompt": "Hi {n}", "completion": "Yo", "label": True}, ("prefer", "smollm2-135m")),
+        ({"question": "{n} + 1", "answer": "{n}", "grader": "numeric"}, ("reinforce", "smollm2-135m")),
         ({"text": "Rome {n}", "entities": [[0, 4, "PLACE"]]}, ("tag", "minilm-l6")),
         (
             {"context": "Rome {n}", "question": "Where?", "answers": {"text": ["Rome"], "answer_start": [0]}},

@@ -10,6 +10,8 @@ from luthier.evaluate.report import plots
 from luthier.evaluate.report.parts import Figure, Section
 from luthier.evaluate.report.plots import Mark
 
+NATS = "How surprising the right answers were while learning (loss in nats; lower is better)"
+MISSED = "By how much the rewards of the model's own answers fell short of the best (lower is better)"
 LINES = (("Training", "base", "loss"), ("Held out", "tuned", "validation_loss"))
 
 
@@ -30,7 +32,7 @@ def read_learnt(model: ModelDir) -> Learnt:
 
 
 def training(learnt: Learnt) -> Section | None:
-    """Loss by step in training and validation (nats per answer token, or per labelled text), and the diagnosis."""
+    """Loss by step in training and validation (nats per answer token or per labelled text, or reward missed), and the diagnosis."""
     lines = []
     for label, kind, key in LINES:
         points = [(float(row["step"]), float(row[key])) for row in learnt.curve if row.get(key) is not None]
@@ -39,7 +41,7 @@ def training(learnt: Learnt) -> Section | None:
     if not lines:
         return None
     meaning = (
-        "How surprising the right answers were while learning (loss in nats; lower is better), on training rows and on "
+        f"{MISSED if any('reward' in row for row in learnt.curve) else NATS}, on training rows and on "
         "rows of groups that were held out. Where held-out loss rises while training loss falls, the model recites: "
         "train for fewer epochs, or add examples."
     )

@@ -13,6 +13,8 @@ from luthier.models.engines.engine import Sampling
 
 BLOCK = 512
 """Chances are summed by blocks first: a running sum over a whole vocabulary takes longer than the drawing."""
+SMALLEST = 1e-38
+"""Chance that a drawn token is taken to have had at least, relative to the likeliest's."""
 
 
 class Chooser:
@@ -39,7 +41,8 @@ class Chooser:
         inside = np.cumsum(chances_V[block * BLOCK : (block + 1) * BLOCK], dtype=np.float64)
         place = int(np.searchsorted(inside[:-1], wanted - (sums[block] - blocks[block]), side="right"))
         token = block * BLOCK + place
-        self.logp.append(math.log(float(chances_V[token]) / float(sums[-1])))
+        # By rounding, a token of no chance can be met at the end of a block.
+        self.logp.append(math.log(max(float(chances_V[token]), SMALLEST) / float(sums[-1])))
         return token
 
 
