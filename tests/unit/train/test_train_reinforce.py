@@ -84,7 +84,7 @@ def theirs(training: Training, tuned: Path, answers: Sequence[Worded], setup: Se
         if loss.terms.kl:
             with torch.no_grad(), model.disable_adapter():
                 base = plain_logp(model, row.ids, row.trained)
-            total = total + loss.terms.kl * (torch.exp(base - logp) - (base - logp) - 1).sum()
+            total = total + loss.terms.kl * (ratio * (torch.exp(base - logp) - (base - logp) - 1)).sum()
     mean = total / tokens
     mean.backward()
     slopes = {

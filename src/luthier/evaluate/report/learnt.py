@@ -32,7 +32,7 @@ def read_learnt(model: ModelDir) -> Learnt:
 
 
 def training(learnt: Learnt) -> Section | None:
-    """Loss by step in training and validation (nats per answer token or per labelled text, or reward missed), and the diagnosis."""
+    """Loss by step in training and validation (nats per answer token or per text, or reward missed), and diagnosis."""
     lines = []
     for label, kind, key in LINES:
         points = [(float(row["step"]), float(row[key])) for row in learnt.curve if row.get(key) is not None]

@@ -222,13 +222,16 @@ class ReinforceLoss:
         ]
         drawn_T = tensor([value for lot in lots for value in lot.logp], dtype=logp_T.dtype)
         gain_T = tensor([lot.advantage for lot in lots], dtype=logp_T.dtype)[owners_T]
-        fault_T = clipped_faults(logp_T - drawn_T, gain_T, clip=self.terms.clip)
+        log_ratio_T = logp_T - drawn_T
+        fault_T = clipped_faults(log_ratio_T, gain_T, clip=self.terms.clip)
         tally = self._tally
         tally.tokens += len(now_T)
-        tally.clipped += int(clipped(now_T - drawn_T, gain_T, clip=self.terms.clip).sum())
+        tally.clipped += int(clipped(log_ratio_T.detach(), gain_T, clip=self.terms.clip).sum())
         if base_T is None:
             return fault_T
-        drift_T = k3(logp_T, base_T)
+        # The ratio makes it an estimate for the model as it is now, and its gradient that of the divergence: without it,
+        # even where it is one, the gradient would be that of KL(base || model) (DeepSeek-AI 2025, arXiv:2512.02556).
+        drift_T = log_ratio_T.exp() * k3(logp_T, base_T)
         tally.kl += float(drift_T.detach().sum())
         return fault_T + self.terms.kl * drift_T
 
