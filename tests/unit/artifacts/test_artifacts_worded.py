@@ -19,8 +19,9 @@ def worded(draw: st.DrawFn) -> Worded:
     trained = tuple(draw(st.booleans()) for _ in ids)
     numbers = st.lists(st.integers(0, 3), max_size=3).map(tuple)
     score = draw(st.none() | st.floats(0, 1))
-    texts = [draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=5)) for _ in range(3)]
-    return Worded(*texts, ids, trained, draw(numbers), draw(st.integers(0, 1000)), draw(numbers), score)
+    texts = [draw(st.text(st.characters(exclude_categories=["Cs"]), max_size=5)) for _ in range(4)]
+    *about, grading = texts
+    return Worded(*about, ids, trained, draw(numbers), draw(st.integers(0, 1000)), draw(numbers), score, grading)
 
 
 @given(rows=st.lists(worded(), max_size=12), group=st.integers(1, 5))

@@ -229,8 +229,8 @@ class ReinforceLoss:
         tally.clipped += int(clipped(log_ratio_T.detach(), gain_T, clip=self.terms.clip).sum())
         if base_T is None:
             return fault_T
-        # The ratio makes it an estimate for the model as it is now, and its gradient that of the divergence: without it,
-        # even where it is one, the gradient would be that of KL(base || model) (DeepSeek-AI 2025, arXiv:2512.02556).
+        # The ratio makes it an estimate for the model as it is now, and its gradient that of the divergence. Without
+        # it, even where it is one, the gradient is that of KL(base || model) (DeepSeek-AI 2025, arXiv:2512.02556).
         drift_T = log_ratio_T.exp() * k3(logp_T, base_T)
         tally.kl += float(drift_T.detach().sum())
         return fault_T + self.terms.kl * drift_T
