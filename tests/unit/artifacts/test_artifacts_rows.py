@@ -66,7 +66,7 @@ KIND_OF = {
     Text: st.builds(Text, text=WORDS, origin=ORIGINS),
     Preference: st.builds(Preference, prompt=TURNS, chosen=TURNS, rejected=TURNS, origin=ORIGINS, tools=TEXTS),
     Rating: st.builds(Rating, prompt=TURNS, answer=TURNS, good=st.booleans(), origin=ORIGINS, tools=TEXTS),
-    Graded: st.builds(Graded, prompt=TURNS, golds=TEXTS, graders=TEXT, origin=ORIGINS),
+    Graded: st.builds(Graded, prompt=TURNS, golds=TEXTS, graders=WORDS, origin=ORIGINS),
     Tags: st.builds(
         Tags,
         text=WORDS,
