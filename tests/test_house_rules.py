@@ -4,9 +4,9 @@ import ast
 import importlib
 import io
 import re
+import resource
 import subprocess
 import sys
-import time
 import tokenize
 from collections.abc import Iterator
 from functools import cache
@@ -258,13 +258,14 @@ def test_help_loads_no_heavy_library(words: list[str]) -> None:
     assert loaded & (HEAVY if words[0].startswith("--") else HEAVY - {"pydantic"}) == set()
 
 
-def test_help_answers_within_200_ms() -> None:
+def test_help_takes_200_ms_of_the_processor_at_most() -> None:
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "luthier.cli.main", "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - began)
-    # The best of five: a busy machine may slow any one of them.
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    # A clock would count the other work of a busy machine; the best of five leaves out what a cold disk cost.
     assert min(times) < 0.2
 
 

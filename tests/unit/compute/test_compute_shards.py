@@ -130,7 +130,9 @@ def test_a_killed_worker_is_told_in_words_and_costs_what_was_in_flight(
     with pytest.raises(LuthierError, match=r"a worker process died.*lower compute\.workers"):
         run_shards(work, tasks(12), store=store, executor=Processes(2))
     finished = {path.name for path in store.iterdir()}
-    assert {"key-0", "key-1", "key-2", "key-3", "key-4"} <= finished <= {task.key for task in tasks(12)} - {"key-6"}
+    assert finished <= {task.key for task in tasks(12)} - {"key-6"}
+    # What the other worker had in flight is lost as well.
+    assert len({f"key-{number}" for number in range(6)} - finished) <= 1
     before = len(begun(log))
     armed.unlink()
     run_shards(work, tasks(12), store=store, executor=Processes(2))

@@ -21,7 +21,7 @@ from luthier.models.engines.slots import SlotDecoder
 SLOTTED = ["llama", "qwen3", "mistral", "gemma3_text"]
 PROMPTS = random_rows([3, 1, 3 * WINDOW, 7, WINDOW, 2, 5, 9, 4, 4, 30])
 ENDS = tuple(range(0, 259, 9))
-few = settings(deadline=None, max_examples=25)
+few = settings(max_examples=12)
 
 
 def write(decoder: Decoder, prompts: Sequence[Sequence[int]], samplings: Sequence[Sampling]) -> list[list[int]]:
