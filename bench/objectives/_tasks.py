@@ -5,6 +5,7 @@ import json
 import random
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,13 @@ def chapters(folder: Path) -> list[Row]:
         if isinstance(one, Label)
     }
     return [found[text] for text in sorted(found)]
+
+
+def commonest(rows: Sequence[Row], answers: int) -> list[Row]:
+    """The rows whose answer is one of the most frequent ones."""
+    counts = Counter(row.answer for row in rows)
+    kept = sorted(counts, key=lambda answer: (-counts[answer], answer))[:answers]
+    return [row for row in rows if row.answer in kept]
 
 
 def questions(_folder: Path) -> list[Row]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets import forge_rows
-from bench.objectives._tasks import Row, chapters, dealt, write_project
+from bench.objectives._tasks import Row, chapters, commonest, dealt, write_project
 from bench.record import Asked, Outcome, run_bench, say
 from bench.runs import luthier, run_words, warm
 
@@ -35,7 +35,7 @@ def measure(asked: Asked) -> Outcome:
     """All three; the quick form trains for ten epochs."""
     warm(BASE)
     with tempfile.TemporaryDirectory() as folder:
-        rows = _rows(Path(folder) / "read")
+        rows = commonest(chapters(Path(folder) / "read"), LABELS)
         say(f"{len(rows):,} diagnoses of {LABELS} chapters")
         drill = _Drill(Path(folder), epochs=10.0 if asked.quick else 50.0, seed=asked.seed)
         found = {
@@ -89,13 +89,6 @@ class _Drill:
             "story": model.manifest.facts["story"],
             "counts": dict(model.manifest.counts),
         }
-
-
-def _rows(folder: Path) -> list[Row]:
-    rows = chapters(folder)
-    labels = [row.answer for row in rows]
-    kept = sorted(set(labels), key=lambda label: (-labels.count(label), label))[:LABELS]
-    return [row for row in rows if row.answer in kept]
 
 
 def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
