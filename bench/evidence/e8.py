@@ -16,7 +16,8 @@ from bench.record import Asked, Outcome, run_bench, say
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from luthier.evaluate.canaries import EXPOSED, NEEDED, exposed, rank_of
+from luthier.evaluate.canaries import rank_of
+from luthier.evaluate.exposure import EXPOSED, NEEDED, exposed
 from luthier.evaluate.memorise import memorised, memorised_gate
 from luthier.prepare.canaries import Canary, make_canaries
 

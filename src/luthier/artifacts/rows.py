@@ -114,6 +114,19 @@ PASSAGES = "passages.parquet"
 EXAMPLES = "examples.parquet"
 """File of an exam: questions like its own, as items, that may be shown with their answers."""
 PASSAGE_SCHEMA = pa.schema([("item", pa.string()), ("text", pa.string())])
+TASKS = "tasks.parquet"
+"""File of an exam: general tasks, each a question whose first option is right."""
+SEARCH = "search"
+"""Suite of general tasks for embedders: pairs of a query and the only text that belongs to it."""
+TASK_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("suite", pa.string()),
+        ("cluster", pa.string()),
+        ("question", pa.string()),
+        ("options", pa.list_(pa.string())),
+    ]
+)
 CANARIES = "canaries.parquet"
 """File of an exam: secrets that were planted in training, if any were."""
 CANARY_GROUP = "planted:"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from luthier.artifacts.rows import SEARCH, TASKS
 from luthier.artifacts.tables import read_table
 from luthier.evaluate.metrics.ranking import ndcg
 from luthier.evaluate.report.evidence import document_id
@@ -16,9 +17,6 @@ from luthier.evaluate.tasks.embed import search
 from luthier.models.chat import Wording
 from luthier.records import Item, Message, Worded
 
-TASKS = "tasks.parquet"
-SEARCH = "search"
-"""Suite of embedders: pairs of a query and the only text that belongs to it."""
 Columns = dict[str, list[Any]]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from luthier.evaluate.canaries import exposed, given_away
 from luthier.evaluate.compare import Figure
+from luthier.evaluate.exposure import exposed, given_away
 from luthier.evaluate.overfit import numbered, saved
 from luthier.evaluate.statistics.auc import auc
 from luthier.evaluate.statistics.clustered import FloatArray

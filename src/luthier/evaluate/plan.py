@@ -5,11 +5,10 @@ from typing import Any
 
 from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import DatasetDir, ExamDir
-from luthier.artifacts.rows import read_items
+from luthier.artifacts.rows import SEARCH, TASKS, read_items
 from luthier.errors import UserError
 from luthier.evaluate.config import EvaluateConfig, Models
 from luthier.evaluate.further import KNOWN_BY, deciding, planned
-from luthier.evaluate.general import SEARCH, TASKS
 from luthier.evaluate.lineup import props_of
 from luthier.evaluate.looks import exam_root
 from luthier.evaluate.statistics.power import FEWEST_DOCUMENTS

@@ -15,6 +15,8 @@ from luthier.artifacts.rows import (
     CANARY_SCHEMA,
     EXAMPLES,
     PASSAGES,
+    TASK_SCHEMA,
+    TASKS,
     read_items,
     write_items,
     write_passages,
@@ -36,7 +38,6 @@ from luthier.prepare.exam.audit import AUDIT, write_audit
 from luthier.prepare.facts import FACTS, write_facts
 from luthier.prepare.findings import find, without_conflicts
 from luthier.prepare.gather import Wanted, gather
-from luthier.prepare.general.tasks import TASK_SCHEMA
 from luthier.prepare.leaks import LEAKS, leak_report, likeness
 from luthier.prepare.likelihood import check_wanted, read_by_base
 from luthier.prepare.pieces import Workplace, check_memory
@@ -148,7 +149,7 @@ def _write_exam(draft: Draft, divided: Divided, *, folds: Sequence[ExamDir]) -> 
     write_worded(draft.path / "general.parquet", divided.general.exam)
     if divided.general.tasks:
         rows = [asdict(task) for task in divided.general.tasks]
-        write_table(draft.path / "tasks.parquet", rows, schema=TASK_SCHEMA)
+        write_table(draft.path / TASKS, rows, schema=TASK_SCHEMA)
     (draft.path / LEAKS).write_bytes(leak_report(divided.leaks, prompts=divided.prompts))
     made = divided.made
     if made.sources:

@@ -17,7 +17,7 @@ from tiny_bases import write_tiny_tokenizer
 
 from luthier.artifacts.canonical import sha256_of
 from luthier.artifacts.folders import DatasetDir, ExamDir, building
-from luthier.artifacts.rows import write_worded
+from luthier.artifacts.rows import TASK_SCHEMA, TASKS, write_worded
 from luthier.artifacts.tables import write_table
 from luthier.evaluate.arms import Arm
 from luthier.evaluate.config import EvaluateConfig
@@ -31,7 +31,6 @@ from luthier.evaluate.sitting import Room
 from luthier.evaluate.tasks.embed import pool_of, score_pairs, search, search_words
 from luthier.evaluate.verify import _scored_again, verify
 from luthier.models.chat import Wording, load_wording
-from luthier.prepare.general.tasks import TASK_SCHEMA
 from luthier.prepare.general.text import general_search
 from luthier.records import Item, Message, Worded
 
@@ -197,7 +196,7 @@ def test_an_embedder_must_still_find_what_general_texts_mean(tmp_path: Path, wor
     pool = pool_of(dataset, items, wording=wording)
     tasks = general_search().tasks
     with building(tmp_path / "exam", ExamDir, key="e" * 64, settings={}, inputs={}) as draft:
-        write_table(draft.path / "tasks.parquet", map(asdict, tasks), schema=TASK_SCHEMA)
+        write_table(draft.path / TASKS, map(asdict, tasks), schema=TASK_SCHEMA)
     config = EvaluateConfig(general_texts=200)
     room = Room(ExamDir.open(tmp_path / "exam"), dataset, Letters(wording), config, nobody, {})
     found = ask_tasks(room)

@@ -7,7 +7,8 @@ import pytest
 from evaluate_trials import answers, general_text, make_items, make_setting
 from scipy.stats import binom
 
-from luthier.evaluate.canaries import exposed, rank_of
+from luthier.evaluate.canaries import rank_of
+from luthier.evaluate.exposure import exposed
 from luthier.evaluate.memorise import memorised, memorised_gate
 from luthier.evaluate.overfit import fit, fit_gate
 from luthier.evaluate.past_best import in_words

@@ -5,6 +5,7 @@ import pytest
 from evaluate_trials import general_text
 
 from luthier.artifacts.folders import ExamDir, building
+from luthier.artifacts.rows import TASK_SCHEMA, TASKS
 from luthier.artifacts.tables import write_table
 from luthier.evaluate.config import EvaluateConfig
 from luthier.evaluate.forget import retained_gate, retention, task_figures
@@ -16,7 +17,7 @@ from luthier.evaluate.sitting import Room
 from luthier.models.chat import load_wording
 from luthier.models.engines.apart import apart, recited
 from luthier.models.engines.hf import load_engine
-from luthier.prepare.general.tasks import TASK_SCHEMA, general_tasks
+from luthier.prepare.general.tasks import general_tasks
 from luthier.records import Worded
 
 
@@ -81,7 +82,7 @@ def test_tasks_are_asked_of_a_model_and_read_together_give_the_same_numbers(make
              "options": list(task.options)}
             for task in general_tasks()
         ]  # fmt: skip
-        write_table(draft.path / "tasks.parquet", rows, schema=TASK_SCHEMA)
+        write_table(draft.path / TASKS, rows, schema=TASK_SCHEMA)
     engine = load_engine(base, tuned=None)
     engine.has_adapter = True  # none was put in, so both arms are the base
     config = EvaluateConfig(general_items=6)

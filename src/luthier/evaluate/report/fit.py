@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from luthier.evaluate.canaries import given_away
+from luthier.evaluate.exposure import given_away
 from luthier.evaluate.past_best import in_words
 from luthier.evaluate.report import plots
 from luthier.evaluate.report.parts import Figure, Section

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from luthier.artifacts.folders import ModelDir
 from luthier.artifacts.manifest import read_manifest
@@ -42,8 +43,7 @@ def _row(name: str, meaning: str, project: Project, chosen: set[str], settled: M
     reason = "set with --set" if name in chosen else f"set in {project.file.name}" if given else "default"
     if value == AUTO:
         value, reason = settled.get(name, (AUTO, f"decided when the stage runs. {meaning}"))
-    shown = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    return {"name": name, "value": shown, "reason": reason, "meaning": meaning}
+    return {"name": name, "value": to_jsonable_python(value), "reason": reason, "meaning": meaning}
 
 
 def _fields(kind: type[BaseModel], before: str = "") -> Iterator[tuple[str, Any, str]]:

@@ -5,9 +5,9 @@ the word means.
 import re
 from collections.abc import Iterator, Mapping
 
+from luthier.artifacts.rows import SEARCH
 from luthier.prepare.general.tasks import DEFINED, Task
 
-SUITE = "search"
 SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z])")
 
 
@@ -18,7 +18,7 @@ def general_pairs(documents: Mapping[str, str]) -> list[Task]:
     pairs = {name: list(_pairs(text)) for name, text in documents.items()}
     turns = max(map(len, pairs.values()), default=0)
     return [
-        Task(f"{SUITE}:{name}:{turn}", SUITE, name, pairs[name][turn][0], (pairs[name][turn][1],))
+        Task(f"{SEARCH}:{name}:{turn}", SEARCH, name, pairs[name][turn][0], (pairs[name][turn][1],))
         for turn in range(turns)
         for name in documents
         if turn < len(pairs[name])

@@ -11,7 +11,6 @@ from functools import partial
 from importlib.resources import files
 
 import orjson
-import pyarrow as pa
 
 from luthier.artifacts.canonical import hash_order
 from luthier.prepare.general.wordings import (
@@ -41,16 +40,6 @@ DEFINED = re.compile(
     r"(?: means|, we mean| people mean|:| is to| means to|, they| is|, it is done) ([^.;]{15,})[.;]"
 )
 """A word and its meaning in the sentences of wordnet.jsonl."""
-TASK_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("suite", pa.string()),
-        ("cluster", pa.string()),
-        ("question", pa.string()),
-        ("options", pa.list_(pa.string())),
-    ]
-)
-"""The first option is right."""
 
 
 @dataclass(frozen=True, slots=True)
