@@ -17,12 +17,13 @@ import pytest
 LUTHIER = str(Path(sys.executable).parent / "luthier")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "medical-coding"
 SHORT = [
-    "train.epochs=0.06",
-    "train.replay=0.05",
+    "train.epochs=0.03",
+    "train.replay=0.0",
+    "train.scale=1.0",
     "prepare.split.items_per_group=1",
     "prepare.split.exam=0.03",
-    "prepare.split.validation=0.02",
-    "evaluate.general_texts=30",
+    "prepare.split.validation=0.01",
+    "evaluate.general_texts=12",
     "evaluate.general_items=0",
     "evaluate.arms=pair",
 ]
@@ -120,14 +121,15 @@ def test_ask_words_the_question_as_the_exam_did(finished: dict[str, str]) -> Non
 @pytest.mark.slow
 def test_a_killed_run_continues_to_the_same_bytes(tmp_path: Path) -> None:
     file = EXAMPLE / "classify.yaml"
-    short = ["--set", "train.epochs=0.4", "--set", "train.checkpoint_minutes=0.01"]
-    whole = run_example(tmp_path / "whole", "train.epochs=0.4", "train.checkpoint_minutes=0.01", file=file.name)
-    command = [LUTHIER, "run", str(file), "--out", str(tmp_path / "killed"), *short]
+    short = ["train.epochs=0.4", "train.checkpoint_minutes=0.01", "evaluate.arms=pair"]
+    whole = run_example(tmp_path / "whole", *short, file=file.name)
+    sets = [word for setting in short for word in ("--set", setting)]
+    command = [LUTHIER, "run", str(file), "--out", str(tmp_path / "killed"), *sets]
     for seconds in (6.0, 9.0):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
         time.sleep(seconds)
         process.kill()
         process.wait()
-    again = run_example(tmp_path / "killed", "train.epochs=0.4", "train.checkpoint_minutes=0.01", file=file.name)
+    again = run_example(tmp_path / "killed", *short, file=file.name)
     for name in ("model/adapter_model.safetensors", "report/evidence.json", "report/report.html"):
         assert (Path(again["run"]) / name).read_bytes() == (Path(whole["run"]) / name).read_bytes(), name

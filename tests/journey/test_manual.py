@@ -15,7 +15,7 @@ SHORT = [
     "train.epochs=0.05",
     "train.replay=0.0",
     "train.scale=1.0",
-    "evaluate.general_texts=30",
+    "evaluate.general_texts=12",
     "evaluate.general_items=0",
 ]
 """Too little to learn much, enough to go the whole way."""

@@ -35,12 +35,16 @@ def keeping_freed_memory() -> Iterator[None]:
         if changed:
             library.mallopt(_MMAP_MAX, _MMAP_DEFAULT)
             library.mallopt(_TRIM_THRESHOLD, _TRIM_DEFAULT)
-            return_freed_memory()
+            _trim()
 
 
 def return_freed_memory() -> None:
     """Give everything free back to the kernel: call it when a model has left the scene and another is to come."""
     gc.collect()
+    _trim()
+
+
+def _trim() -> None:
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -93,7 +93,7 @@ def attempt(deed):
             attempt("deep")
         case "nonsense" | "frame":
             junk = b"nonsense" * 99 if deed == "nonsense" else b"\\x03" + (9).to_bytes(8, "big") + b"not arrow"
-            for descriptor in range(3, 40):
+            for descriptor in range(3, 400):
                 try:
                     os.write(descriptor, junk)
                 except OSError:

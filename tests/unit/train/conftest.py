@@ -1,7 +1,6 @@
 """A base and a dataset to train on."""
 
-import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,6 @@ from luthier.models.bases import Base
 from luthier.models.chat import load_wording
 from luthier.records import Worded
 from luthier.train import replay
-
-
-@pytest.fixture(autouse=True, scope="session")
-def little_to_collect() -> Iterator[None]:
-    """Training collects garbage; what the libraries made when they were imported is none."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
